@@ -1,0 +1,380 @@
+//! One strict kind of URL: `https`, ASCII host, bounded, no user info, no fragment (decision 10).
+//!
+//! What this type accepts, the WHATWG URL standard reads the same; a fuzz target holds it against the `url` crate.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use crate::http::form;
+use crate::limits::{MAX_HOST, MAX_URL};
+
+/// Why a text is not an [`Endpoint`].
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidEndpoint {
+    /// Longer than [`MAX_URL`].
+    TooLong,
+    /// Not `https://`; `http://` only for loopback and the link-local metadata address.
+    NotHttps,
+    /// The host is empty or not a DNS name, an IPv4 address or `[::1]`.
+    Host,
+    /// The port is not a number from 1 to 65535.
+    Port,
+    /// There is a `user@` part.
+    UserInfo,
+    /// There is a `#fragment`.
+    Fragment,
+    /// A character that must be percent-encoded, a broken escape, or a `.` or `..` segment.
+    Path,
+}
+
+impl InvalidEndpoint {
+    /// What is wrong, for a message.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::TooLong => "the address is too long",
+            Self::NotHttps => "the address must begin with https://",
+            Self::Host => "the address has no usable host name",
+            Self::Port => "the port is not a number from 1 to 65535",
+            Self::UserInfo => "the address must not have a user name in it",
+            Self::Fragment => "the address must not have a # part",
+            Self::Path => "the address has characters that do not belong there",
+        }
+    }
+}
+
+impl fmt::Display for InvalidEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl core::error::Error for InvalidEndpoint {}
+
+/// The address of a request. A value of this type is always well formed.
+///
+/// ```
+/// use sansal::Endpoint;
+/// let endpoint = Endpoint::parse("https://login.microsoftonline.com/common/oauth2/v2.0/token")?;
+/// assert_eq!(endpoint.host(), "login.microsoftonline.com");
+/// assert_eq!(endpoint.path(), "/common/oauth2/v2.0/token");
+/// assert!(Endpoint::parse("http://login.microsoftonline.com/").is_err());
+/// # Ok::<(), sansal::endpoint::InvalidEndpoint>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    secure: bool,
+    /// Lower case, without port.
+    host: String,
+    port: Option<u16>,
+    /// Scheme to port, as it was written.
+    origin: String,
+    /// Begins with `/`.
+    path: String,
+    query: Option<String>,
+}
+
+impl Endpoint {
+    /// Reads an address exactly; nothing is repaired.
+    ///
+    /// # Errors
+    /// [`InvalidEndpoint`] names the part that is wrong.
+    pub fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
+        if text.len() > MAX_URL {
+            return Err(InvalidEndpoint::TooLong);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidEndpoint::NotHttps)?;
+        let secure = match scheme {
+            s if s.eq_ignore_ascii_case("https") => true,
+            s if s.eq_ignore_ascii_case("http") => false,
+            _ => return Err(InvalidEndpoint::NotHttps),
+        };
+        if rest.contains('#') {
+            return Err(InvalidEndpoint::Fragment);
+        }
+        let (before_query, query) = match rest.split_once('?') {
+            Some((before, query)) => (before, Some(query)),
+            None => (rest, None),
+        };
+        let (authority, path) = match before_query.find('/') {
+            Some(at) => before_query.split_at(at),
+            None => (before_query, "/"),
+        };
+        if authority.contains('@') {
+            return Err(InvalidEndpoint::UserInfo);
+        }
+        let (host, port) = split_port(authority)?;
+        check_host(host)?;
+        let host = host.to_ascii_lowercase();
+        if !secure && !is_local(&host) {
+            return Err(InvalidEndpoint::NotHttps);
+        }
+        if !path.split('/').all(is_segment) || !query.is_none_or(|q| is_text(q, |b| b == b'/' || b == b'?')) {
+            return Err(InvalidEndpoint::Path);
+        }
+        let origin = text.get(..text.len().saturating_sub(rest.len())).unwrap_or_default().to_string() + authority;
+        Ok(Self { secure, host, port, origin, path: path.to_string(), query: query.map(ToString::to_string) })
+    }
+
+    /// Reads an address as people type it: with the feature `url`, international names and odd spellings are
+    /// brought into the strict form first.
+    ///
+    /// # Errors
+    /// [`InvalidEndpoint`] names the part that is wrong.
+    pub fn parse_typed(text: &str) -> Result<Self, InvalidEndpoint> {
+        let text = text.trim();
+        let strict = Self::parse(text);
+        #[cfg(feature = "url")]
+        if let (Err(_), true, Ok(url)) = (&strict, text.len() <= MAX_URL, url::Url::parse(text)) {
+            return Self::parse(url.as_str());
+        }
+        strict
+    }
+
+    /// The host in lower case, without port.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, where one is written.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The port to connect to.
+    pub fn port_or_default(&self) -> u16 {
+        self.port.unwrap_or(if self.secure { 443 } else { 80 })
+    }
+
+    /// Whether it is `https`; `http` exists for loopback and the metadata address only.
+    pub fn is_https(&self) -> bool {
+        self.secure
+    }
+
+    /// Whether the host is this machine or the link-local metadata address: such requests never go through a proxy.
+    pub fn is_local(&self) -> bool {
+        is_local(&self.host)
+    }
+
+    /// Scheme, host and port as they were written, without a slash at the end.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The path; begins with `/`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The query without its `?`, where there is one.
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// The parts of the path between slashes, empty ones left out.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.path.split('/').filter(|segment| !segment.is_empty())
+    }
+
+    /// The same origin with another path, which must begin with `/`, and no query.
+    ///
+    /// # Errors
+    /// [`InvalidEndpoint`] if the path has characters that do not belong there.
+    pub fn with_path(&self, path: &str) -> Result<Self, InvalidEndpoint> {
+        Self::parse(&(self.origin.clone() + path))
+    }
+
+    /// The same address with these parameters added to its query, form-encoded.
+    ///
+    /// # Errors
+    /// [`InvalidEndpoint::TooLong`] when it grows past [`MAX_URL`].
+    pub fn with_query(&self, parameters: &[(&str, &str)]) -> Result<Self, InvalidEndpoint> {
+        let added = form::encode(parameters.iter().copied());
+        let query = match &self.query {
+            Some(query) if !query.is_empty() => query.clone() + "&" + added.expose(),
+            _ => added.expose().to_string(),
+        };
+        let mut out = self.clone();
+        out.query = Some(query);
+        if out.to_string().len() > MAX_URL { Err(InvalidEndpoint::TooLong) } else { Ok(out) }
+    }
+
+    /// Path and query as they go into the request line.
+    pub fn request_target(&self) -> String {
+        match &self.query {
+            Some(query) => self.path.clone() + "?" + query,
+            None => self.path.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.path)?;
+        match &self.query {
+            Some(query) => write!(f, "?{query}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Without the query: it may carry personal data.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.path)?;
+        f.write_str(if self.query.is_some() { "?.." } else { "" })
+    }
+}
+
+fn split_port(authority: &str) -> Result<(&str, Option<u16>), InvalidEndpoint> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(_) => match authority.split_once(']') {
+            Some((host, "")) => (host, None),
+            Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or(InvalidEndpoint::Host)?)),
+            None => return Err(InvalidEndpoint::Host),
+        },
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let host =
+        if host.starts_with('[') { authority.get(..host.len().saturating_add(1)).unwrap_or_default() } else { host };
+    match port {
+        None => Ok((host, None)),
+        Some(digits) if digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Err(InvalidEndpoint::Port)
+        }
+        Some(digits) => Ok((host, Some(digits.parse().map_err(|_| InvalidEndpoint::Port)?))),
+    }
+}
+
+/// A DNS name of letters, digits and hyphens, four decimal numbers, or `[::1]`.
+fn check_host(host: &str) -> Result<(), InvalidEndpoint> {
+    let label = |l: &str| {
+        !l.is_empty()
+            && l.len() <= 63
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    // The URL standard reads a name whose last label is a number, even a hexadecimal one, as an IPv4 address.
+    let numeric = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
+    let good = match numeric {
+        _ if host == "[::1]" => true,
+        _ if host.len() > MAX_HOST => false,
+        true => is_ipv4(host),
+        false => host.split('.').all(label),
+    };
+    if good { Ok(()) } else { Err(InvalidEndpoint::Host) }
+}
+
+fn is_ipv4(host: &str) -> bool {
+    let octet = |t: &str| {
+        !t.is_empty()
+            && t.bytes().all(|b| b.is_ascii_digit())
+            && (t.len() == 1 || !t.starts_with('0'))
+            && t.parse::<u8>().is_ok()
+    };
+    host.split('.').count() == 4 && host.split('.').all(octet)
+}
+
+/// Loopback (RFC 6761 s6.3, RFC 1122 s3.2.1.3) and the address of cloud metadata services (RFC 3927).
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host == "[::1]" || host == "169.254.169.254" || (is_ipv4(host) && host.starts_with("127."))
+}
+
+/// A path segment of RFC 3986 s3.3 that no reader removes or rewrites.
+fn is_segment(segment: &str) -> bool {
+    let dots = segment.replace("%2e", ".").replace("%2E", ".");
+    dots != "." && dots != ".." && is_text(segment, |_| false)
+}
+
+/// Unreserved characters, sub-delimiters (but `'`, which the URL standard escapes in queries), `:`, `@`, escapes, and what `also` adds.
+fn is_text(text: &str, also: impl Fn(u8) -> bool) -> bool {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let ok = match byte {
+            b'%' => {
+                matches!((bytes.next(), bytes.next()), (Some(a), Some(b)) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+            }
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':'
+            | b'@' => true,
+            other => other.is_ascii_alphanumeric() || also(other),
+        };
+        if !ok {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::InvalidEndpoint as E;
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let cases: &[(&str, Result<(&str, u16, &str), E>)] = &[
+            ("https://a.example/t", Ok(("a.example", 443, "/t"))),
+            ("https://A.Example", Ok(("a.example", 443, "/"))),
+            ("HTTPS://a.example:8443/", Ok(("a.example", 8443, "/"))),
+            ("https://a.example/x//y?q=1&r=%20", Ok(("a.example", 443, "/x//y"))),
+            ("http://localhost:50342/oauth2/token", Ok(("localhost", 50342, "/oauth2/token"))),
+            ("http://169.254.169.254/metadata", Ok(("169.254.169.254", 80, "/metadata"))),
+            ("http://[::1]:8080/cb", Ok(("[::1]", 8080, "/cb"))),
+            ("https://127.0.0.1/", Ok(("127.0.0.1", 443, "/"))),
+            ("http://a.example/", Err(E::NotHttps)),
+            ("http://localhost.evil.example/", Err(E::NotHttps)),
+            ("ftp://a.example/", Err(E::NotHttps)),
+            ("a.example/t", Err(E::NotHttps)),
+            ("https:a.example", Err(E::NotHttps)),
+            ("https://", Err(E::Host)),
+            ("https:///t", Err(E::Host)),
+            ("https://a..b/", Err(E::Host)),
+            ("https://1.2.3/", Err(E::Host)),
+            ("https://0x7f.1/", Err(E::Host)),
+            ("https://a.0x1/", Err(E::Host)),
+            ("https://256.1.1.1/", Err(E::Host)),
+            ("https://01.1.1.1/", Err(E::Host)),
+            ("https://a_b/", Err(E::Host)),
+            ("https://[::2]/", Err(E::Host)),
+            ("https://[::1/", Err(E::Host)),
+            ("https://ex\u{e4}mple.com/", Err(E::Host)),
+            ("https://a.example:/", Err(E::Port)),
+            ("https://a.example:0/", Err(E::Port)),
+            ("https://a.example:65536/", Err(E::Port)),
+            ("https://user@a.example/", Err(E::UserInfo)),
+            ("https://a.example/#f", Err(E::Fragment)),
+            ("https://a.example/a/../b", Err(E::Path)),
+            ("https://a.example/%2E%2e/b", Err(E::Path)),
+            ("https://a.example/a b", Err(E::Path)),
+            ("https://a.example\\b", Err(E::Host)),
+            ("https://a.example/%zz", Err(E::Path)),
+            ("https://a.example/?a=\"", Err(E::Path)),
+        ];
+        for (text, expected) in cases {
+            let got = Endpoint::parse(text);
+            let got = got.as_ref().map(|e| (e.host(), e.port_or_default(), e.path()));
+            assert_eq!(got.map_err(|e| *e), *expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn queries_are_added() {
+        let endpoint = Endpoint::parse("https://a.example/t?x=1").unwrap();
+        let endpoint = endpoint.with_query(&[("a b", "c&d")]).unwrap();
+        assert_eq!(endpoint.to_string(), "https://a.example/t?x=1&a+b=c%26d");
+        assert_eq!(alloc::format!("{endpoint:?}"), "https://a.example/t?..");
+    }
+
+    #[cfg(feature = "url")]
+    #[test]
+    fn typed_addresses_are_brought_into_form() {
+        let endpoint = Endpoint::parse_typed(" https://login.b\u{fc}cher.example/t ").unwrap();
+        assert_eq!(endpoint.host(), "login.xn--bcher-kva.example");
+        assert!(Endpoint::parse_typed("https://user@a.example/").is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! What an application can get wrong before anything is sent, each with a sentence that says what to do.
+
+use alloc::string::String;
+use core::fmt;
+
+use super::CertError;
+
+/// A call or setting that cannot work.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Config {
+    /// The client id is empty.
+    ClientId,
+    /// The authority is not `https://host/tenant`.
+    Authority(&'static str),
+    /// Both an authority and an OIDC authority were given.
+    TwoAuthorities,
+    /// Microsoft's instance discovery does not know the authority's host.
+    UnknownInstance(String),
+    /// The provider's metadata could not be had from this authority (HTTP 4xx or not JSON): wrong tenant or address.
+    NoMetadata {
+        /// The authority that was asked.
+        authority: String,
+        /// The HTTP status of the answer.
+        status: u16,
+    },
+    /// The issuer in the provider's metadata does not belong to the authority.
+    IssuerMismatch {
+        /// What the metadata says.
+        issuer: String,
+        /// What the application configured.
+        authority: String,
+    },
+    /// A request would leave for a host that this authority does not cover (decision 7 of the design).
+    HostNotAllowed {
+        /// The host in question.
+        host: String,
+        /// Which rule refused it.
+        rule: HostRule,
+    },
+    /// The metadata names no endpoint for what was asked.
+    NoEndpoint(&'static str),
+    /// A scope is not a token of RFC 6749 s3.3.
+    Scope(&'static str),
+    /// `openid`, `profile` and `offline_access` are added by the library and cannot be asked for.
+    ReservedScope(String),
+    /// A client credential that cannot be used.
+    Credential(&'static str),
+    /// A certificate or private key that cannot be used.
+    Certificate(CertError),
+    /// A claims request or forwarded claims that are not a JSON object.
+    Claims(&'static str),
+    /// `fmi_path` is not usable.
+    FmiPath,
+    /// A region that is not a lower-case DNS label.
+    Region(String),
+    /// The function is not part of this build.
+    NotInThisBuild(&'static str),
+    /// A public client was given a credential, or a confidential one lacks it.
+    ClientKind(&'static str),
+}
+
+/// Which rule kept a request from being built.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostRule {
+    /// The address is not an https URL of the strict kind that [`Endpoint`](crate::Endpoint) takes.
+    NotHttps,
+    /// The host is neither the authority's, nor an alias of it, nor allowed by the application.
+    OutsideAuthority,
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientId => {
+                f.write_str("the client id is empty: use the application (client) id of the registration")
+            }
+            Self::Authority(why) => {
+                write!(f, "the authority must look like https://login.microsoftonline.com/your-tenant: {why}")
+            }
+            Self::TwoAuthorities => f.write_str("give either an authority or an OIDC authority, not both"),
+            Self::UnknownInstance(host) => write!(
+                f,
+                "Microsoft does not know {host} as an authority; if you do, turn instance discovery off or use an OIDC authority"
+            ),
+            Self::NoMetadata { authority, status } => write!(
+                f,
+                "{authority} gave no usable provider metadata (HTTP {status}); check the tenant name or id in it"
+            ),
+            Self::IssuerMismatch { issuer, authority } => {
+                write!(f, "the metadata of {authority} names a foreign issuer, {issuer}")
+            }
+            Self::HostNotAllowed { host, rule: HostRule::NotHttps } => {
+                write!(f, "{host} is not an https address; tokens are asked for over https only")
+            }
+            Self::HostNotAllowed { host, rule: HostRule::OutsideAuthority } => {
+                write!(f, "the host {host} is not the authority's; allow it explicitly if it is yours")
+            }
+            Self::NoEndpoint(name) => write!(f, "the provider's metadata names no {name}"),
+            Self::Scope(why) => write!(f, "this is not a usable scope: {why}"),
+            Self::ReservedScope(scope) => {
+                write!(f, "do not ask for the scope {scope}: openid, profile and offline_access are added for you")
+            }
+            Self::Credential(why) => write!(f, "the client credential cannot be used: {why}"),
+            Self::Certificate(why) => why.fmt(f),
+            Self::Claims(which) => write!(f, "{which} must be a JSON object"),
+            Self::FmiPath => f.write_str("fmi_path must be a text"),
+            Self::Region(region) => {
+                write!(f, "{region:?} is not a region: it is a lower-case name such as westus2")
+            }
+            Self::NotInThisBuild(what) => write!(f, "{what} is not part of this build"),
+            Self::ClientKind(why) => f.write_str(why),
+        }
+    }
+}
+
+impl core::error::Error for Config {}

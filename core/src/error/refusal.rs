@@ -1,0 +1,123 @@
+//! An OAuth error response, RFC 6749 s5.2, with what Microsoft's servers add to it.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use serde_json::Value;
+
+use crate::json::Members;
+
+/// The server's own words. Every member it sent is kept; `Debug` and `Display` show only those that are words about
+/// the error.
+#[derive(Clone)]
+pub struct Refusal {
+    status: u16,
+    members: Members,
+    classification: Option<String>,
+}
+
+impl Refusal {
+    /// From the parsed body of an answer with an `error` member.
+    pub(crate) fn new(status: u16, members: Members) -> Self {
+        Self { status, members, classification: None }
+    }
+
+    /// The HTTP status of the answer.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// `error`, RFC 6749 s5.2: `invalid_client`, `invalid_grant` …; empty if the server sent something else than a text.
+    pub fn error(&self) -> &str {
+        self.members.text("error").unwrap_or_default()
+    }
+
+    /// `error_description`: a text for developers. Entra's begins with an AADSTS number.
+    pub fn error_description(&self) -> Option<&str> {
+        self.members.text("error_description")
+    }
+
+    /// `error_codes`: AADSTS numbers, Microsoft's own.
+    pub fn error_codes(&self) -> Vec<u64> {
+        match self.members.get("error_codes") {
+            Some(Value::Array(codes)) => codes.iter().filter_map(Value::as_u64).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// `suberror`, Microsoft's own: `basic_action`, `bad_token`, `consent_required` …
+    pub fn suberror(&self) -> Option<&str> {
+        self.members.text("suberror")
+    }
+
+    /// What a `suberror` means for a user interface, as MSAL's `classification`; empty for those that mean nothing to it.
+    pub fn classification(&self) -> Option<&str> {
+        self.classification.as_deref()
+    }
+
+    /// `claims`: a claims request that the next interactive request must carry.
+    pub fn claims(&self) -> Option<&str> {
+        self.members.text("claims")
+    }
+
+    /// `correlation_id`: what to tell Microsoft's support.
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.members.text("correlation_id")
+    }
+
+    /// `trace_id`, Microsoft's own.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.members.text("trace_id")
+    }
+
+    /// `error_uri`: a page about the error.
+    pub fn error_uri(&self) -> Option<&str> {
+        self.members.text("error_uri")
+    }
+
+    /// All members of the answer, unknown ones included. What a server puts here may be secret.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// Sets MSAL's `classification` from `suberror` (section 4.11.1 of the reference).
+    pub(crate) fn classify(mut self) -> Self {
+        const NO_MEANING: [&str; 5] = [
+            "bad_token",
+            "token_expired",
+            "protection_policy_required",
+            "client_mismatch",
+            "device_authentication_failed",
+        ];
+        self.classification = match self.suberror() {
+            None | Some("") => None,
+            Some(suberror) if NO_MEANING.contains(&suberror) => Some(String::new()),
+            Some(suberror) => Some(suberror.to_string()),
+        };
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.error())?;
+        if let Some(description) = self.error_description() {
+            // One line: Entra puts trace id, correlation id and time on lines of their own.
+            write!(f, ": {}", description.lines().next().unwrap_or_default().trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("status", &self.status)
+            .field("error", &self.error())
+            .field("error_description", &self.error_description())
+            .field("error_codes", &self.error_codes())
+            .field("suberror", &self.suberror())
+            .field("correlation_id", &self.correlation_id())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,1 @@
+//! `WWW-Authenticate` challenges, RFC 9110 s11.6.1.

@@ -1,0 +1,86 @@
+//! A response as data, borrowed from the host while a machine looks at it.
+
+use core::fmt;
+
+use crate::limits::MAX_RETRY_AFTER;
+
+/// An HTTP response: status, headers, whole body.
+#[derive(Clone, Copy)]
+pub struct Response<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The headers; names compare without case, values that are not UTF-8 are left out by the host.
+    pub headers: &'a [ResponseHeader<'a>],
+    /// The body, at most the request's `response_limit` bytes.
+    pub body: &'a [u8],
+}
+
+/// One header of a [`Response`].
+#[derive(Clone, Copy)]
+pub struct ResponseHeader<'a> {
+    /// The name, in any case.
+    pub name: &'a str,
+    /// The value.
+    pub value: &'a str,
+}
+
+impl<'a> Response<'a> {
+    /// The first header of that name.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value)
+    }
+
+    /// Whether the status says success.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// What `Retry-After` says.
+    pub fn retry_after(&self) -> RetryAfter {
+        match self.header("retry-after").map(str::trim) {
+            None => RetryAfter::Absent,
+            Some(text) => match text.parse::<u64>() {
+                Ok(seconds) => RetryAfter::Seconds(seconds.min(MAX_RETRY_AFTER)),
+                Err(_) => RetryAfter::Unreadable,
+            },
+        }
+    }
+}
+
+/// The `Retry-After` header, RFC 9110 s10.2.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// There is none.
+    Absent,
+    /// Seconds, at most [`MAX_RETRY_AFTER`].
+    Seconds(u64),
+    /// A date or something else: the default for this place applies.
+    Unreadable,
+}
+
+impl RetryAfter {
+    /// The seconds, where there are any.
+    pub const fn seconds(self) -> Option<u64> {
+        match self {
+            Self::Seconds(seconds) => Some(seconds),
+            Self::Absent | Self::Unreadable => None,
+        }
+    }
+}
+
+/// Shows status, header names and the body's length only: bodies and cookies are secret.
+impl fmt::Debug for Response<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
+}
+
+impl fmt::Debug for ResponseHeader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ..", self.name)
+    }
+}

@@ -1,0 +1,48 @@
+//! Every bound on what comes from outside, in one place, each with its reason.
+
+/// A JSON document of a server: metadata, tokens, errors. Entra's largest token answers are below 32 KiB.
+pub const MAX_RESPONSE: usize = 256 * 1024;
+/// Instance metadata lists every cloud and alias; about 4 KiB today.
+pub const MAX_METADATA: usize = 256 * 1024;
+/// A token cache file. A service with 10 000 users writes some 50 MB.
+pub const MAX_CACHE: usize = 256 * 1024 * 1024;
+/// Nesting of JSON; ours needs five levels, and each level costs stack.
+pub const MAX_JSON_DEPTH: usize = 32;
+/// A compact JWS. Entra's access tokens with many groups reach 10 KiB.
+pub const MAX_JWT: usize = 64 * 1024;
+/// A URL. Authorization requests with claims stay below 4 KiB; proxies cut at 8 KiB.
+pub const MAX_URL: usize = 8 * 1024;
+/// A DNS name, RFC 1035 s2.3.4.
+pub const MAX_HOST: usize = 253;
+/// A PEM file: a key and a chain of ten 4096-bit certificates fit four times.
+pub const MAX_PEM: usize = 256 * 1024;
+/// PEM blocks in one text.
+pub const MAX_PEM_BLOCKS: usize = 64;
+/// One certificate, DER.
+pub const MAX_CERTIFICATE: usize = 64 * 1024;
+/// One private key, DER; an RSA-16384 key needs 9.5 KiB.
+pub const MAX_PRIVATE_KEY: usize = 32 * 1024;
+/// Smallest RSA modulus accepted, in bits (NIST SP 800-131A).
+pub const MIN_RSA_BITS: usize = 2048;
+/// Largest RSA modulus accepted, in bits: signing time grows with the cube.
+pub const MAX_RSA_BITS: usize = 8192;
+/// PBKDF2 rounds; OpenSSL writes 2 048, OWASP asks for 600 000 and 1 300 000.
+pub const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
+/// Memory that scrypt may ask for, 128·N·r bytes; OpenSSL's default needs 16 MiB.
+pub const MAX_SCRYPT_MEMORY: u64 = 64 * 1024 * 1024;
+/// scrypt's parallelization; its work grows with it.
+pub const MAX_SCRYPT_P: u64 = 16;
+/// Scopes in one request.
+pub const MAX_SCOPES: usize = 256;
+/// `Retry-After` is obeyed up to an hour, as in the reference (section 10.4).
+pub const MAX_RETRY_AFTER: u64 = 3600;
+/// A `WWW-Authenticate` header.
+pub const MAX_CHALLENGE: usize = 16 * 1024;
+/// Entries in the throttle and metadata memories (section 10.1 of the reference).
+pub const MAX_MEMORY_ENTRIES: usize = 1024;
+/// Bytes of one remembered error answer; a longer one is not remembered.
+pub const MAX_REMEMBERED_BODY: usize = 16 * 1024;
+/// A claims request (`claims` parameter).
+pub const MAX_CLAIMS: usize = 16 * 1024;
+/// Form fields read from outside.
+pub const MAX_FORM_FIELDS: usize = 256;
