@@ -132,6 +132,11 @@ impl Members {
         });
     }
 
+    /// Replaces a secret wherever a text contains it.
+    pub(crate) fn cut_out(&mut self, secret: &str) {
+        self.0.values_mut().for_each(|value| cut_out(value, secret));
+    }
+
     /// Names and values, in a stable order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
@@ -156,6 +161,19 @@ impl Members {
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
         // A map with text keys always serializes.
         Zeroizing::new(serde_json::to_vec(&self.0).unwrap_or_default())
+    }
+}
+
+fn cut_out(value: &mut Value, secret: &str) {
+    match value {
+        Value::String(text) if text.contains(secret) => {
+            let without = text.replace(secret, "[hidden]");
+            wipe(value);
+            *value = Value::String(without);
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| cut_out(item, secret)),
+        Value::Object(members) => members.values_mut().for_each(|member| cut_out(member, secret)),
+        _ => {}
     }
 }
 

@@ -1,4 +1,28 @@
 //! Sign-in and tokens for the Microsoft identity platform and any OpenID Connect provider, as pure state machines.
+//!
+//! This crate opens no socket, reads no clock, file, variable or random source. A [`Flow`] says what it needs, one
+//! [`Step`](flow::Step) at a time; a host does it and passes the [`Input`](flow::Input) back. Hosts that exist:
+//! `sansal-std` (blocking) and whatever you write: the contract is one page, [`flow`].
+//!
+//! | room | what for |
+//! |---|---|
+//! | [`flow`] | the contract between machine and host: read first |
+//! | [`client`] | an application: id, authority, credential, settings |
+//! | [`client_credentials`] | tokens for the application itself |
+//! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
+//! | [`error`] | what can go wrong and what to do about it |
+//! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
+//! | [`http`], [`endpoint`] | requests and responses as data |
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `url` | yes | authorities as people type them |
+//! | `rsa` | yes | signing in software |
+//! | `cert` | yes | PEM, X.509, private keys |
+//! | `encrypted-keys` | yes | private keys with a passphrase |
+//! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -6,6 +30,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+// In layers: each module names only what stands before it. `tests/` holds the list.
 pub mod limits;
 pub mod secret;
 pub mod time;
@@ -14,9 +39,36 @@ pub mod base64;
 pub mod json;
 pub mod key;
 pub mod error;
+
 pub mod endpoint;
 pub mod http;
+pub mod jose;
+#[cfg(feature = "cert")]
+pub mod cert;
+pub mod client;
+pub mod grant;
+pub mod metadata;
+pub mod token;
+pub mod cache;
+pub mod issued;
+pub mod telemetry;
+pub mod keys;
+pub mod store;
 
+pub mod flow;
+
+mod call;
+pub mod discover;
+pub mod exchange;
+pub mod source;
+pub mod acquire;
+pub mod client_credentials;
+
+pub use client::Client;
+pub use client_credentials::{ClientCredentials, RemoveTokensForClient};
 pub use endpoint::Endpoint;
 pub use error::Error;
+pub use flow::Flow;
+pub use issued::{Token, TokenSource};
 pub use secret::Secret;
+pub use store::Store;

@@ -46,3 +46,5 @@ pub const MAX_REMEMBERED_BODY: usize = 16 * 1024;
 pub const MAX_CLAIMS: usize = 16 * 1024;
 /// Form fields read from outside.
 pub const MAX_FORM_FIELDS: usize = 256;
+/// Seconds that an answer of a discovery endpoint is remembered (section 10.2 of the reference).
+pub const METADATA_LIFETIME: u64 = 24 * 3600;

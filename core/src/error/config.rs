@@ -54,6 +54,10 @@ pub enum Config {
     FmiPath,
     /// A region that is not a lower-case DNS label.
     Region(String),
+    /// The date is unknown, and this needs it: a signed assertion, the lifetime of a token.
+    ClockUnknown,
+    /// A setting that would go into a header has characters that cannot stand there.
+    Header(&'static str),
     /// The function is not part of this build.
     NotInThisBuild(&'static str),
     /// A public client was given a credential, or a confidential one lacks it.
@@ -109,6 +113,8 @@ impl fmt::Display for Config {
             Self::Region(region) => {
                 write!(f, "{region:?} is not a region: it is a lower-case name such as westus2")
             }
+            Self::ClockUnknown => f.write_str("the date is unknown: set the clock first"),
+            Self::Header(which) => write!(f, "{which} may have printable ASCII characters only"),
             Self::NotInThisBuild(what) => write!(f, "{what} is not part of this build"),
             Self::ClientKind(why) => f.write_str(why),
         }

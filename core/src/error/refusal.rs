@@ -6,6 +6,10 @@ use core::fmt;
 use serde_json::Value;
 
 use crate::json::Members;
+use crate::secret::Secret;
+
+/// A shorter secret would be found in any text by chance.
+const SHORTEST_SECRET: usize = 8;
 
 /// The server's own words. Every member it sent is kept; `Debug` and `Display` show only those that are words about
 /// the error.
@@ -17,8 +21,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// From the parsed body of an answer with an `error` member.
-    pub(crate) fn new(status: u16, members: Members) -> Self {
+    /// From the parsed body of an answer with an `error` member. Should the server echo the secret we sent, it is cut out.
+    pub(crate) fn new(status: u16, mut members: Members, sent: Option<&Secret>) -> Self {
+        if let Some(sent) = sent.filter(|secret| secret.expose().len() >= SHORTEST_SECRET) {
+            members.cut_out(sent.expose());
+        }
         Self { status, members, classification: None }
     }
 

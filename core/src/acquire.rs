@@ -1,0 +1,267 @@
+//! The pipeline every token goes through: load, look up, discover, obtain a grant, exchange, commit.
+//!
+//! ```text
+//! Begin → Loading → (hit) ──────────────────────────────→ Committing → done
+//!            ↓ miss                                            ↑
+//!        Discovering → (hit under the real tenant) ────────────┤
+//!            ↓ miss                                            │
+//!        Obtaining → Exchanging ── token, error, fallback ─────'
+//! ```
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::cache::{Found, Lookup, Scheme, TokenChange, TokenEvent, ext_cache_key};
+use crate::client::{AliasSource, Scopes, aliases};
+use crate::discover::Discover;
+use crate::entropy::uuid_v4;
+use crate::error::{Config, Error};
+use crate::exchange::{Exchange, Exchanged, Occasion, granted};
+use crate::flow::{Cx, Flow, Input, Step, ready};
+use crate::grant::Grant;
+use crate::issued::Token;
+use crate::metadata::ProviderMetadata;
+use crate::secret::Secret;
+use crate::source::Source;
+use crate::store::{Changes, MemoryChange, Partition};
+use crate::telemetry::{Api, CacheRefresh, Outcome};
+use crate::time::Millis;
+use crate::token::TokenResponse;
+
+/// What is looked for in the cache before anybody is asked, and stored under the same names afterwards.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) api: Api,
+    pub(crate) scopes: Scopes,
+    pub(crate) home_account_id: Option<String>,
+    /// Whether a cached token is an answer at all; a claims challenge says it is not.
+    pub(crate) cached: bool,
+    /// Request parameters that keep tokens apart (section 5.4 of the reference).
+    pub(crate) data: Vec<(&'static str, Secret)>,
+}
+
+impl Wanted {
+    fn data(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.data.iter().map(|(name, value)| (*name, value.expose()))
+    }
+}
+
+/// A token on its way: from the cache, or by the grant that `S` obtains.
+#[derive(Debug)]
+pub struct Acquire<S> {
+    wanted: Wanted,
+    source: S,
+    deadline: Millis,
+    realm: String,
+    reason: CacheRefresh,
+    /// A cached token that still counts, in case no newer one is to be had.
+    fallback: Option<Token>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Begin,
+    Loading,
+    Discovering(Discover),
+    Obtaining(ProviderMetadata),
+    Exchanging(Box<Exchange>),
+    Committing(Result<Token, Error>),
+    Spent,
+}
+
+impl<S> Acquire<S> {
+    pub(crate) fn new(wanted: Wanted, source: S) -> Self {
+        let reason = if wanted.cached { CacheRefresh::NoToken } else { CacheRefresh::Forced };
+        Self {
+            wanted,
+            source,
+            deadline: Millis(0),
+            realm: String::new(),
+            reason,
+            fallback: None,
+            state: State::Begin,
+        }
+    }
+
+    /// A token from the cache that needs no refresh. Notes why not, and what could stand in.
+    fn look_up(&mut self, cx: &Cx<'_>, realm: &str) -> Option<Token> {
+        self.realm = realm.to_string();
+        let now = cx.clock.wall.filter(|_| self.wanted.cached)?;
+        let key = ext_cache_key(self.wanted.data());
+        let own = cx.client.authority().host();
+        let others = match cx.client.settings().aliases {
+            AliasSource::BuiltIn => aliases(own),
+            AliasSource::Discovered => &[],
+        };
+        let environments = core::iter::once(own).chain(others.iter().copied().filter(|host| *host != own));
+        for environment in environments {
+            let lookup = Lookup {
+                client_id: cx.client.client_id(),
+                environment,
+                realm,
+                home_account_id: self.wanted.home_account_id.as_deref(),
+                scopes: self.wanted.scopes.list(),
+                ext_cache_key: key.as_deref(),
+                scheme: Scheme::Bearer,
+            };
+            match cx.store.tokens.find(&lookup, now) {
+                Found::Fresh(entry) => return Some(Token::cached(entry, now)),
+                Found::Aging(entry) => {
+                    self.reason = CacheRefresh::Aging;
+                    self.fallback = Some(Token::cached(entry, now));
+                    return None;
+                }
+                Found::Expiring => self.reason = CacheRefresh::Expired,
+                Found::Nothing => {}
+            }
+        }
+        None
+    }
+
+    fn hit(&mut self, cx: &Cx<'_>, token: Token) -> Step<Token> {
+        let memory = Vec::from([MemoryChange::Telemetry(cx.client.client_id().to_string(), Outcome::Hit)]);
+        self.state = State::Committing(Ok(token));
+        Step::Commit(Changes { tokens: Vec::new(), memory })
+    }
+
+    /// An aging token is better than none, whatever went wrong (G-02).
+    fn fall_back(&mut self, error: Error) -> Result<Step<Token>, Error> {
+        match (error, self.fallback.take()) {
+            (Error::OutOfTurn, _) => Err(Error::OutOfTurn),
+            (_, Some(token)) => Ok(Step::Done(token)),
+            (error, None) => Err(error),
+        }
+    }
+
+    fn occasion(&self, cx: &mut Cx<'_>) -> Result<Occasion, Error> {
+        Ok(Occasion { api: self.wanted.api, reason: self.reason, correlation_id: uuid_v4(cx.entropy)? })
+    }
+
+    /// All checks have passed or failed by now: what is to be remembered leaves as one delta.
+    fn finish(&mut self, cx: &Cx<'_>, exchanged: Exchanged) -> Step<Token> {
+        let Exchanged { grant, metadata, result, memory } = exchanged;
+        let mut tokens = match (cx.clock.wall, self.wanted.cached) {
+            (Some(now), true) => cx.store.tokens.expired(now),
+            _ => Vec::new(),
+        };
+        let result = match result.and_then(|response| self.store(cx, &grant, &metadata, &response)) {
+            Ok((token, changes)) => {
+                tokens.extend(changes);
+                Ok(token)
+            }
+            Err(error) => self.fallback.take().ok_or(error),
+        };
+        self.state = State::Committing(result);
+        Step::Commit(Changes { tokens, memory })
+    }
+
+    fn store(
+        &self,
+        cx: &Cx<'_>,
+        grant: &Grant,
+        metadata: &ProviderMetadata,
+        response: &TokenResponse,
+    ) -> Result<(Token, Vec<TokenChange>), Error> {
+        let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
+        let token_endpoint = metadata.token_endpoint.to_string();
+        let scopes = granted(response, self.wanted.scopes.list());
+        let data: Vec<(&str, &str)> = self.wanted.data().collect();
+        let event = TokenEvent {
+            client_id: Some(cx.client.client_id()),
+            scopes: &scopes.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
+            token_endpoint: &token_endpoint,
+            environment: Some(cx.client.authority().host()),
+            grant_type: grant.grant_type(),
+            response,
+            data: &data,
+            authority_type: None,
+            username: None,
+            local_account_id: None,
+            skip_account_creation: false,
+        };
+        let changes = cx.store.tokens.record(&event, now)?;
+        Ok((Token::issued(response, now)?, changes))
+    }
+}
+
+impl<S: Source> Flow for Acquire<S> {
+    type Output = Token;
+
+    fn step(&mut self, cx: &mut Cx<'_>, mut input: Input<'_>) -> Result<Step<Token>, Error> {
+        loop {
+            match (mem::replace(&mut self.state, State::Spent), input) {
+                (State::Begin, Input::Start) => {
+                    self.source.check(cx.client)?;
+                    self.deadline = cx.clock.mono.after(cx.client.settings().operation_budget);
+                    self.state = State::Loading;
+                    return Ok(Step::Load(Partition {
+                        client_id: cx.client.client_id().to_string(),
+                        environment: cx.client.authority().host().to_string(),
+                        home_account_id: self.wanted.home_account_id.clone(),
+                    }));
+                }
+                (State::Loading, Input::Loaded) => {
+                    let known = realm(cx);
+                    if let Some(token) = self.look_up(cx, &known) {
+                        return Ok(self.hit(cx, token));
+                    }
+                    self.state = State::Discovering(Discover::within(self.deadline));
+                }
+                (State::Discovering(mut discover), input) => {
+                    let step = match discover.step(cx, input) {
+                        Ok(step) => step,
+                        Err(error) => return self.fall_back(error),
+                    };
+                    self.state = State::Discovering(discover);
+                    let metadata = ready!(step);
+                    if metadata.realm != self.realm
+                        && let Some(token) = self.look_up(cx, &metadata.realm)
+                    {
+                        return Ok(self.hit(cx, token));
+                    }
+                    self.state = State::Obtaining(metadata);
+                }
+                (State::Obtaining(metadata), input) => {
+                    let step = match self.source.obtain(cx, &metadata, input) {
+                        Ok(step) => step,
+                        Err(error) => return self.fall_back(error),
+                    };
+                    self.state = State::Obtaining(metadata);
+                    let grant = ready!(step);
+                    let State::Obtaining(metadata) = mem::replace(&mut self.state, State::Spent) else {
+                        return Err(Error::OutOfTurn);
+                    };
+                    let occasion = self.occasion(cx)?;
+                    self.state = State::Exchanging(Box::new(Exchange::new(grant, metadata, occasion, self.deadline)));
+                }
+                (State::Exchanging(mut exchange), input) => {
+                    let step = match exchange.step(cx, input) {
+                        Ok(step) => step,
+                        Err(error) => return self.fall_back(error),
+                    };
+                    self.state = State::Exchanging(exchange);
+                    let exchanged = ready!(step);
+                    return Ok(self.finish(cx, exchanged));
+                }
+                (State::Committing(result), Input::Committed(stored)) => {
+                    return result.map(|token| Step::Done(token.with_stored(stored)));
+                }
+                _ => return Err(Error::OutOfTurn),
+            }
+            input = Input::Start;
+        }
+    }
+}
+
+/// The tenant that tokens lie under, as far as it is known without asking.
+fn realm(cx: &Cx<'_>) -> String {
+    let authority = cx.client.authority();
+    let max_age = cx.client.settings().metadata_lifetime;
+    match cx.store.memory.metadata(authority.as_str(), cx.clock.mono, max_age) {
+        Some(metadata) => metadata.realm.clone(),
+        None => authority.tenant().to_string(),
+    }
+}

@@ -1,0 +1,192 @@
+//! One request until its answer: the only place that repeats, waits, and remembers error answers (decision 9).
+//!
+//! ```text
+//! Ready --Start--> Sent --answer--> done
+//!                   ^ `--failure, 429, 5xx--> Waiting
+//!                   `---------- Woke -----------'
+//! ```
+
+use alloc::string::ToString;
+use core::mem;
+
+use crate::error::{Error, SendError};
+use crate::flow::{Cx, Flow, Input, Step};
+use crate::http::{Repeat, Request, Response, RetryAfter};
+use crate::keys::WireKey;
+use crate::limits::MAX_REMEMBERED_BODY;
+use crate::secret::SecretBytes;
+use crate::store::{Answered, Kept, MemoryChange};
+use crate::time::Millis;
+
+/// Seconds that a 400 is remembered (section 10.2 of the reference).
+const REMEMBER_400: u64 = 60;
+
+/// A request in progress.
+#[derive(Debug)]
+pub(crate) struct Call {
+    request: Request,
+    deadline: Millis,
+    /// How long an answer that asks for patience without saying how long is remembered; `None`: nothing is remembered.
+    patience: Option<u64>,
+    attempts: u8,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Ready,
+    Sent(Option<WireKey>),
+    Waiting(Millis, Option<WireKey>),
+    Spent,
+}
+
+/// The answer, whatever its status.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<u64>,
+    pub(crate) body: SecretBytes,
+    /// What to commit so that the same request is not sent again too soon.
+    pub(crate) remember: Option<MemoryChange>,
+}
+
+impl Call {
+    /// Sends `request` until there is an answer or `deadline` has come.
+    pub(crate) fn new(request: Request, deadline: Millis) -> Self {
+        Self { request, deadline, patience: None, attempts: 0, state: State::Ready }
+    }
+
+    /// Remembers error answers, by default for so many seconds.
+    pub(crate) fn throttled(mut self, default_seconds: u64) -> Self {
+        self.patience = Some(default_seconds);
+        self
+    }
+
+    fn send(&mut self, cx: &Cx<'_>, key: Option<WireKey>) -> Result<Step<Reply>, Error> {
+        let left = self.deadline.since(cx.clock.mono);
+        if left == Millis(0) {
+            return Err(self.unreachable(if self.attempts == 0 { SendError::NotSent } else { SendError::NoAnswer }));
+        }
+        let mut request = self.request.clone();
+        request.attempt_timeout = request.attempt_timeout.min(left);
+        self.state = State::Sent(key);
+        Ok(Step::Send(request))
+    }
+
+    /// Waits before another attempt, or `None` when there is none left, or no time for it.
+    fn again(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: Option<WireKey>,
+        allowed: u8,
+        at_least: Option<u64>,
+    ) -> Result<Option<Step<Reply>>, Error> {
+        let retries = cx.client.settings().retries;
+        if self.attempts >= allowed {
+            return Ok(None);
+        }
+        let doubled = retries.first_wait.0.saturating_mul(1_u64 << u32::from(self.attempts.min(16)));
+        let mut byte = [0];
+        cx.entropy.fill(&mut byte)?;
+        // Up to half of it on top: callers that failed together do not come back together.
+        let jitter = doubled.saturating_mul(u64::from(byte.first().copied().unwrap_or(0))).wrapping_shr(9);
+        let wait = Millis(doubled.saturating_add(jitter)).max(Millis::from_secs(at_least.unwrap_or(0)));
+        if wait > retries.longest_wait || cx.clock.mono.after(wait) >= self.deadline {
+            return Ok(None);
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        self.state = State::Waiting(cx.clock.mono.after(wait), key);
+        Ok(Some(Step::Wait(wait)))
+    }
+
+    fn answered(&mut self, cx: &mut Cx<'_>, key: Option<WireKey>, response: &Response<'_>) -> Result<Step<Reply>, Error> {
+        if response.body.len() > self.request.response_limit {
+            return Err(self.unreachable(SendError::TooLarge));
+        }
+        let retry_after = response.retry_after();
+        if self.request.repeat == Repeat::Safe && (response.status == 429 || response.status >= 500) {
+            let allowed = cx.client.settings().retries.repeatable;
+            if let Some(step) = self.again(cx, key, allowed, retry_after.seconds())? {
+                return Ok(step);
+            }
+        }
+        let remember = key.and_then(|key| self.remember(cx, key, response, retry_after));
+        Ok(Step::Done(Reply {
+            status: response.status,
+            retry_after: retry_after.seconds(),
+            body: SecretBytes::from(response.body),
+            remember,
+        }))
+    }
+
+    /// Sections 10.2 and 10.4 of the reference, but that an answer of success is never remembered (G-04).
+    fn remember(
+        &self,
+        cx: &Cx<'_>,
+        key: WireKey,
+        response: &Response<'_>,
+        retry_after: RetryAfter,
+    ) -> Option<MemoryChange> {
+        let default = self.patience?;
+        let seconds = match (response.status, retry_after) {
+            (200..300, _) => return None,
+            (400, RetryAfter::Absent) => REMEMBER_400,
+            (_, RetryAfter::Seconds(seconds)) => seconds,
+            (_, RetryAfter::Unreadable) => default,
+            (429 | 500.., RetryAfter::Absent) => default,
+            (_, RetryAfter::Absent) => return None,
+        };
+        if response.body.len() > MAX_REMEMBERED_BODY {
+            return None;
+        }
+        let answered = Answered { status: response.status, body: SecretBytes::from(response.body) };
+        Some(MemoryChange::Answered(key, Kept::for_seconds(answered, cx.clock.mono, seconds)))
+    }
+
+    fn failed(&mut self, cx: &mut Cx<'_>, key: Option<WireKey>, why: SendError) -> Result<Step<Reply>, Error> {
+        let retries = cx.client.settings().retries;
+        let allowed = match (self.request.repeat, why) {
+            (Repeat::Safe, SendError::NotSent | SendError::NoAnswer) => retries.repeatable,
+            (Repeat::OnlyIfNotSent, SendError::NotSent) => retries.not_sent,
+            _ => 0,
+        };
+        match self.again(cx, key, allowed, None)? {
+            Some(step) => Ok(step),
+            None => Err(self.unreachable(why)),
+        }
+    }
+
+    fn unreachable(&self, why: SendError) -> Error {
+        Error::Unreachable { host: self.request.endpoint.host().to_string(), why }
+    }
+}
+
+impl Flow for Call {
+    type Output = Reply;
+
+    fn step(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Result<Step<Reply>, Error> {
+        match (mem::replace(&mut self.state, State::Spent), input) {
+            (State::Ready, Input::Start) => {
+                let Some(_) = self.patience else { return self.send(cx, None) };
+                let key = cx.store.memory.key.wire(&self.request);
+                match cx.store.memory.answered(&key, cx.clock.mono) {
+                    None => self.send(cx, Some(key)),
+                    Some((answered, left)) => Ok(Step::Done(Reply {
+                        status: answered.status,
+                        retry_after: Some(left),
+                        body: answered.body.clone(),
+                        remember: None,
+                    })),
+                }
+            }
+            (State::Sent(key), Input::Response(response)) => self.answered(cx, key, &response),
+            (State::Sent(key), Input::Failed(why)) => self.failed(cx, key, why),
+            (State::Waiting(due, key), Input::Woke) if cx.clock.mono >= due => self.send(cx, key),
+            (State::Waiting(due, key), Input::Woke) => {
+                self.state = State::Waiting(due, key);
+                Ok(Step::Wait(due.since(cx.clock.mono)))
+            }
+            _ => Err(Error::OutOfTurn),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Which hosts a request may leave for (decision 7): what metadata names is not trusted by itself.
+
+use super::{Authority, AuthorityKind, HostPolicy, Settings, aliases};
+use crate::endpoint::Endpoint;
+
+/// Whether an endpoint that a server named may be used by this application.
+///
+/// Allowed are the authority's own host, names below it (`{region}.`, tenant sub-domains), every host of its cloud and
+/// names one label below those, and what the application lists itself. Ports other than the authority's own are allowed
+/// only together with the host that has them.
+pub fn allows(authority: &Authority, settings: &Settings, endpoint: &Endpoint) -> bool {
+    if settings.hosts == HostPolicy::Any {
+        return true;
+    }
+    if !endpoint.is_https() {
+        return false;
+    }
+    let (host, own) = (endpoint.host(), authority.host());
+    let below = |parent: &str| {
+        host.strip_suffix(parent).and_then(|rest| rest.strip_suffix('.')).is_some_and(|label| !label.is_empty())
+    };
+    let same_port = endpoint.port_or_default() == authority.endpoint().port_or_default();
+    let in_cloud = authority.kind() != AuthorityKind::Oidc
+        && endpoint.port_or_default() == 443
+        && aliases(own).iter().any(|alias| host == *alias || below(alias));
+    let listed = settings.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
+    (same_port && (host == own || (below(own) && !authority.endpoint().is_local()))) || in_cloud || listed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decision_7() {
+        let entra = Authority::parse("https://login.microsoftonline.com/t").unwrap();
+        let oidc = Authority::oidc("https://idp.example:8443/lab").unwrap();
+        let cases: &[(&Authority, &str, bool)] = &[
+            (&entra, "https://login.microsoftonline.com/t/token", true),
+            (&entra, "https://login.microsoft.com/t/token", true),
+            (&entra, "https://westus2.login.microsoft.com/t/token", true),
+            (&entra, "https://login.microsoftonline.com:8443/t/token", false),
+            (&entra, "https://login.microsoftonline.us/t/token", false),
+            (&entra, "https://login.microsoftonline.com.evil.example/token", false),
+            (&entra, "https://evillogin.microsoftonline.com/token", false),
+            (&entra, "http://127.0.0.1/token", false),
+            (&oidc, "https://idp.example:8443/token", true),
+            (&oidc, "https://eu.idp.example:8443/token", true),
+            (&oidc, "https://idp.example/token", false),
+            (&oidc, "https://other.example:8443/token", false),
+            (&oidc, "https://example:8443/token", false),
+            (&oidc, "https://tokens.allowed.example/token", true),
+        ];
+        let settings =
+            Settings { allowed_hosts: alloc::vec!["tokens.allowed.example".into()], ..Settings::default() };
+        for (authority, address, expected) in cases {
+            let endpoint = Endpoint::parse(address).unwrap();
+            assert_eq!(allows(authority, &settings, &endpoint), *expected, "{address}");
+        }
+    }
+}

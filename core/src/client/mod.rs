@@ -1,0 +1,162 @@
+//! An application as the identity platform knows it: who it is, where it signs in, how it proves itself. Immutable.
+
+mod authority;
+mod claims;
+mod clouds;
+mod credential;
+mod hosts;
+mod issuer;
+mod scopes;
+mod settings;
+
+use alloc::string::{String, ToString};
+use core::fmt;
+
+pub use authority::{Authority, AuthorityKind};
+pub use claims::{merge as merge_claims, with_capabilities};
+pub use clouds::{aliases, is_well_known};
+pub use credential::{Credential, KeyCredential, Signer};
+pub use hosts::allows as host_allowed;
+pub use issuer::is_valid as issuer_is_valid;
+pub use scopes::Scopes;
+pub use settings::{AliasSource, HostPolicy, InstanceDiscovery, Retries, Settings};
+
+use crate::error::{CertError, Config, Error};
+use crate::json::Members;
+
+/// One application at one authority. All flows of an application share it by reference.
+pub struct Client {
+    client_id: String,
+    authority: Authority,
+    credential: Credential,
+    client_claims: Option<Members>,
+    settings: Settings,
+}
+
+impl Client {
+    /// Starts with the application (client) id of the registration.
+    pub fn builder(client_id: &str) -> ClientBuilder {
+        ClientBuilder {
+            client_id: client_id.to_string(),
+            authority: None,
+            oidc_authority: None,
+            credential: Credential::None,
+            client_claims: None,
+            settings: Settings::default(),
+        }
+    }
+
+    /// `client_id`, RFC 6749 s2.2.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Where this application signs in.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// How this application proves itself.
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// Members for the client assertion, over the standard ones.
+    pub fn client_claims(&self) -> Option<&Members> {
+        self.client_claims.as_ref()
+    }
+
+    /// Everything that can be switched.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("client_id", &self.client_id)
+            .field("authority", &self.authority)
+            .field("credential", &self.credential)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Collects what a [`Client`] is made of; [`build`](Self::build) checks it as a whole.
+#[derive(Debug)]
+pub struct ClientBuilder {
+    client_id: String,
+    authority: Option<String>,
+    oidc_authority: Option<String>,
+    credential: Credential,
+    client_claims: Option<Members>,
+    settings: Settings,
+}
+
+impl ClientBuilder {
+    /// The authority, `https://host/tenant`. Default: `https://login.microsoftonline.com/common`.
+    #[must_use]
+    pub fn authority(mut self, authority: &str) -> Self {
+        self.authority = Some(authority.to_string());
+        self
+    }
+
+    /// The issuer of any OpenID Connect provider, in place of an authority.
+    #[must_use]
+    pub fn oidc_authority(mut self, issuer: &str) -> Self {
+        self.oidc_authority = Some(issuer.to_string());
+        self
+    }
+
+    /// How the application proves itself; without one it is a public client.
+    #[must_use]
+    pub fn credential(mut self, credential: Credential) -> Self {
+        self.credential = credential;
+        self
+    }
+
+    /// Members for the client assertion (RFC 7523 s3); they override the standard ones.
+    #[must_use]
+    pub fn client_claims(mut self, claims: Members) -> Self {
+        self.client_claims = Some(claims);
+        self
+    }
+
+    /// Everything else.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Checks it all.
+    ///
+    /// # Errors
+    /// [`Error::Config`] says what does not fit.
+    pub fn build(self) -> Result<Client, Error> {
+        if self.client_id.is_empty() {
+            return Err(Config::ClientId.into());
+        }
+        let authority = match (self.authority, self.oidc_authority) {
+            (Some(_), Some(_)) => return Err(Config::TwoAuthorities.into()),
+            (None, Some(issuer)) => Authority::oidc(&issuer)?,
+            (Some(text), None) => Authority::parse(&text)?,
+            (None, None) => Authority::parse(Authority::DEFAULT)?,
+        };
+        if let (true, Some(why)) = (self.settings.check_certificates, self.credential.contradiction()) {
+            return Err(why.into());
+        }
+        if let (AuthorityKind::Adfs, Credential::Key(key)) = (authority.kind(), &self.credential)
+            && key.x5t().is_none()
+        {
+            return Err(CertError::NoThumbprint.into());
+        }
+        Ok(Client {
+            client_id: self.client_id,
+            authority,
+            credential: self.credential,
+            client_claims: self.client_claims,
+            settings: self.settings,
+        })
+    }
+}

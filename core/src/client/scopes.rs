@@ -1,0 +1,90 @@
+//! Scopes, RFC 6749 s3.3: sorted, joined by one space, always well formed.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::error::Config;
+use crate::limits::MAX_SCOPES;
+
+/// A set of scopes. A value of this type is always well formed: non-empty tokens of `%x21 / %x23-5B / %x5D-7E`.
+///
+/// ```
+/// use sansal::client::Scopes;
+/// let scopes = Scopes::parse(&["b", "a"])?;
+/// assert_eq!(scopes.as_str(), "a b");
+/// assert!(Scopes::parse(&["a b"]).is_err());
+/// # Ok::<(), sansal::error::Config>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scopes {
+    list: Vec<String>,
+    joined: String,
+}
+
+impl Scopes {
+    /// The scopes that the library adds by itself in user flows, and that callers cannot ask for.
+    pub const RESERVED: [&'static str; 3] = ["offline_access", "openid", "profile"];
+
+    /// Takes the caller's scopes, one each.
+    ///
+    /// # Errors
+    /// [`Config::Scope`] for no scope at all, too many, or one that is not a scope-token.
+    pub fn parse<S: AsRef<str>>(scopes: &[S]) -> Result<Self, Config> {
+        if scopes.is_empty() {
+            return Err(Config::Scope("there is none; for an application use the resource's id followed by /.default"));
+        }
+        if scopes.len() > MAX_SCOPES {
+            return Err(Config::Scope("there are too many"));
+        }
+        let token = |b: u8| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+        for scope in scopes {
+            match scope.as_ref() {
+                "" => return Err(Config::Scope("it is empty")),
+                text if !text.bytes().all(token) => {
+                    return Err(Config::Scope("it has a space, a quote or another character that does not belong there"));
+                }
+                _ => {}
+            }
+        }
+        let mut list: Vec<String> = scopes.iter().map(|s| s.as_ref().to_string()).collect();
+        list.sort_unstable();
+        let joined = list.join(" ");
+        Ok(Self { list, joined })
+    }
+
+    /// Sorted and joined by one space, as it goes on the wire.
+    pub fn as_str(&self) -> &str {
+        &self.joined
+    }
+
+    /// One by one, sorted.
+    pub fn list(&self) -> &[String] {
+        &self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scope_tokens() {
+        // RFC 6749 s3.3
+        let cases: &[(&[&str], Option<&str>)] = &[
+            (&["openid"], Some("openid")),
+            (&["b", "a"], Some("a b")),
+            (&["https://graph.microsoft.com/.default"], Some("https://graph.microsoft.com/.default")),
+            (&[], None),
+            (&[""], None),
+            (&["a b"], None),
+            (&["a\"b"], None),
+            (&["a\\b"], None),
+            (&["\u{e4}"], None),
+            (&["a\n"], None),
+        ];
+        for (scopes, expected) in cases {
+            assert_eq!(Scopes::parse(scopes).ok().as_ref().map(Scopes::as_str), *expected, "{scopes:?}");
+        }
+        assert!(Scopes::parse(&["a"; MAX_SCOPES + 1]).is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! Everything that can be switched, with safe defaults, and the profile that behaves as MSAL Python.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::endpoint::Endpoint;
+use crate::time::Millis;
+
+/// How the machines behave. [`Settings::default`] is the safe choice; the fields are public, change what you need.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `x-client-os`: the platform's tag (`linux`, `win32`, `darwin` …). The adapter names it.
+    pub platform: String,
+    /// `x-app-name`, when not empty.
+    pub app_name: String,
+    /// `x-app-ver`, when not empty.
+    pub app_version: String,
+    /// What the client can handle, for example `CP1` (claims challenges); sent inside `claims`.
+    pub client_capabilities: Vec<String>,
+    /// Whether and where unknown hosts are looked up with Microsoft.
+    pub instance_discovery: InstanceDiscovery,
+    /// Whether the host of the authority must be known to Microsoft at all.
+    pub validate_authority: bool,
+    /// Which hosts requests may leave for.
+    pub hosts: HostPolicy,
+    /// Hosts that are allowed beside those of [`HostPolicy::Authority`].
+    pub allowed_hosts: Vec<String>,
+    /// Time for one attempt of one request.
+    pub attempt_timeout: Millis,
+    /// Time for a whole operation, waits included.
+    pub operation_budget: Millis,
+    /// How often and after how long requests are repeated.
+    pub retries: Retries,
+    /// Whether error answers are remembered, so that a failing request is not repeated at once (section 10 of the reference).
+    pub throttling: bool,
+    /// Seconds that provider metadata is trusted after it was fetched; `None`: as long as the memory lives.
+    pub metadata_lifetime: Option<u64>,
+    /// Where it is known from which hosts are one and the same cloud.
+    pub aliases: AliasSource,
+    /// Whether a certificate, its thumbprint and its key must belong together.
+    pub check_certificates: bool,
+    /// Whether a token response without an access token is a success.
+    pub token_optional: bool,
+    /// Whether scopes in the cache match whatever their case.
+    pub scopes_ignore_case: bool,
+    /// Whether personal data may appear in logs.
+    pub enable_pii_log: bool,
+}
+
+/// Whether unknown authority hosts are looked up with Microsoft (instance discovery).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstanceDiscovery {
+    /// At the public cloud's endpoint.
+    On,
+    /// Never: air-gapped clouds.
+    Off,
+    /// At this address.
+    Custom(Endpoint),
+}
+
+/// Where it is known from which hosts are one and the same cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AliasSource {
+    /// From a list in this library: no request, and look-ups find tokens of every alias at once.
+    BuiltIn,
+    /// From Microsoft, asked when it matters, as the reference does.
+    Discovered,
+}
+
+/// Which hosts requests may leave for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostPolicy {
+    /// The authority's own host, its cloud's aliases, names below it, and what the application allows (decision 7).
+    Authority,
+    /// Whatever the metadata names, as the reference does.
+    Any,
+}
+
+/// How often and after how long requests are repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// Attempts beyond the first for requests that are harmless to repeat (discovery), after no answer, 429 or 5xx.
+    pub repeatable: u8,
+    /// Attempts beyond the first for token requests, and only when nothing was sent.
+    pub not_sent: u8,
+    /// The first wait; it doubles each time and gets up to half of itself on top at random.
+    pub first_wait: Millis,
+    /// The longest wait, a server's `Retry-After` included: beyond it the error comes back at once and says when.
+    pub longest_wait: Millis,
+}
+
+impl Retries {
+    /// No repetition at all.
+    pub const NONE: Self = Self { repeatable: 0, not_sent: 0, first_wait: Millis(0), longest_wait: Millis(0) };
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            platform: String::from("unknown"),
+            app_name: String::new(),
+            app_version: String::new(),
+            client_capabilities: Vec::new(),
+            instance_discovery: InstanceDiscovery::On,
+            validate_authority: true,
+            hosts: HostPolicy::Authority,
+            allowed_hosts: Vec::new(),
+            attempt_timeout: Millis::from_secs(30),
+            operation_budget: Millis::from_secs(120),
+            retries: Retries {
+                repeatable: 3,
+                not_sent: 2,
+                first_wait: Millis(500),
+                longest_wait: Millis::from_secs(10),
+            },
+            throttling: true,
+            metadata_lifetime: Some(crate::limits::METADATA_LIFETIME),
+            aliases: AliasSource::BuiltIn,
+            check_certificates: true,
+            token_optional: false,
+            scopes_ignore_case: true,
+            enable_pii_log: false,
+        }
+    }
+}
+
+impl Settings {
+    /// MSAL Python 1.39 in every option that exists. For comparing, not for production: it trusts what the defaults do not.
+    pub fn reference() -> Self {
+        Self {
+            hosts: HostPolicy::Any,
+            attempt_timeout: Millis::from_secs(3600),
+            operation_budget: Millis::from_secs(24 * 3600),
+            retries: Retries::NONE,
+            metadata_lifetime: None,
+            aliases: AliasSource::Discovered,
+            check_certificates: false,
+            token_optional: true,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! From an authority to its endpoints: instance discovery, provider metadata, and who may be trusted with tokens.
+//!
+//! ```text
+//! Begin --known--------------------------------------------------> done
+//!   `--unknown host--> Instance --> Metadata --> Committing --> done
+//!   `--otherwise------------------------^
+//! ```
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::call::{Call, Reply};
+use crate::client::{Client, InstanceDiscovery, host_allowed, is_well_known, issuer_is_valid};
+use crate::endpoint::Endpoint;
+use crate::error::{Config, Error, HostRule, What};
+use crate::flow::{Cx, Flow, Input, Step, ready};
+use crate::http::Request;
+use crate::limits::{MAX_METADATA, METADATA_LIFETIME};
+use crate::metadata::{Instance, ProviderMetadata, alias_groups};
+use crate::store::{Changes, Kept, MemoryChange};
+use crate::time::Millis;
+
+/// Where unknown hosts are looked up.
+const PUBLIC_INSTANCE: &str = "https://login.microsoftonline.com";
+
+/// Finds the endpoints of the client's authority; from memory where they are known.
+///
+/// A flow of its own for hosts that want to know early whether an authority is right; every other flow does it by itself.
+#[derive(Debug)]
+pub struct Discover {
+    max_age: MaxAge,
+    deadline: Option<Millis>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum MaxAge {
+    /// As the settings say.
+    Settings,
+    /// As long as the answer of an HTTP server counts.
+    Lifetime,
+}
+
+#[derive(Debug)]
+enum State {
+    Begin,
+    Instance(Call),
+    Metadata(Call),
+    Committing(ProviderMetadata),
+    Spent,
+}
+
+impl Discover {
+    /// As a flow of its own: metadata counts for a day.
+    pub fn new() -> Self {
+        Self { max_age: MaxAge::Lifetime, deadline: None, state: State::Begin }
+    }
+
+    /// As part of a flow that must end by `deadline`.
+    pub(crate) fn within(deadline: Millis) -> Self {
+        Self { max_age: MaxAge::Settings, deadline: Some(deadline), state: State::Begin }
+    }
+
+    fn begin(&mut self, cx: &Cx<'_>) -> Result<Next, Error> {
+        let (client, settings) = (cx.client, cx.client.settings());
+        let max_age = match self.max_age {
+            MaxAge::Settings => settings.metadata_lifetime,
+            MaxAge::Lifetime => Some(METADATA_LIFETIME),
+        };
+        if let Some(metadata) = cx.store.memory.metadata(client.authority().as_str(), cx.clock.mono, max_age) {
+            return Ok(Next::Known(metadata.clone()));
+        }
+        let authority = client.authority();
+        let unknown = settings.validate_authority && !authority.is_known_to_developer() && !authority.is_well_known();
+        Ok(match (&settings.instance_discovery, unknown) {
+            (InstanceDiscovery::On, true) => Next::Ask(instance_endpoint(client, None)?),
+            (InstanceDiscovery::Custom(address), true) => Next::Ask(instance_endpoint(client, Some(address))?),
+            _ => Next::Fetch(authority.metadata_endpoint()?),
+        })
+    }
+
+    fn call(&self, cx: &Cx<'_>, endpoint: Endpoint) -> Call {
+        let settings = cx.client.settings();
+        let deadline = self.deadline.unwrap_or(cx.clock.mono.after(settings.operation_budget));
+        Call::new(Request::get(endpoint, MAX_METADATA, settings.attempt_timeout), deadline)
+    }
+}
+
+enum Next {
+    Known(ProviderMetadata),
+    Ask(Endpoint),
+    Fetch(Endpoint),
+}
+
+impl Default for Discover {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Flow for Discover {
+    type Output = ProviderMetadata;
+
+    fn step(&mut self, cx: &mut Cx<'_>, mut input: Input<'_>) -> Result<Step<ProviderMetadata>, Error> {
+        loop {
+            match (mem::replace(&mut self.state, State::Spent), input) {
+                (State::Begin, Input::Start) => match self.begin(cx)? {
+                    Next::Known(metadata) => return Ok(Step::Done(metadata)),
+                    Next::Ask(endpoint) => self.state = State::Instance(self.call(cx, endpoint)),
+                    Next::Fetch(endpoint) => self.state = State::Metadata(self.call(cx, endpoint)),
+                },
+                (State::Instance(mut call), input) => {
+                    let step = call.step(cx, input)?;
+                    self.state = State::Instance(call);
+                    let reply = ready!(step);
+                    let endpoint = instance(cx.client, &reply)?;
+                    self.state = State::Metadata(self.call(cx, endpoint));
+                }
+                (State::Metadata(mut call), input) => {
+                    let step = call.step(cx, input)?;
+                    self.state = State::Metadata(call);
+                    let reply = ready!(step);
+                    let metadata = metadata(cx.client, &reply)?;
+                    let kept = Kept::for_seconds(metadata.clone(), cx.clock.mono, METADATA_LIFETIME);
+                    let change = MemoryChange::Metadata(cx.client.authority().as_str().to_string(), kept);
+                    self.state = State::Committing(metadata);
+                    return Ok(Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) }));
+                }
+                // What is not remembered is asked for again; that is no reason to fail.
+                (State::Committing(metadata), Input::Committed(_)) => return Ok(Step::Done(metadata)),
+                _ => return Err(Error::OutOfTurn),
+            }
+            input = Input::Start;
+        }
+    }
+}
+
+/// Section 2.4 of the reference.
+fn instance_endpoint(client: &Client, custom: Option<&Endpoint>) -> Result<Endpoint, Error> {
+    let authority = client.authority();
+    let path = authority.endpoint().path().trim_end_matches('/');
+    let authorize = "https://".to_string() + authority.host() + path + "/oauth2/v2.0/authorize";
+    let base = match custom {
+        Some(address) => address.clone(),
+        None => discovery_base(PUBLIC_INSTANCE)?,
+    };
+    let query = [("authorization_endpoint", authorize.as_str()), ("api-version", "1.0")];
+    base.with_query(&query).map_err(|why| Config::Authority(why.reason()).into())
+}
+
+fn discovery_base(origin: &str) -> Result<Endpoint, Config> {
+    Endpoint::parse(&(origin.to_string() + "/common/discovery/instance")).map_err(|why| Config::Authority(why.reason()))
+}
+
+fn instance(client: &Client, reply: &Reply) -> Result<Endpoint, Error> {
+    if reply.status >= 500 || reply.status == 429 {
+        return Err(unavailable(reply));
+    }
+    match Instance::parse(reply.body.expose())? {
+        Instance::Unknown => Err(Config::UnknownInstance(client.authority().host().to_string()).into()),
+        // Microsoft vouches for the host; it may send us to that host or to one of its own.
+        Instance::Known(endpoint) if is_well_known(endpoint.host()) => Ok(endpoint),
+        Instance::Known(endpoint) => allowed(client, endpoint),
+    }
+}
+
+/// Sections 2.5 to 2.7 of the reference.
+fn metadata(client: &Client, reply: &Reply) -> Result<ProviderMetadata, Error> {
+    let authority = client.authority();
+    match reply.status {
+        200..300 => {}
+        429 | 500.. => return Err(unavailable(reply)),
+        400..500 => {
+            let authority = authority.as_str().to_string();
+            return Err(Config::NoMetadata { authority, status: reply.status }.into());
+        }
+        _ => return Err(Error::BadResponse { what: What::ProviderMetadata, at: "its HTTP status" }),
+    }
+    let metadata = ProviderMetadata::parse(reply.body.expose())?;
+    if authority.kind() == crate::client::AuthorityKind::Oidc && !issuer_is_valid(&metadata.issuer, authority) {
+        let (issuer, authority) = (metadata.issuer, authority.as_str().to_string());
+        return Err(Config::IssuerMismatch { issuer, authority }.into());
+    }
+    allowed(client, metadata.token_endpoint.clone())?;
+    allowed(client, metadata.authorization_endpoint.clone())?;
+    if let Some(endpoint) = &metadata.device_authorization_endpoint {
+        allowed(client, endpoint.clone())?;
+    }
+    Ok(metadata)
+}
+
+fn allowed(client: &Client, endpoint: Endpoint) -> Result<Endpoint, Error> {
+    if host_allowed(client.authority(), client.settings(), &endpoint) {
+        return Ok(endpoint);
+    }
+    let host = endpoint.host().to_string();
+    Err(Config::HostNotAllowed { host, rule: HostRule::OutsideAuthority }.into())
+}
+
+fn unavailable(reply: &Reply) -> Error {
+    Error::Throttled { status: reply.status, retry_after: reply.retry_after, refusal: None }
+}
+
+/// Finds which hosts are the same cloud as the authority (section 2.8 of the reference); the authority's own host is not among them.
+#[derive(Debug)]
+pub(crate) struct DiscoverAliases {
+    deadline: Millis,
+    state: AliasState,
+}
+
+#[derive(Debug)]
+enum AliasState {
+    Begin,
+    Asking(Call),
+    Committing(Vec<String>),
+    Spent,
+}
+
+impl DiscoverAliases {
+    pub(crate) fn within(deadline: Millis) -> Self {
+        Self { deadline, state: AliasState::Begin }
+    }
+
+    fn call(&self, cx: &Cx<'_>) -> Result<Call, Error> {
+        let host = cx.client.authority().host();
+        let origin = match is_well_known(host) {
+            true => "https://".to_string() + host,
+            false => PUBLIC_INSTANCE.to_string(),
+        };
+        let authorize = origin.clone() + "/common/oauth2/authorize";
+        let query = [("api-version", "1.1"), ("authorization_endpoint", authorize.as_str())];
+        let endpoint = discovery_base(&origin)?.with_query(&query).map_err(|why| Config::Authority(why.reason()))?;
+        let request = Request::get(endpoint, MAX_METADATA, cx.client.settings().attempt_timeout);
+        Ok(Call::new(request.header("Accept", "application/json"), self.deadline))
+    }
+}
+
+impl Flow for DiscoverAliases {
+    type Output = Vec<String>;
+
+    fn step(&mut self, cx: &mut Cx<'_>, mut input: Input<'_>) -> Result<Step<Vec<String>>, Error> {
+        let (authority, settings) = (cx.client.authority(), cx.client.settings());
+        loop {
+            match (mem::replace(&mut self.state, AliasState::Spent), input) {
+                (AliasState::Begin, Input::Start) => {
+                    let known = authority.is_known_to_developer() || !settings.validate_authority;
+                    if known || settings.instance_discovery == InstanceDiscovery::Off {
+                        return Ok(Step::Done(Vec::new()));
+                    }
+                    if let Some(aliases) = cx.store.memory.aliases(authority.host()) {
+                        return Ok(Step::Done(aliases.to_vec()));
+                    }
+                    self.state = AliasState::Asking(self.call(cx)?);
+                }
+                (AliasState::Asking(mut call), input) => {
+                    let step = call.step(cx, input)?;
+                    self.state = AliasState::Asking(call);
+                    let reply = ready!(step);
+                    if reply.status >= 400 {
+                        return Err(unavailable(&reply));
+                    }
+                    let own = authority.host();
+                    let groups = alias_groups(reply.body.expose())?;
+                    let mut group = groups.into_iter().find(|g| g.iter().any(|h| h == own)).unwrap_or_default();
+                    group.retain(|host| host != own);
+                    let kept = Kept::for_seconds(group.clone(), cx.clock.mono, METADATA_LIFETIME);
+                    let change = MemoryChange::Aliases(own.to_string(), kept);
+                    self.state = AliasState::Committing(group);
+                    return Ok(Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) }));
+                }
+                (AliasState::Committing(group), Input::Committed(_)) => return Ok(Step::Done(group)),
+                _ => return Err(Error::OutOfTurn),
+            }
+            input = Input::Start;
+        }
+    }
+}

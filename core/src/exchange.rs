@@ -1,0 +1,329 @@
+//! A grant becomes a token response: the **only** place that builds a token request and reads its answer (RFC 6749 s3.2).
+//!
+//! ```text
+//! Begin --secret or ready assertion--> Calling --> done
+//!   `--key elsewhere--> Signing --------^
+//!   `--callback-------> Asserting ------^
+//! ```
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::call::{Call, Reply};
+use crate::client::{AuthorityKind, Credential, KeyCredential, Signer};
+use crate::entropy::uuid_v4;
+use crate::error::{AskError, Config, Error, Refusal, What};
+use crate::flow::{Answer, Ask, Cx, Flow, Input, Step, ready};
+use crate::grant::Grant;
+use crate::http::{Body, Request};
+use crate::jose::assertion;
+use crate::json;
+use crate::keys::AssertionKey;
+use crate::limits::MAX_RESPONSE;
+use crate::metadata::{ProviderMetadata, json_rule};
+use crate::secret::Secret;
+use crate::store::{HeldAssertion, Kept, MemoryChange};
+use crate::telemetry::{self, Api, CacheRefresh, Outcome};
+use crate::time::{Millis, UnixTime};
+use crate::token::TokenResponse;
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// Seconds an assertion is used again: it lives for 600 (section 1.6 of the reference).
+const REUSE: u64 = 540;
+/// Seconds an error answer without `Retry-After` is remembered: for public clients, for others (section 10.4).
+const PATIENCE: (u64, u64) = (60, 5);
+
+/// What a token request says about the call it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Occasion {
+    pub(crate) api: Api,
+    pub(crate) reason: CacheRefresh,
+    pub(crate) correlation_id: String,
+}
+
+/// A grant on its way to the token endpoint and back.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    grant: Grant,
+    metadata: ProviderMetadata,
+    occasion: Occasion,
+    deadline: Millis,
+    memory: Vec<MemoryChange>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Begin,
+    Asserting,
+    Signing { signing_input: String, key: AssertionKey, now: UnixTime },
+    Calling { call: Call, sent: Option<Secret> },
+    Spent,
+}
+
+/// What came of it, and what to remember in either case.
+#[derive(Debug)]
+pub(crate) struct Exchanged {
+    pub(crate) grant: Grant,
+    pub(crate) metadata: ProviderMetadata,
+    pub(crate) result: Result<TokenResponse, Error>,
+    pub(crate) memory: Vec<MemoryChange>,
+}
+
+/// Client authentication, ready to be written into the body.
+enum Authentication {
+    None,
+    Secret(Secret),
+    Assertion(Secret),
+}
+
+impl Exchange {
+    pub(crate) fn new(grant: Grant, metadata: ProviderMetadata, occasion: Occasion, deadline: Millis) -> Self {
+        Self { grant, metadata, occasion, deadline, memory: Vec::new(), state: State::Begin }
+    }
+
+    fn begin(&mut self, cx: &mut Cx<'_>) -> Result<Step<Exchanged>, Error> {
+        match cx.client.credential() {
+            Credential::None => self.call(cx, Authentication::None),
+            Credential::Secret(secret) => self.call(cx, Authentication::Secret(secret.clone())),
+            Credential::Assertion(text) => self.call(cx, Authentication::Assertion(text.clone())),
+            Credential::AssertionCallback => {
+                self.state = State::Asserting;
+                Ok(Step::Ask(Ask::Assertion {
+                    client_id: cx.client.client_id().to_string(),
+                    token_endpoint: self.metadata.token_endpoint.to_string(),
+                    fmi_path: self.grant.fmi_path().map(ToString::to_string),
+                }))
+            }
+            Credential::Key(key) => self.sign(cx, key),
+        }
+    }
+
+    /// An assertion that is held, one signed here, or a question to whoever holds the key.
+    fn sign(&mut self, cx: &mut Cx<'_>, key: &KeyCredential) -> Result<Step<Exchanged>, Error> {
+        let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
+        let adfs = cx.client.authority().kind() == AuthorityKind::Adfs;
+        let header = key.assertion_header(adfs);
+        let audience = self.metadata.token_endpoint.to_string();
+        let claims = cx.client.client_claims();
+        let signer = match key.signer() {
+            #[cfg(feature = "rsa")]
+            Signer::Software(_) => None,
+            Signer::External(name) => Some(name.0.as_bytes()),
+        };
+        let held = cx.store.memory.key.assertion(
+            [
+                Some(cx.client.client_id().as_bytes()),
+                Some(audience.as_bytes()),
+                Some(header.alg.as_str().as_bytes()),
+                header.x5t.as_ref().map(<[u8; 20]>::as_slice),
+                header.x5t_s256.as_ref().map(<[u8; 32]>::as_slice),
+                signer,
+                claims.map(json::Members::to_json).as_deref().map(Vec::as_slice),
+            ]
+            .into_iter(),
+        );
+        if let Some(text) = cx.store.memory.assertion(&held, cx.clock.mono, now) {
+            return self.call(cx, Authentication::Assertion(text.clone()));
+        }
+        let jti = uuid_v4(cx.entropy)?;
+        let signing_input =
+            assertion::signing_input(&header, cx.client.client_id(), &audience, now, &jti, claims);
+        match key.signer() {
+            #[cfg(feature = "rsa")]
+            Signer::Software(rsa) => {
+                let signature = rsa.sign(header.alg, signing_input.as_bytes(), cx.entropy)?;
+                self.signed(cx, &signing_input, &signature, held, now)
+            }
+            Signer::External(name) => {
+                let message = signing_input.clone().into_bytes();
+                self.state = State::Signing { signing_input, key: held, now };
+                Ok(Step::Ask(Ask::Sign { key: name.clone(), alg: header.alg, message }))
+            }
+        }
+    }
+
+    fn signed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        signing_input: &str,
+        signature: &[u8],
+        key: AssertionKey,
+        issued: UnixTime,
+    ) -> Result<Step<Exchanged>, Error> {
+        let text = assertion::complete(signing_input, signature);
+        let held = HeldAssertion { text: text.clone(), issued };
+        self.memory.push(MemoryChange::Assertion(key, Kept::for_seconds(held, cx.clock.mono, REUSE)));
+        self.call(cx, Authentication::Assertion(text))
+    }
+
+    fn call(&mut self, cx: &mut Cx<'_>, authentication: Authentication) -> Result<Step<Exchanged>, Error> {
+        let client = cx.client;
+        let (name, sent) = match authentication {
+            Authentication::None => ("", None),
+            Authentication::Secret(secret) => ("client_secret", Some(secret)),
+            Authentication::Assertion(text) => ("client_assertion", Some(text)),
+        };
+        let mut fields =
+            Vec::from([("client_id", client.client_id()), ("grant_type", self.grant.grant_type()), ("client_info", "1")]);
+        if let Some(secret) = &sent {
+            fields.push((name, secret.expose()));
+        }
+        if name == "client_assertion" {
+            fields.push(("client_assertion_type", JWT_BEARER));
+        }
+        fields.extend(self.grant.parameters());
+        fields.retain(|(_, value)| !value.is_empty());
+        let body = Body::form(fields.iter().copied());
+        let request = Request::post(
+            self.metadata.token_endpoint.clone(),
+            body,
+            MAX_RESPONSE,
+            client.settings().attempt_timeout,
+        );
+        let request = self.headers(cx, request);
+        let mut call = Call::new(request, self.deadline);
+        if client.settings().throttling {
+            let public = matches!(client.credential(), Credential::None);
+            call = call.throttled(if public { PATIENCE.0 } else { PATIENCE.1 });
+        }
+        self.state = State::Calling { call, sent };
+        self.proceed(cx, Input::Start)
+    }
+
+    /// Sections 1.9 and 1.10 of the reference.
+    fn headers(&self, cx: &Cx<'_>, request: Request) -> Request {
+        let settings = cx.client.settings();
+        let telemetry = cx.store.memory.telemetry(cx.client.client_id());
+        let mut request = request
+            .header("Accept", "application/json")
+            .header("x-client-sku", "sansal")
+            .header("x-client-ver", env!("CARGO_PKG_VERSION"))
+            .header("x-client-os", settings.platform.as_str())
+            .header("x-ms-lib-capability", "retry-after, h429")
+            .header("client-request-id", self.occasion.correlation_id.as_str())
+            .header("x-client-current-telemetry", telemetry::current(self.occasion.api, self.occasion.reason))
+            .header("x-client-last-telemetry", telemetry::last(telemetry));
+        for (name, value) in [("x-app-name", &settings.app_name), ("x-app-ver", &settings.app_version)] {
+            if !value.is_empty() {
+                request = request.header(name, value.as_str());
+            }
+        }
+        request
+    }
+
+    fn proceed(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Result<Step<Exchanged>, Error> {
+        let State::Calling { mut call, sent } = mem::replace(&mut self.state, State::Spent) else {
+            return Err(Error::OutOfTurn);
+        };
+        let result = match call.step(cx, input) {
+            Ok(step) => {
+                self.state = State::Calling { call, sent: sent.clone() };
+                let mut reply = ready!(step);
+                self.state = State::Spent;
+                self.memory.extend(reply.remember.take());
+                read(cx, &reply, sent.as_ref())
+            }
+            Err(Error::OutOfTurn) => return Err(Error::OutOfTurn),
+            Err(why) => Err(why),
+        };
+        self.count(cx.client.client_id(), &result);
+        Ok(Step::Done(Exchanged {
+            grant: self.grant.clone(),
+            metadata: self.metadata.clone(),
+            result,
+            memory: mem::take(&mut self.memory),
+        }))
+    }
+
+    /// What the next request will tell about this one; an answer that is neither token nor OAuth error tells nothing.
+    fn count(&mut self, client_id: &str, result: &Result<TokenResponse, Error>) {
+        let outcome = match result {
+            Ok(_) => Outcome::Succeeded,
+            Err(error) => match error.refusal() {
+                Some(refusal) if refusal.status() < 500 => Outcome::Failed {
+                    api: self.occasion.api,
+                    correlation_id: self.occasion.correlation_id.clone(),
+                    error: refusal.error().to_string(),
+                },
+                _ => return,
+            },
+        };
+        self.memory.push(MemoryChange::Telemetry(client_id.to_string(), outcome));
+    }
+}
+
+impl Flow for Exchange {
+    type Output = Exchanged;
+
+    fn step(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Result<Step<Exchanged>, Error> {
+        match (mem::replace(&mut self.state, State::Spent), input) {
+            (State::Begin, Input::Start) => self.begin(cx),
+            (State::Asserting, Input::Answer(Answer::Assertion(text))) if !text.is_empty() => {
+                self.call(cx, Authentication::Assertion(Secret::from(text)))
+            }
+            (State::Asserting, Input::Answer(answer)) => Err(unanswered("client assertion", &answer)),
+            (State::Signing { signing_input, key, now }, Input::Answer(Answer::Signature(signature))) => {
+                self.signed(cx, &signing_input, signature, key, now)
+            }
+            (State::Signing { .. }, Input::Answer(answer)) => Err(unanswered("signature", &answer)),
+            (state @ State::Calling { .. }, input) => {
+                self.state = state;
+                self.proceed(cx, input)
+            }
+            _ => Err(Error::OutOfTurn),
+        }
+    }
+}
+
+/// The host's failure; an answer of another kind is a bug in the host.
+fn unanswered(ask: &'static str, answer: &Answer<'_>) -> Error {
+    match answer {
+        Answer::Failed(why) => Error::Unanswered { ask, why: *why },
+        Answer::Assertion(_) => Error::Unanswered { ask, why: AskError::Failed },
+        _ => Error::OutOfTurn,
+    }
+}
+
+/// RFC 6749 s5: a token or an error, told apart by `error` as Microsoft's servers mean it, not by the status.
+fn read(cx: &Cx<'_>, reply: &Reply, sent: Option<&Secret>) -> Result<TokenResponse, Error> {
+    let bad = |at| Error::BadResponse { what: What::TokenResponse, at };
+    let busy = reply.status == 429 || reply.status >= 500;
+    let throttled = |refusal| Error::Throttled { status: reply.status, retry_after: reply.retry_after, refusal };
+    if !busy && !(200..300).contains(&reply.status) && !(400..500).contains(&reply.status) {
+        return Err(bad("its HTTP status"));
+    }
+    let members = match json::parse_object(reply.body.expose(), MAX_RESPONSE) {
+        Ok(members) => members,
+        Err(_) if busy => return Err(throttled(None)),
+        Err(why) => return Err(bad(json_rule(why))),
+    };
+    if members.contains("error") {
+        let refusal = Box::new(Refusal::new(reply.status, members, sent).classify());
+        return Err(match refusal.error() {
+            _ if busy => throttled(Some(refusal)),
+            "interaction_required" | "login_required" | "consent_required" => {
+                Error::InteractionRequired { claims: refusal.claims().map(ToString::to_string), refusal: Some(refusal) }
+            }
+            _ => Error::Refused(refusal),
+        });
+    }
+    let response = TokenResponse::from_members(members);
+    match (busy, response.access_token()) {
+        (true, _) => Err(throttled(None)),
+        (_, None | Some("")) if !cx.client.settings().token_optional => Err(bad("access_token")),
+        _ if reply.status >= 400 => Err(bad("its HTTP status")),
+        _ => Ok(response),
+    }
+}
+
+/// The scopes that a response was given for: its own words, or what was asked.
+pub(crate) fn granted<'a>(response: &'a TokenResponse, asked: &'a [String]) -> Vec<Cow<'a, str>> {
+    match response.scope() {
+        Some(scope) if !scope.is_empty() => scope.split_whitespace().map(Cow::Borrowed).collect(),
+        _ => asked.iter().map(|scope| Cow::Borrowed(scope.as_str())).collect(),
+    }
+}

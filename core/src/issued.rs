@@ -1,0 +1,119 @@
+//! A token as the caller gets it, from the network or from the cache.
+
+use alloc::string::String;
+use core::fmt;
+use serde_json::Value;
+
+use crate::cache::Entry;
+use crate::error::{CommitError, Error};
+use crate::json::Members;
+use crate::time::UnixTime;
+use crate::token::TokenResponse;
+
+/// An access token with what belongs to it. `Debug` shows no token.
+#[derive(Clone)]
+pub struct Token {
+    members: Members,
+    source: TokenSource,
+    expires_on: UnixTime,
+    refresh_on: Option<UnixTime>,
+    stored: Result<(), CommitError>,
+}
+
+/// Where a [`Token`] comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// The token endpoint, just now.
+    IdentityProvider,
+    /// The token cache.
+    Cache,
+}
+
+impl Token {
+    /// From an answer of the token endpoint.
+    pub(crate) fn issued(response: &TokenResponse, now: UnixTime) -> Result<Self, Error> {
+        let mut members = response.members().clone();
+        members.retain(|name| !name.starts_with('_') && name != "refresh_in");
+        Ok(Self {
+            members,
+            source: TokenSource::IdentityProvider,
+            expires_on: now.after(response.expires_in(now)?),
+            refresh_on: response.refresh_in()?.map(|seconds| now.after(seconds)),
+            stored: Ok(()),
+        })
+    }
+
+    /// From an entry of the token cache.
+    pub(crate) fn cached(entry: &Entry, now: UnixTime) -> Self {
+        let expires_on = entry.expires_on().unwrap_or(now);
+        let mut members = Members::new();
+        members.set("access_token", entry.secret());
+        members.set("token_type", entry.token_type());
+        members.set("expires_in", expires_on.since(now));
+        Self { members, source: TokenSource::Cache, expires_on, refresh_on: entry.refresh_on(), stored: Ok(()) }
+    }
+
+    pub(crate) fn with_stored(mut self, stored: Result<(), CommitError>) -> Self {
+        self.stored = stored;
+        self
+    }
+
+    /// The access token (RFC 6749 s1.4); empty when the server gave none and that was allowed.
+    pub fn access_token(&self) -> &str {
+        self.members.text("access_token").unwrap_or_default()
+    }
+
+    /// `token_type` (RFC 6749 s7.1): how the token is to be presented.
+    pub fn token_type(&self) -> &str {
+        self.members.text("token_type").unwrap_or("Bearer")
+    }
+
+    /// When it ends.
+    pub fn expires_on(&self) -> UnixTime {
+        self.expires_on
+    }
+
+    /// From when on a new one is fetched although this one still counts.
+    pub fn refresh_on(&self) -> Option<UnixTime> {
+        self.refresh_on
+    }
+
+    /// The scopes the server granted, where it said so.
+    pub fn scope(&self) -> Option<&str> {
+        self.members.text("scope")
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> TokenSource {
+        self.source
+    }
+
+    /// Whether the host could persist it. The token is good either way.
+    ///
+    /// # Errors
+    /// What the host answered to [`Step::Commit`](crate::flow::Step::Commit).
+    pub fn stored(&self) -> Result<(), CommitError> {
+        self.stored
+    }
+
+    /// Every member of the answer, unknown ones included; from the cache those that were kept.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// A member that is a text, a copy.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.members.get(name).and_then(Value::as_str).map(String::from)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("token_type", &self.token_type())
+            .field("source", &self.source)
+            .field("expires_on", &self.expires_on)
+            .field("stored", &self.stored)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! What a provider says about itself (OpenID Connect Discovery s3, RFC 8414) and Microsoft about its clouds, read and bounded.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde_json::Value;
+
+use crate::endpoint::Endpoint;
+use crate::error::{Error, What};
+use crate::json::{self, JsonError, Members};
+use crate::limits::MAX_METADATA;
+
+/// Provider metadata: the endpoints we use. Hosts are not judged here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderMetadata {
+    /// `issuer`; empty where the document has none.
+    pub issuer: String,
+    /// `authorization_endpoint`
+    pub authorization_endpoint: Endpoint,
+    /// `token_endpoint`
+    pub token_endpoint: Endpoint,
+    /// `device_authorization_endpoint` (RFC 8628 s4), where there is one.
+    pub device_authorization_endpoint: Option<Endpoint>,
+    /// The tenant that tokens belong to, `realm` in the token cache: the first segment of the token endpoint's path.
+    pub realm: String,
+}
+
+impl ProviderMetadata {
+    /// Reads the document.
+    ///
+    /// # Errors
+    /// [`Error::BadResponse`] names the member that is missing or not a usable address.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+        let members = object(body, What::ProviderMetadata)?;
+        let token_endpoint = required(&members, "token_endpoint")?;
+        let device = match members.get("device_authorization_endpoint") {
+            None | Some(Value::Null) => None,
+            Some(_) => Some(required(&members, "device_authorization_endpoint")?),
+        };
+        Ok(Self {
+            issuer: members.text("issuer").unwrap_or_default().to_string(),
+            authorization_endpoint: required(&members, "authorization_endpoint")?,
+            device_authorization_endpoint: device,
+            realm: realm_of(&token_endpoint),
+            token_endpoint,
+        })
+    }
+}
+
+/// The tenant in an endpoint's path: its first segment, or for a CIAM host without one the tenant's domain
+/// (section 2.2 of the reference).
+pub fn realm_of(endpoint: &Endpoint) -> String {
+    match (endpoint.path().split('/').nth(1), endpoint.host().strip_suffix(".ciamlogin.com")) {
+        (None | Some(""), Some(sub_domain)) => sub_domain.to_string() + ".onmicrosoft.com",
+        (first, _) => first.unwrap_or_default().to_string(),
+    }
+}
+
+/// The answer of Microsoft's instance discovery about one host (section 2.4 of the reference).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instance {
+    /// Microsoft knows it; its metadata lies here.
+    Known(Endpoint),
+    /// `invalid_instance`
+    Unknown,
+}
+
+impl Instance {
+    /// Reads the answer, whatever its status was.
+    ///
+    /// # Errors
+    /// [`Error::BadResponse`] when there is no usable `tenant_discovery_endpoint`.
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+        let members = object(body, What::InstanceDiscovery)?;
+        if members.text("error") == Some("invalid_instance") {
+            return Ok(Self::Unknown);
+        }
+        let address = members.text("tenant_discovery_endpoint").unwrap_or_default();
+        match Endpoint::parse(address) {
+            Ok(endpoint) => Ok(Self::Known(endpoint)),
+            Err(_) => Err(bad(What::InstanceDiscovery, "tenant_discovery_endpoint")),
+        }
+    }
+}
+
+/// Groups of hosts that are one and the same cloud (section 2.8 of the reference).
+///
+/// # Errors
+/// [`Error::BadResponse`] when there is no `metadata` list.
+pub fn alias_groups(body: &[u8]) -> Result<Vec<Vec<String>>, Error> {
+    let members = object(body, What::InstanceDiscovery)?;
+    let Some(Value::Array(clouds)) = members.get("metadata") else {
+        return Err(bad(What::InstanceDiscovery, "metadata"));
+    };
+    let group = |cloud: &Value| match cloud.get("aliases") {
+        Some(Value::Array(hosts)) => hosts.iter().filter_map(|h| h.as_str()).map(str::to_ascii_lowercase).collect(),
+        _ => Vec::new(),
+    };
+    Ok(clouds.iter().map(group).collect())
+}
+
+fn object(body: &[u8], what: What) -> Result<Members, Error> {
+    json::parse_object(body, MAX_METADATA).map_err(|why| bad(what, json_rule(why)))
+}
+
+/// What a [`JsonError`] says, as the place in [`Error::BadResponse`].
+pub(crate) const fn json_rule(why: JsonError) -> &'static str {
+    match why {
+        JsonError::TooLong => "it is too long",
+        JsonError::TooDeep => "it is nested too deeply",
+        JsonError::Malformed => "it is not JSON",
+        JsonError::NotAnObject => "it is not a JSON object",
+    }
+}
+
+fn required(members: &Members, name: &'static str) -> Result<Endpoint, Error> {
+    members.text(name).and_then(|text| Endpoint::parse(text).ok()).ok_or(bad(What::ProviderMetadata, name))
+}
+
+const fn bad(what: What, at: &'static str) -> Error {
+    Error::BadResponse { what, at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn provider_metadata() {
+        let with = |members: &str| ProviderMetadata::parse(format!("{{{members}}}").as_bytes());
+        let both = r#""authorization_endpoint":"https://a.example/t/authorize","token_endpoint":"https://a.example/t/token""#;
+        assert_eq!(with(both).unwrap().realm, "t");
+        assert_eq!(with(&format!("{both},\"device_authorization_endpoint\":null")).unwrap().issuer, "");
+        let cases = [
+            (r#""token_endpoint":"https://a.example/t""#, "authorization_endpoint"),
+            (r#""authorization_endpoint":"https://a.example/t""#, "token_endpoint"),
+            (r#""token_endpoint":null"#, "token_endpoint"),
+            (r#""token_endpoint":"http://a.example/t""#, "token_endpoint"),
+            (r#""token_endpoint":["https://a.example/t"]"#, "token_endpoint"),
+        ];
+        for (members, place) in cases {
+            match with(members) {
+                Err(Error::BadResponse { what: What::ProviderMetadata, at }) => assert_eq!(at, place),
+                other => panic!("{members}: {other:?}"),
+            }
+        }
+        assert!(ProviderMetadata::parse(b"[]").is_err() && ProviderMetadata::parse(b"<html/>").is_err());
+    }
+
+    #[test]
+    fn instances() {
+        assert_eq!(Instance::parse(br#"{"error":"invalid_instance"}"#).unwrap(), Instance::Unknown);
+        assert!(Instance::parse(br#"{"error":"other"}"#).is_err());
+        assert!(matches!(
+            Instance::parse(br#"{"tenant_discovery_endpoint":"https://a.example/t/.well-known/openid-configuration"}"#),
+            Ok(Instance::Known(_))
+        ));
+    }
+}
