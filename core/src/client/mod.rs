@@ -137,6 +137,17 @@ impl ClientBuilder {
         if self.client_id.is_empty() {
             return Err(Config::ClientId.into());
         }
+        let texts = [
+            ("app_name", &self.settings.app_name),
+            ("app_version", &self.settings.app_version),
+            ("platform", &self.settings.platform),
+        ];
+        for (name, text) in texts {
+            // RFC 9110 s5.5: visible characters and spaces.
+            if !text.bytes().all(|b| (0x20..0x7F).contains(&b)) {
+                return Err(Config::Header(name).into());
+            }
+        }
         let authority = match (self.authority, self.oidc_authority) {
             (Some(_), Some(_)) => return Err(Config::TwoAuthorities.into()),
             (None, Some(issuer)) => Authority::oidc(&issuer)?,
