@@ -16,6 +16,7 @@ pub mod key;
 pub mod error;
 pub mod endpoint;
 pub mod http;
+pub mod jose;
 pub mod cert;
 
 pub use endpoint::Endpoint;
