@@ -16,6 +16,8 @@ pub mod key;
 pub mod error;
 pub mod endpoint;
 pub mod http;
+pub mod token;
+pub mod cache;
 
 pub use endpoint::Endpoint;
 pub use error::Error;
