@@ -43,7 +43,6 @@ pub mod error;
 pub mod endpoint;
 pub mod http;
 pub mod jose;
-#[cfg(feature = "cert")]
 pub mod cert;
 pub mod client;
 pub mod grant;
