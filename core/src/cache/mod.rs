@@ -21,6 +21,8 @@ mod search;
 mod section;
 mod slot;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod transcripts;

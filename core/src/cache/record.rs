@@ -1,5 +1,6 @@
 //! What a token response means for the cache: section 5.6 of the reference, as a pure delta.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -151,7 +152,7 @@ impl Facts {
             },
         };
         let home_account_id = match event.response.client_info()? {
-            Some(info) => Some(info.uid + "." + &info.utid),
+            Some(info) => Some(format!("{}.{}", info.uid, info.utid)),
             None if claims.is_empty() => None,
             None => Some(claims.text("sub").ok_or(IdTokenError::Missing("sub"))?.to_string()),
         };
@@ -181,7 +182,7 @@ fn host_and_realm(endpoint: &str) -> Result<(String, String), Error> {
     let first = endpoint.path().split('/').nth(1).filter(|segment| !segment.is_empty());
     let realm = match (first, host.strip_suffix(".ciamlogin.com")) {
         (Some(segment), _) => segment.to_string(),
-        (None, Some(subdomain)) => subdomain.to_string() + ".onmicrosoft.com",
+        (None, Some(subdomain)) => format!("{subdomain}.onmicrosoft.com"),
         (None, None) => return Err(Config::Authority("there is no tenant in its path").into()),
     };
     Ok((host.to_string(), realm))
@@ -257,7 +258,6 @@ pub(super) fn target(scopes: &[&str]) -> String {
 mod tests {
     use super::*;
     use crate::cache::{Found, Lookup, Matching};
-    use alloc::format;
 
     const ENDPOINT: &str = "https://Login.Example/Tenant/oauth2/v2.0/token";
 
