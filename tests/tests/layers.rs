@@ -33,6 +33,7 @@ const LAYERS: &[&[&str]] = &[
     &["flow"],
     &["call"],
     &["discover"],
+    &["region"],
     &["exchange"],
     &["source"],
     &["acquire"],
