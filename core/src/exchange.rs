@@ -109,29 +109,19 @@ impl Exchange {
         let header = key.assertion_header(adfs);
         let audience = self.metadata.token_endpoint.to_string();
         let claims = cx.client.client_claims();
-        let signer = match key.signer() {
-            #[cfg(feature = "rsa")]
-            Signer::Software(_) => None,
-            Signer::External(name) => Some(name.0.as_bytes()),
-        };
-        let held = cx.store.memory.key.assertion(
-            [
-                Some(cx.client.client_id().as_bytes()),
-                Some(audience.as_bytes()),
-                Some(header.alg.as_str().as_bytes()),
-                header.x5t.as_ref().map(<[u8; 20]>::as_slice),
-                header.x5t_s256.as_ref().map(<[u8; 32]>::as_slice),
-                signer,
-                claims.map(json::Members::to_json).as_deref().map(Vec::as_slice),
-            ]
-            .into_iter(),
-        );
+        let claims_json = claims.map(json::Members::to_json);
+        let said = [
+            Some(cx.client.client_id().as_bytes()),
+            Some(audience.as_bytes()),
+            Some(header.alg.as_str().as_bytes()),
+            claims_json.as_deref().map(Vec::as_slice),
+        ];
+        let held = cx.store.memory.key.assertion(said.into_iter().chain(cx.client.credential().inputs()));
         if let Some(text) = cx.store.memory.assertion(&held, cx.clock.mono, now) {
             return self.call(cx, Authentication::Assertion(text.clone()));
         }
         let jti = uuid_v4(cx.entropy)?;
-        let signing_input =
-            assertion::signing_input(&header, cx.client.client_id(), &audience, now, &jti, claims);
+        let signing_input = assertion::signing_input(&header, cx.client.client_id(), &audience, now, &jti, claims);
         match key.signer() {
             #[cfg(feature = "rsa")]
             Signer::Software(rsa) => {
@@ -167,8 +157,11 @@ impl Exchange {
             Authentication::Secret(secret) => ("client_secret", Some(secret)),
             Authentication::Assertion(text) => ("client_assertion", Some(text)),
         };
-        let mut fields =
-            Vec::from([("client_id", client.client_id()), ("grant_type", self.grant.grant_type()), ("client_info", "1")]);
+        let mut fields = Vec::from([
+            ("client_id", client.client_id()),
+            ("grant_type", self.grant.grant_type()),
+            ("client_info", "1"),
+        ]);
         if let Some(secret) = &sent {
             fields.push((name, secret.expose()));
         }
@@ -178,12 +171,8 @@ impl Exchange {
         fields.extend(self.grant.parameters());
         fields.retain(|(_, value)| !value.is_empty());
         let body = Body::form(fields.iter().copied());
-        let request = Request::post(
-            self.metadata.token_endpoint.clone(),
-            body,
-            MAX_RESPONSE,
-            client.settings().attempt_timeout,
-        );
+        let request =
+            Request::post(self.metadata.token_endpoint.clone(), body, MAX_RESPONSE, client.settings().attempt_timeout);
         let request = self.headers(cx, request);
         let mut call = Call::new(request, self.deadline);
         if client.settings().throttling {

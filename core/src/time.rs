@@ -1,4 +1,4 @@
-//! Instants and spans as plain numbers. Nothing here reads a clock: time comes in through [`Cx`](crate::Cx).
+//! Instants and spans as plain numbers. Nothing here reads a clock: time comes in through [`Cx`](crate::flow::Cx).
 
 /// Seconds since 1970-01-01T00:00:00Z. Arithmetic saturates: a server may send any `expires_in`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +15,12 @@ impl UnixTime {
     #[must_use]
     pub const fn before(self, seconds: u64) -> Self {
         Self(self.0.saturating_sub(seconds))
+    }
+
+    /// That many seconds later, or earlier if negative.
+    #[must_use]
+    pub const fn shifted(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add_signed(seconds))
     }
 
     /// Seconds from `earlier` to here; 0 if `earlier` is later.
