@@ -159,7 +159,10 @@ impl Plan {
 /// The text of an `AuthorityBuilder` (section 2.1 of the reference).
 fn built_authority(parts: &Map<String, Value>) -> Result<String, Stop> {
     let part = |name: &str| {
-        parts.get(name).and_then(Value::as_str).ok_or_else(|| Stop::malformed(format!("$authority_builder without {name}")))
+        parts
+            .get(name)
+            .and_then(Value::as_str)
+            .ok_or_else(|| Stop::malformed(format!("$authority_builder without {name}")))
     };
     Ok(format!("https://{}/{}", part("instance")?.trim_end_matches('/'), part("tenant")?.trim_matches('/')))
 }
@@ -170,7 +173,7 @@ type ReadCredential = Result<(Credential, Option<Callback>), Outcome>;
 fn read_credential(given: &Argument, stage: &Stage<'_>) -> Result<ReadCredential, Stop> {
     let refused = |what: &str| Ok(Err(Outcome::refused_by_type(what)));
     let members = match given {
-        given if !given.is_truthy() => return Ok(Ok((Credential::None, None))),
+        Argument::None => return Ok(Ok((Credential::None, None))),
         Argument::Text(secret) => return Ok(Ok((Credential::secret(secret.as_str()), None))),
         Argument::Map(members) => members,
         _ => return refused("a credential that is neither a text nor a dictionary"),

@@ -9,17 +9,8 @@ use super::matching::matcher;
 use super::outcome::Stop;
 
 /// The objects with a `$` name that are no matchers in arguments.
-pub const SPELLINGS: [&str; 9] = [
-    "$file",
-    "$path",
-    "$bytes",
-    "$tuple",
-    "$set",
-    "$callable",
-    "$pop_auth_scheme",
-    "$authority_builder",
-    "$shared",
-];
+pub const SPELLINGS: [&str; 9] =
+    ["$file", "$path", "$bytes", "$tuple", "$set", "$callable", "$pop_auth_scheme", "$authority_builder", "$shared"];
 
 /// An argument, read. Python's types are kept apart as far as they can matter.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,10 +66,9 @@ impl Spelling {
             let items = items.as_array().ok_or_else(|| Stop::malformed("a sequence that is not a list"))?;
             items.iter().map(|item| self.read(item)).collect::<Result<Vec<_>, _>>()
         };
-        let text = |value: &Value| value.as_str().map(String::from).ok_or_else(|| Stop::malformed("a text was expected"));
-        let map = |value: &Value| {
-            value.as_object().cloned().ok_or_else(|| Stop::malformed("an object was expected"))
-        };
+        let text =
+            |value: &Value| value.as_str().map(String::from).ok_or_else(|| Stop::malformed("a text was expected"));
+        let map = |value: &Value| value.as_object().cloned().ok_or_else(|| Stop::malformed("an object was expected"));
         let members = match value {
             Value::Null => return Ok(Argument::None),
             Value::Bool(flag) => return Ok(Argument::Bool(*flag)),

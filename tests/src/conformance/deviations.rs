@@ -62,6 +62,8 @@ enum How {
     StripPadding,
     StripWhiteSpace,
     CollapseSlashes,
+    /// Not of a text: what is no object counts as an empty one.
+    OnlyObjects,
 }
 
 #[derive(Debug, Deserialize)]
@@ -157,10 +159,13 @@ impl<'r> Allowance<'r> {
         self.used.borrow().clone()
     }
 
+    fn applies(&self, rule: &Rule) -> bool {
+        rule.transcript.as_deref().is_none_or(|name| name == self.transcript)
+    }
+
     /// Uses the first rule that says yes.
     fn any(&self, allows: impl Fn(&Kind) -> bool) -> bool {
-        let applies = |rule: &Rule| rule.transcript.as_deref().is_none_or(|name| name == self.transcript);
-        let found = self.rules.iter().position(|rule| applies(rule) && allows(&rule.kind));
+        let found = self.rules.iter().position(|rule| self.applies(rule) && allows(&rule.kind));
         self.used.borrow_mut().extend(found);
         found.is_some()
     }
@@ -169,6 +174,17 @@ impl<'r> Allowance<'r> {
     pub fn same(&self, at: &Place, want: &str, got: &str) -> bool {
         self.any(|kind| match kind {
             Kind::Normalise(rule) => at.is(&rule.at) && rule.how.apply(want) == rule.how.apply(got),
+            _ => false,
+        })
+    }
+
+    /// Whether a recorded value that is no object counts as the empty object that was seen.
+    pub fn is_none(&self, at: &Place, want: &Value, got: &Value) -> bool {
+        let empty = got.as_object().is_some_and(|members| members.is_empty());
+        self.any(|kind| match kind {
+            Kind::Normalise(Normalise { at: place, how: How::OnlyObjects }) => {
+                at.is(place) && !want.is_object() && empty
+            }
             _ => false,
         })
     }
@@ -216,7 +232,8 @@ impl<'r> Allowance<'r> {
             Kind::Earlier(rule) if rule.call == call && names(&rule.errors, error) => Some(rule.later.clone()),
             _ => None,
         };
-        self.any(|kind| is(kind).is_some()).then(|| self.rules.iter().find_map(|rule| is(&rule.kind))).flatten()
+        let found = self.rules.iter().filter(|rule| self.applies(rule)).find_map(|rule| is(&rule.kind))?;
+        self.any(|kind| is(kind).is_some()).then_some(found)
     }
 
     /// Whether an object may have this member beside the recorded ones.
@@ -241,6 +258,7 @@ impl How {
         match self {
             Self::StripPadding => text.trim_end_matches('=').to_string(),
             Self::StripWhiteSpace => text.chars().filter(|c| !c.is_ascii_whitespace()).collect(),
+            Self::OnlyObjects => text.to_string(),
             Self::CollapseSlashes => match text.split_once("://") {
                 None => text.to_string(),
                 Some((scheme, rest)) => {

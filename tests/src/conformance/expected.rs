@@ -70,12 +70,18 @@ impl ExpectedRequest {
         matching.check(&Value::Object(whole(&self.query)), &Value::Object(sent.query.clone()), &at.member("query"))?;
         let headers = self.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
         matching.check(&Value::Object(headers), &Value::Object(sent.headers.clone()), &at.member("headers"))?;
-        let parts = [("form", &self.form, &sent.form), ("body", &self.body, &sent.body), ("tls_pin_sha1", &self.tls_pin_sha1, &sent.tls_pin_sha1)];
+        let parts = [
+            ("form", &self.form, &sent.form),
+            ("body", &self.body, &sent.body),
+            ("tls_pin_sha1", &self.tls_pin_sha1, &sent.tls_pin_sha1),
+        ];
         for (name, want, got) in parts {
             match (want, got) {
                 (None, None) => {}
                 (Some(want), Some(got)) => matching.check(want, got, &at.member(name))?,
-                (Some(want), None) => return Err(Mismatch(format!("{}: want {}, got nothing", at.member(name), brief(want)))),
+                (Some(want), None) => {
+                    return Err(Mismatch(format!("{}: want {}, got nothing", at.member(name), brief(want))));
+                }
                 (None, Some(_)) => return Err(Mismatch(format!("{}: want nothing, got something", at.member(name)))),
             }
         }
@@ -126,7 +132,14 @@ impl ExpectedStep {
     ///
     /// # Errors
     /// The first difference.
-    pub fn compare(&self, call: &str, outcome: &Outcome, waits: &[Value], callbacks: &[Value], matching: &mut Matching<'_>) -> Checked {
+    pub fn compare(
+        &self,
+        call: &str,
+        outcome: &Outcome,
+        waits: &[Value],
+        callbacks: &[Value],
+        matching: &mut Matching<'_>,
+    ) -> Checked {
         matching.check(&json!(self.waits), &json!(waits), &Place::new("waits"))?;
         matching.check(&json!(self.callbacks), &json!(callbacks), &Place::new("callbacks"))?;
         if let (Some(name), Outcome::Value(value)) = (&self.bind, outcome) {
@@ -135,7 +148,9 @@ impl ExpectedStep {
         match (&self.ending, outcome) {
             (Ending::Returned(want), Outcome::Value(got)) => matching.check(want, got, &Place::new("result")),
             (Ending::Raised(want), Outcome::Failed(got)) => want.compare(got, matching),
-            (Ending::Raised(want), Outcome::Value(got)) if matching.allowance.may_give(call, &want.class, got) => Ok(()),
+            (Ending::Raised(want), Outcome::Value(got)) if matching.allowance.may_give(call, &want.class, got) => {
+                Ok(())
+            }
             (Ending::Raised(want), Outcome::Value(got)) => {
                 Err(Mismatch(format!("want {} raised, got {}", want.class, brief(got))))
             }
@@ -146,7 +161,12 @@ impl ExpectedStep {
     }
 
     /// Whether an error that comes here comes earlier than in the recording, and which later calls may raise it.
-    pub fn comes_earlier(&self, call: &str, outcome: &Outcome, matching: &Matching<'_>) -> Option<(Failure, Vec<String>)> {
+    pub fn comes_earlier(
+        &self,
+        call: &str,
+        outcome: &Outcome,
+        matching: &Matching<'_>,
+    ) -> Option<(Failure, Vec<String>)> {
         match (&self.ending, outcome) {
             (Ending::Returned(_), Outcome::Failed(failure)) => {
                 Some((failure.clone(), matching.allowance.earlier(call, &failure.kind)?))

@@ -71,7 +71,8 @@ fn as_result(error: &Error) -> Option<&Refusal> {
 /// Section 12 of the reference.
 fn token_result(token: &Token) -> Value {
     let mut members = token.members().as_map().clone();
-    if !token.access_token().is_empty() {
+    // The member counts, not what is in it: a null token still has a source.
+    if members.contains_key("access_token") {
         let source = match token.source() {
             TokenSource::IdentityProvider => "identity_provider",
             TokenSource::Cache => "cache",
@@ -87,6 +88,10 @@ fn token_result(token: &Token) -> Value {
 fn refusal_result(refusal: &Refusal) -> Value {
     let members = refusal.members().as_map().iter().filter(|(name, _)| !name.starts_with('_'));
     let mut members: Map<String, Value> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+    // Any map with this member has a source in the reference, an error or not (section 1.8).
+    if members.contains_key("access_token") {
+        members.insert("token_source".into(), "identity_provider".into());
+    }
     if let Some(classification) = refusal.classification() {
         members.insert("classification".into(), classification.into());
     }

@@ -58,7 +58,8 @@ fn replay(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Re
         return Err(Stop::Unsupported(format!("the call {}", step.action.call)));
     }
     let before = transcript.cache_before.as_ref().map_or("", |text| text.as_str());
-    let cache = TokenCache::from_json(before.as_bytes()).map_err(|why| Stop::malformed(format!("cache_before: {why}")))?;
+    let cache =
+        TokenCache::from_json(before.as_bytes()).map_err(|why| Stop::malformed(format!("cache_before: {why}")))?;
     let others = transcript.other_apps.iter().map(|(name, app)| (name.as_str(), app));
     let apps: BTreeMap<_, _> = transcript.app.iter().map(|app| ("app", app)).chain(others).collect();
     let mut stage = Stage::new(apps, &transcript.env, Spelling::new(certs), cache, UnixTime(transcript.clock));
@@ -91,7 +92,10 @@ fn replay(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Re
         }
     }
     if let Some(pending) = pending.first() {
-        return Err(Stop::Different(format!("{} failed and the recording never does: {}", pending.subject, pending.failure.message)));
+        return Err(Stop::Different(format!(
+            "{} failed and the recording never does: {}",
+            pending.subject, pending.failure.message
+        )));
     }
     let after = calls::whole_cache(&stage.cache).map_err(Stop::Different)?;
     transcript.cache_after.compare(&after, &mut matching).map_err(|why| Stop::Different(why.0))?;

@@ -109,7 +109,11 @@ impl Report {
     /// One line for each recording that did not simply pass.
     pub fn details(&self, rules: &Rules) -> Vec<String> {
         let ids = |used: &BTreeSet<usize>| {
-            used.iter().filter_map(|at| rules.list().get(*at)).map(|rule| rule.id.as_str()).collect::<Vec<_>>().join(", ")
+            used.iter()
+                .filter_map(|at| rules.list().get(*at))
+                .map(|rule| rule.id.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let line = |(name, verdict): (&String, &Verdict)| match verdict {
             Verdict::Passed => None,

@@ -17,7 +17,9 @@ pub fn same(want: &str, got: &str) -> bool {
 fn same_element(want: Node<'_, '_>, got: Node<'_, '_>) -> bool {
     let name = |n: Node<'_, '_>| (n.tag_name().namespace().map(String::from), n.tag_name().name().to_string());
     let attributes = |n: Node<'_, '_>| {
-        let owned = |a: roxmltree::Attribute<'_, '_>| (a.namespace().map(String::from), a.name().to_string(), a.value().to_string());
+        let owned = |a: roxmltree::Attribute<'_, '_>| {
+            (a.namespace().map(String::from), a.name().to_string(), a.value().to_string())
+        };
         n.attributes().map(owned).collect::<BTreeSet<_>>()
     };
     let children = |n: Node<'_, '_>| n.children().filter(Node::is_element).count();

@@ -7,7 +7,10 @@ use crate::conformance::outcome::{Outcome, Stop};
 use crate::conformance::stage::Stage;
 
 /// A token for the application itself.
-pub fn acquire_token_for_client(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+pub(super) fn acquire_token_for_client(
+    stage: &mut Stage<'_>,
+    turn: &mut Turn<'_, '_, '_, '_>,
+) -> Result<Outcome, Stop> {
     let request = match request(turn) {
         Ok(request) => request,
         Err(outcome) => return Ok(outcome),
@@ -47,7 +50,10 @@ fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Result<ClientCredentials, 
 }
 
 /// Forgets the application's own tokens.
-pub fn remove_tokens_for_client(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+pub(super) fn remove_tokens_for_client(
+    stage: &mut Stage<'_>,
+    turn: &mut Turn<'_, '_, '_, '_>,
+) -> Result<Outcome, Stop> {
     turn.args.finish()?;
     stage.app(turn.on)?;
     Ok(match stage.run(turn.on, &mut RemoveTokensForClient::new(), &mut turn.server)? {

@@ -13,7 +13,7 @@ use crate::conformance::outcome::{Outcome, Stop};
 use crate::conformance::stage::Stage;
 
 /// One part of a JWT (section 6.1 of the reference).
-pub fn decode_part(_: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+pub(super) fn decode_part(_: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
     let Argument::Text(raw) = turn.args.take("raw") else { return Ok(Outcome::refused_by_type("raw must be a text")) };
     let bytes = turn.args.has("encoding");
     let encoding = turn.args.take("encoding");
@@ -30,7 +30,7 @@ pub fn decode_part(_: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result
 }
 
 /// The deprecated validator (section 6.3 of the reference).
-pub fn decode_id_token(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+pub(super) fn decode_id_token(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
     let mut text = |name: &str| turn.args.take_text(name);
     let texts = (text("id_token"), text("client_id"), text("issuer"), text("nonce"));
     let (Ok(Some(id_token)), Ok(client_id), Ok(issuer), Ok(nonce)) = texts else {
@@ -52,7 +52,7 @@ pub fn decode_id_token(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -
 }
 
 /// The certificates of a text, as they go into `x5c` (section 7.1 of the reference).
-pub fn extract_certs(_: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+pub(super) fn extract_certs(_: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
     let text = turn.args.take("public_cert_content");
     turn.args.finish()?;
     let Argument::Text(text) = text else { return Ok(Outcome::refused_by_type("a certificate must be a text")) };

@@ -11,7 +11,7 @@ use crate::conformance::outcome::{Outcome, Stop};
 use crate::conformance::stage::{App, Stage};
 
 /// Settings first, then the authority, then the credential: the order of section 1.2 of the reference.
-pub fn init(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+pub(super) fn init(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
     turn.args.finish()?;
     let Some(recorded) = stage.recorded_apps.get(turn.on).copied() else {
         return Err(Stop::malformed(format!("there is no application {}", turn.on)));

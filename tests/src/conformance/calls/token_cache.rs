@@ -1,11 +1,11 @@
 //! `token_cache.*`: the cache by itself (chapter 5 of the reference).
 
+use sansal::Secret;
 use sansal::cache::{Entry, Kind, Scheme, TokenCache, TokenEvent};
 use sansal::error::Error;
 use sansal::json::Members;
-use sansal::token::TokenResponse;
-use sansal::Secret;
 use sansal::time::UnixTime;
+use sansal::token::TokenResponse;
 use serde_json::{Map, Value, json};
 
 use super::{Arguments, Turn};
@@ -28,7 +28,7 @@ fn now(args: &mut Arguments, stage: &Stage<'_>) -> Result<UnixTime, Stop> {
 }
 
 /// An event of the reference, as far as the cache reads it.
-pub fn add(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn add(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     let event = turn.args.take("event");
     let now = now(&mut turn.args, stage)?;
     turn.args.finish()?;
@@ -93,7 +93,7 @@ fn record(
 }
 
 /// Entries of a kind; ended access tokens are dropped when all were looked at, as in the reference.
-pub fn search(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn search(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     let kind = turn.args.take("credential_type");
     let (target, query) = (turn.args.take("target"), turn.args.take("query"));
     let now = now(&mut turn.args, stage)?;
@@ -133,9 +133,8 @@ pub fn search(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
 
 fn entry(argument: &Argument) -> Result<Entry, Outcome> {
     match argument {
-        Argument::Map(members) => {
-            Entry::from_json(Value::Object(members.clone()).to_string().as_bytes()).map_err(|why| Outcome::Failed(why.into()))
-        }
+        Argument::Map(members) => Entry::from_json(Value::Object(members.clone()).to_string().as_bytes())
+            .map_err(|why| Outcome::Failed(why.into())),
         _ => Err(Outcome::refused_by_type("an entry must be an object")),
     }
 }
@@ -151,27 +150,27 @@ fn remove(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>, kind: Kind, ar
 }
 
 /// Removes an access token.
-pub fn remove_at(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn remove_at(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     remove(stage, turn, Kind::AccessToken, "at_item")
 }
 
 /// Removes a refresh token.
-pub fn remove_rt(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn remove_rt(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     remove(stage, turn, Kind::RefreshToken, "rt_item")
 }
 
 /// Removes an ID token.
-pub fn remove_idt(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn remove_idt(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     remove(stage, turn, Kind::IdToken, "idt_item")
 }
 
 /// Removes an account.
-pub fn remove_account(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn remove_account(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     remove(stage, turn, Kind::Account, "account_item")
 }
 
 /// `modify` without new members removes; with them it has no counterpart but the renewal of a refresh token.
-pub fn modify(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn modify(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     let kind = turn.args.take("credential_type");
     let Some(kind) = kind.text().and_then(Kind::of_section) else {
         return Ok(Outcome::refused_by_type("there is no such kind of entry"));
@@ -183,7 +182,7 @@ pub fn modify(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
 }
 
 /// Puts a new secret into a refresh token.
-pub fn update_rt(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn update_rt(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     let (item, secret) = (turn.args.take("rt_item"), turn.args.take("new_rt"));
     turn.args.finish()?;
     let Argument::Text(secret) = secret else { return Ok(Outcome::refused_by_type("a token must be a text")) };
@@ -196,7 +195,7 @@ pub fn update_rt(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done
 }
 
 /// The whole cache; the change flag goes down.
-pub fn serialize(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn serialize(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     turn.args.finish()?;
     let tree = whole(&stage.cache).map_err(Stop::Different)?;
     stage.cache.mark_saved();
@@ -204,7 +203,7 @@ pub fn serialize(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done
 }
 
 /// Another cache in place of this one.
-pub fn deserialize(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn deserialize(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     let state = turn.args.take("state");
     turn.args.finish()?;
     let text = match &state {
@@ -216,7 +215,7 @@ pub fn deserialize(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Do
 }
 
 /// Whether there is something to save.
-pub fn has_state_changed(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
+pub(super) fn has_state_changed(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     turn.args.finish()?;
     Ok(Outcome::Value(json!(stage.cache.has_state_changed())))
 }
