@@ -1,0 +1,3 @@
+//! Everything about sansal that is tested from outside: recorded conversations, real servers, hosts.
+
+pub mod conformance;
