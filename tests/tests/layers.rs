@@ -39,6 +39,7 @@ const LAYERS: &[&[&str]] = &[
     &["flow"],
     &["call"],
     &["discover"],
+    &["region"],
     &["exchange"],
     &["source"],
     &["acquire"],
