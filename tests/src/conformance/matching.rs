@@ -53,6 +53,13 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The value at this place of another tree of the same kind.
+    pub fn inside<'v>(&self, tree: &'v Value) -> Option<&'v Value> {
+        self.0.iter().skip(1).try_fold(tree, |value, part| value.get(part))
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("."))
@@ -122,6 +129,7 @@ impl<'r> Matching<'r> {
             other => return Ok(other.clone()),
         };
         let Some((name, inner)) = matcher(members) else { return self.resolve_members(members).map(Value::Object) };
+        well_formed(name, inner, members)?;
         match name {
             "$ref" => self.resolve_reference(members, inner),
             "$sha256hex" => Ok(hex(&Sha256::digest(self.look_up_text(inner)?)).into()),
@@ -134,10 +142,12 @@ impl<'r> Matching<'r> {
                 }
                 Ok(out.into())
             }
-            "$any" => match members.get("label").and_then(Value::as_str).and_then(|label| self.labels.get(label)) {
-                Some(known) => Ok(known.as_str().into()),
-                None => Err(Mismatch(format!("{} stands for nothing yet", brief(value)))),
-            },
+            "$any" if inner == "uuid" => {
+                match members.get("label").and_then(Value::as_str).and_then(|label| self.labels.get(label)) {
+                    Some(known) => Ok(known.as_str().into()),
+                    None => Err(Mismatch(format!("{} stands for nothing yet", brief(value)))),
+                }
+            }
             "$id_token" => {
                 let claims = inner.get("claims").ok_or(Mismatch("$id_token without claims".into()))?;
                 let parts =
@@ -196,6 +206,7 @@ impl<'r> Matching<'r> {
         if let Value::Object(members) = want
             && let Some((name, inner)) = matcher(members)
         {
+            well_formed(name, inner, members)?;
             return self.check_matcher(name, inner, want, got, at);
         }
         match (want, got) {
@@ -213,7 +224,7 @@ impl<'r> Matching<'r> {
             (Value::Number(a), Value::Number(b)) if same_number(a, b) => Ok(()),
             (Value::String(a), Value::String(b)) if a == b || self.allowance.same(at, a, b) => Ok(()),
             (Value::Bool(_) | Value::Null, _) if want == got => Ok(()),
-            _ if self.allowance.is_none(at, want, got) => Ok(()),
+            _ if self.allowance.is_refused(at, want, got) => Ok(()),
             _ => differs(at, want, got),
         }
     }
@@ -222,12 +233,11 @@ impl<'r> Matching<'r> {
         for (name, value) in want {
             match got.get(name) {
                 Some(seen) => self.check(value, seen, &at.member(name))?,
-                None if self.allowance.may_lack(at, value) => {}
                 None => return Err(Mismatch(format!("{}: want {}, got nothing", at.member(name), brief(value)))),
             }
         }
         for (name, value) in got {
-            if !want.contains_key(name) && !self.allowance.may_add(at, name) {
+            if !want.contains_key(name) && !self.allowance.may_keep(at, name, value) {
                 return Err(Mismatch(format!("{}: want nothing, got {}", at.member(name), brief(value))));
             }
         }
@@ -387,6 +397,28 @@ pub fn is_uuid(text: &str) -> bool {
 /// The member that makes an object a matcher or a spelling.
 pub fn matcher(members: &Map<String, Value>) -> Option<(&str, &Value)> {
     members.iter().map(|(name, value)| (name.as_str(), value)).find(|(name, _)| name.starts_with('$'))
+}
+
+/// Whether a matcher has the members that `FORMAT.md` gives it and no others: what is not understood is not passed over.
+fn well_formed(name: &str, inner: &Value, members: &Map<String, Value>) -> Checked {
+    let beside: &[&str] = match name {
+        "$any" => &["label"],
+        "$ref" => &["set", "drop"],
+        _ => &[],
+    };
+    let inside: Option<&[&str]> = match name {
+        "$jwt" => Some(&["header", "claims", "signed_by"]),
+        "$id_token" => Some(&["claims"]),
+        "$url" => Some(&["base", "query"]),
+        _ => None,
+    };
+    let known = members.keys().all(|member| member == name || beside.contains(&member.as_str()));
+    let complete = inside.is_none_or(|inside| {
+        inner.as_object().is_some_and(|given| {
+            given.len() == inside.len() && given.keys().all(|member| inside.contains(&member.as_str()))
+        })
+    });
+    if known && complete { Ok(()) } else { Err(Mismatch(format!("a matcher {name} with other members"))) }
 }
 
 fn list(value: &Value) -> Result<&[Value], Mismatch> {

@@ -73,6 +73,7 @@ fn replay(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Re
             unsupported => unsupported,
         };
         stage.advance(action.advance_clock);
+        matching.allowance.remember_cache(&action.call, || calls::whole_cache(&stage.cache).unwrap_or_default());
         let outcome = match pending.iter().find(|pending| pending.concerns(action)) {
             Some(pending) => Outcome::Failed(pending.failure.clone()),
             None => {
