@@ -133,14 +133,16 @@ fn lib_rs_lists_the_rooms_in_this_order() {
         .lines()
         .filter_map(|line| line.trim().trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
         .collect();
-    let layers: Vec<usize> = rooms.iter().map(|room| layer(room).unwrap_or_else(|| panic!("{room} is in no layer"))).collect();
+    let layers: Vec<usize> =
+        rooms.iter().map(|room| layer(room).unwrap_or_else(|| panic!("{room} is in no layer"))).collect();
     assert!(layers.is_sorted(), "{rooms:?}");
     assert_eq!(rooms.len(), LAYERS.iter().map(|rooms| rooms.len()).sum::<usize>());
 }
 
 #[test]
 fn the_core_knows_no_host() {
-    let forbidden = ["std::", "SystemTime", "Instant::now", "println!", "eprintln!", "dbg!", "todo!", "unimplemented!", "unsafe "];
+    let forbidden =
+        ["std::", "SystemTime", "Instant::now", "println!", "eprintln!", "dbg!", "todo!", "unimplemented!", "unsafe "];
     for (file, text) in sources() {
         for word in forbidden {
             assert!(!code(&text).contains(word), "{file} contains {word}");

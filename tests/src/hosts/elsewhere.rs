@@ -94,9 +94,7 @@ pub fn run<F: Flow>(
                 Err(why) => world.step(client, &mut flow, Input::Failed(why))?,
             },
             Step::Wait(_) => world.step(client, &mut flow, Input::Woke)?,
-            Step::Ask(_) => {
-                world.step(client, &mut flow, Input::Answer(Reply::Failed(AskError::NotSupported)))?
-            }
+            Step::Ask(_) => world.step(client, &mut flow, Input::Answer(Reply::Failed(AskError::NotSupported)))?,
             Step::Load(partition) => {
                 world.store.tokens = remote.partition(&partition)?;
                 world.step(client, &mut flow, Input::Loaded)?
@@ -132,10 +130,8 @@ mod tests {
                 return Ok(Answer::json(200, &metadata()));
             }
             self.issued += 1;
-            let token = format!(
-                r#"{{"token_type":"Bearer","expires_in":3600,"access_token":"token-{}"}}"#,
-                self.issued
-            );
+            let token =
+                format!(r#"{{"token_type":"Bearer","expires_in":3600,"access_token":"token-{}"}}"#, self.issued);
             Ok(Answer::json(200, &token))
         }
     }
@@ -176,7 +172,10 @@ mod tests {
         process(&mut remote, &mut server, "a", None).unwrap();
         let after_a = remote.rows.clone();
         process(&mut remote, &mut server, "b", None).unwrap();
-        assert_eq!(remote.rows.get(&other).map(String::as_str), Some(r#"{"client_id":"b","environment":"idp.example","x":1}"#));
+        assert_eq!(
+            remote.rows.get(&other).map(String::as_str),
+            Some(r#"{"client_id":"b","environment":"idp.example","x":1}"#)
+        );
         assert!(after_a.iter().all(|(place, row)| remote.rows.get(place) == Some(row)), "a's rows stand as they did");
         assert_eq!(server.issued, 2, "b does not get a's token");
     }
@@ -199,7 +198,7 @@ mod tests {
             };
             let cache = remote.partition(&wanted).unwrap().to_json();
             let text = core::str::from_utf8(&cache).unwrap();
-            assert_eq!(text.matches("token-").count(), tokens, "{client_id} {environment}");
+            assert_eq!(text.matches("\"token-").count(), tokens, "{client_id} {environment}");
         }
     }
 

@@ -150,7 +150,9 @@ fn tls_error(why: &rustls::Error) -> SendError {
     use CertificateError as C;
     SendError::Tls(match why {
         rustls::Error::InvalidCertificate(C::UnknownIssuer) => TlsReason::UnknownIssuer,
-        rustls::Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => TlsReason::WrongName,
+        rustls::Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
+            TlsReason::WrongName
+        }
         rustls::Error::InvalidCertificate(
             C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. },
         ) => TlsReason::Expired,
