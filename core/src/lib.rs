@@ -25,6 +25,7 @@
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails"))]
 
 extern crate alloc;
 #[cfg(test)]
@@ -43,7 +44,6 @@ pub mod error;
 pub mod endpoint;
 pub mod http;
 pub mod jose;
-#[cfg(feature = "cert")]
 pub mod cert;
 pub mod client;
 pub mod grant;

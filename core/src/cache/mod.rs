@@ -11,7 +11,6 @@
 
 mod change;
 mod entry;
-mod id_token;
 mod index;
 mod json;
 mod lookup;
@@ -20,6 +19,8 @@ mod remove;
 mod search;
 mod section;
 mod slot;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

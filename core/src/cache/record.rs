@@ -1,5 +1,6 @@
 //! What a token response means for the cache: section 5.6 of the reference, as a pure delta.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,10 +8,12 @@ use core::fmt;
 use serde_json::Value;
 
 use super::entry::{Entry, Kind};
-use super::{Scheme, TokenCache, TokenChange, WITH_AUTH_SCHEME, ext_cache_key, id_token, slot};
+use super::{Scheme, TokenCache, TokenChange, WITH_AUTH_SCHEME, ext_cache_key, slot};
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
+use crate::jose::id_token;
 use crate::json::Members;
+use crate::metadata::realm_of;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
 
@@ -151,7 +154,7 @@ impl Facts {
             },
         };
         let home_account_id = match event.response.client_info()? {
-            Some(info) => Some(info.uid + "." + &info.utid),
+            Some(info) => Some(format!("{}.{}", info.uid, info.utid)),
             None if claims.is_empty() => None,
             None => Some(claims.text("sub").ok_or(IdTokenError::Missing("sub"))?.to_string()),
         };
@@ -177,14 +180,10 @@ fn host_and_realm(endpoint: &str) -> Result<(String, String), Error> {
     if !endpoint.is_https() {
         return Err(Config::Authority("the address must begin with https://").into());
     }
-    let host = endpoint.host();
-    let first = endpoint.path().split('/').nth(1).filter(|segment| !segment.is_empty());
-    let realm = match (first, host.strip_suffix(".ciamlogin.com")) {
-        (Some(segment), _) => segment.to_string(),
-        (None, Some(subdomain)) => subdomain.to_string() + ".onmicrosoft.com",
-        (None, None) => return Err(Config::Authority("there is no tenant in its path").into()),
-    };
-    Ok((host.to_string(), realm))
+    match realm_of(&endpoint) {
+        realm if realm.is_empty() => Err(Config::Authority("there is no tenant in its path").into()),
+        realm => Ok((endpoint.host().to_string(), realm)),
+    }
 }
 
 fn access_token(event: &TokenEvent<'_>, facts: &Facts, secret: &str, now: UnixTime) -> Result<Entry, Error> {
@@ -257,7 +256,6 @@ pub(super) fn target(scopes: &[&str]) -> String {
 mod tests {
     use super::*;
     use crate::cache::{Found, Lookup, Matching};
-    use alloc::format;
 
     const ENDPOINT: &str = "https://Login.Example/Tenant/oauth2/v2.0/token";
 

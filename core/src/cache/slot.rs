@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn extended_keys() {
         // Appendix B of the reference.
-        let cases: &[(&[(&str, &str)], Option<&str>)] = &[
+        type Data<'a> = &'a [(&'a str, &'a str)];
+        let cases: &[(Data<'_>, Option<&str>)] = &[
             (&[("fmi_path", "SomeFmiPath/FmiCredentialPath")], Some("cojvfy5tzae3njpkvcebguvvx5vvmnj8hphqrbogjoi")),
             (
                 &[("scope", "s"), ("fmi_path", "a/b"), ("client_info", "1")],

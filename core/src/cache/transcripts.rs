@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
 
-/// Recordings of what is fixed or refused here: the reason, and the steps and the state in which ours differs.
+/// Recordings that ours must not match, each with the reason.
 const DIFFERENT: &[(&str, &str)] = &[
     ("token_cache__add__foci_then_plain", "G-14: the family stays in the application metadata"),
     ("token_cache__deserialize__array_then_search", "a file that is no object is refused when it is read"),

@@ -16,7 +16,7 @@ use crate::secret::SecretBytes;
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
-/// The longest label in use is `ANY PRIVATE KEY`-like; OpenSSL's are below 32.
+/// A label; OpenSSL's have fewer than 32 characters.
 const MAX_LABEL: usize = 64;
 
 /// One PEM block, found but not yet decoded: a bundle may hold blocks that nobody needs.

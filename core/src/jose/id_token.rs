@@ -127,8 +127,7 @@ fn after(now: UnixTime, skew: u64) -> f64 {
     seconds(now.after(skew).0)
 }
 
-/// Exact up to the year 285 million.
-#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "there is no other way to a float")]
+/// Exact for 2^53 seconds.
 fn seconds(value: u64) -> f64 {
     value as f64
 }
@@ -189,8 +188,9 @@ mod tests {
     #[test]
     fn time_only_warns() {
         use TimeWarning::{Expired, NotYetValid};
+        type Found = Result<Vec<TimeWarning>, IdTokenError>;
         // (claims, now, warnings): section 6.3, rows 1 and 4.
-        let cases: &[(&str, u64, Result<Vec<TimeWarning>, IdTokenError>)] = &[
+        let cases: &[(&str, u64, Found)] = &[
             (r#"{"exp":1000}"#, 1120, Ok(vec![])),
             (r#"{"exp":1000}"#, 1121, Ok(vec![Expired])),
             (r#"{"exp":1000.5}"#, 1121, Ok(vec![Expired])),

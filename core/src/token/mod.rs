@@ -294,7 +294,8 @@ mod tests {
     #[test]
     fn client_info() {
         let both = Some(Some(("u", "t")));
-        let cases: &[(&str, Option<Option<(&str, &str)>>)] = &[
+        type Expected<'a> = Option<Option<(&'a str, &'a str)>>;
+        let cases: &[(&str, Expected<'_>)] = &[
             ("{}", Some(None)),
             (r#"{"client_info":null}"#, Some(None)),
             (r#"{"client_info":"eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ"}"#, both),
