@@ -29,7 +29,7 @@ fn run() -> Result<(), String> {
         let token = loop {
             match superloop.poll(&mut world) {
                 Some(done) => break done.map_err(|why| why.to_string())?,
-                None => turns += 1, // here a device would blink, measure, feed its watchdog
+                None => turns = turns.saturating_add(1), // here a device would blink, measure, feed its watchdog
             }
         };
         println!("{}, {turns} turns, woken early {} times", arguments::report(round, &token), superloop.early);

@@ -20,7 +20,7 @@ for (const token of tokens) {
     const { payload } = await jwtVerify(token, keys, { issuer, audience, requiredClaims: ['exp', 'iat', 'jti'] });
     if (payload.client_id !== clientId) throw new Error(`client_id is ${payload.client_id}`);
     if (payload.scope !== scope) throw new Error(`scope is ${payload.scope}`);
-    console.log('good', payload.client_id, payload.scope, payload.exp - payload.iat);
+    console.log('good', payload.client_id, payload.scope, payload.exp - payload.iat, payload.jti);
   } catch (error) {
     bad += 1;
     console.log('bad', error.message);

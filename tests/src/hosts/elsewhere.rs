@@ -129,7 +129,7 @@ mod tests {
             if request.endpoint.path().ends_with("/.well-known/openid-configuration") {
                 return Ok(Answer::json(200, &metadata()));
             }
-            self.issued += 1;
+            self.issued = self.issued.saturating_add(1);
             let token =
                 format!(r#"{{"token_type":"Bearer","expires_in":3600,"access_token":"token-{}"}}"#, self.issued);
             Ok(Answer::json(200, &token))

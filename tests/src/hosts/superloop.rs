@@ -147,3 +147,40 @@ impl Talk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sansal::ClientCredentials;
+    use sansal::client::{Credential, Retries, Settings};
+    use std::net::{Ipv4Addr, TcpListener};
+
+    #[test]
+    fn early_wakes_shorten_no_wait() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener); // from now on connecting is refused
+        let retries = Retries { first_wait: Millis(10), ..Settings::default().retries };
+        let client = Client::builder("app")
+            .oidc_authority(&format!("https://localhost:{port}/lab"))
+            .credential(Credential::secret("s3cret"))
+            .settings(Settings { retries, ..Settings::default() })
+            .build()
+            .unwrap();
+        let names = Names::from([("localhost".to_owned(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]);
+        let (mut world, trust) = (World::new().unwrap(), Trust::nobody().unwrap());
+        let flow = ClientCredentials::new(&["api.default"]).unwrap().flow(&client).unwrap();
+        let mut superloop = Superloop::new(&client, &trust, &names, flow);
+        let began = world.mono();
+        let error = loop {
+            if let Some(done) = superloop.poll(&mut world) {
+                break done.unwrap_err();
+            }
+        };
+        assert!(matches!(error, Error::Unreachable { why: SendError::NotSent, .. }), "{error:?}");
+        // Three repetitions after 10, 20 and 40 ms at the least, however often the machine is woken in between.
+        assert!(world.mono().since(began) >= Millis(70), "{:?}", world.mono().since(began));
+        assert!(superloop.early > 3, "woken early {} times", superloop.early);
+        assert!(superloop.poll(&mut world).is_none(), "a spent machine is left alone");
+    }
+}
