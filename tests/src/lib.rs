@@ -2,3 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod hosts;
+
+/// The README's code, compiled as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
