@@ -1,6 +1,7 @@
-//! What holds the core against the world: tiny hosts that drive it, and whatever else tests of several kinds share.
+//! Everything about sansal that is tested from outside: recorded conversations, real servers, hosts.
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 pub mod hosts;
 
 /// The README's code, compiled as it stands there.

@@ -1,7 +1,13 @@
 //! The rooms of the core in layers: each file names only what stands before it (design part 3). And house rules that a
 //! compiler does not check: first lines, file lengths, nothing of the host's world in the core.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,6 +39,7 @@ const LAYERS: &[&[&str]] = &[
     &["flow"],
     &["call"],
     &["discover"],
+    &["region"],
     &["exchange"],
     &["source"],
     &["acquire"],
