@@ -20,6 +20,7 @@ pub mod jwt;
 pub mod matching;
 pub mod outcome;
 pub mod player;
+pub mod probe;
 pub mod report;
 pub mod server;
 pub mod stage;

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::Spelling;
 use super::outcome::{Failure, Stop};
+use super::probe;
 use super::server::Server;
 use super::transcript::{Answer as Recorded, TransportError};
 
@@ -41,6 +42,8 @@ pub struct Stage<'t> {
     slept: Millis,
     waits: Vec<Value>,
     callbacks: Vec<Value>,
+    /// How many forks of machines were fed, where that is asked for.
+    pub probed: Option<u64>,
 }
 
 /// An application that was built.
@@ -107,6 +110,7 @@ impl<'t> Stage<'t> {
             slept: Millis(0),
             waits: Vec::new(),
             callbacks: Vec::new(),
+            probed: None,
         }
     }
 
@@ -172,7 +176,7 @@ impl<'t> Stage<'t> {
     ///
     /// # Errors
     /// It asks for something that is not in the recording.
-    pub fn run<F: Flow>(
+    pub fn run<F: Flow + Clone>(
         &mut self,
         name: &str,
         flow: &mut F,
@@ -188,7 +192,7 @@ impl<'t> Stage<'t> {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn run_with<F: Flow>(
+    pub fn run_with<F: Flow + Clone>(
         &mut self,
         app: &mut App,
         flow: &mut F,
@@ -204,7 +208,7 @@ impl<'t> Stage<'t> {
         result
     }
 
-    fn drive<F: Flow>(
+    fn drive<F: Flow + Clone>(
         &mut self,
         app: &mut App,
         store: &mut Store,
@@ -241,7 +245,7 @@ impl<'t> Stage<'t> {
         Err(Stop::Different(format!("a machine that does not end within {MAX_STEPS} steps")))
     }
 
-    fn step<F: Flow>(
+    fn step<F: Flow + Clone>(
         &mut self,
         app: &App,
         store: &Store,
@@ -249,10 +253,13 @@ impl<'t> Stage<'t> {
         input: Input<'_>,
     ) -> Result<Step<F::Output>, Error> {
         let clock = self.clock();
+        if let Some(cases) = &mut self.probed {
+            *cases += probe::every_input(flow, &app.client, store, clock);
+        }
         flow.step(&mut Cx { client: &app.client, store, clock, entropy: &mut self.chance }, input)
     }
 
-    fn receive<F: Flow>(
+    fn receive<F: Flow + Clone>(
         &mut self,
         app: &App,
         store: &Store,
