@@ -13,7 +13,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::cache::{Found, Lookup, Scheme, TokenChange, TokenEvent, ext_cache_key};
+use crate::cache::{Found, Lookup, Matching, Scheme, TokenChange, TokenEvent, ext_cache_key};
 use crate::client::{AliasSource, Scopes, aliases};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
@@ -96,16 +96,19 @@ impl<S> Acquire<S> {
             AliasSource::BuiltIn => aliases(own),
             AliasSource::Discovered => &[],
         };
+        let matching =
+            if cx.client.settings().tolerant_lookups { Matching::Tolerant } else { Matching::Reference };
         let environments = core::iter::once(own).chain(others.iter().copied().filter(|host| *host != own));
         for environment in environments {
             let lookup = Lookup {
-                client_id: cx.client.client_id(),
+                client_id: Some(cx.client.client_id()),
                 environment,
                 realm,
                 home_account_id: self.wanted.home_account_id.as_deref(),
                 scopes: self.wanted.scopes.list(),
                 ext_cache_key: key.as_deref(),
                 scheme: Scheme::Bearer,
+                matching,
             };
             match cx.store.tokens.find(&lookup, now) {
                 Found::Fresh(entry) => return Some(Token::cached(entry, now)),
@@ -172,7 +175,7 @@ impl<S> Acquire<S> {
         let event = TokenEvent {
             client_id: Some(cx.client.client_id()),
             scopes: &scopes.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
-            token_endpoint: &token_endpoint,
+            token_endpoint: Some(&token_endpoint),
             environment: Some(cx.client.authority().host()),
             grant_type: grant.grant_type(),
             response,
@@ -181,6 +184,7 @@ impl<S> Acquire<S> {
             username: None,
             local_account_id: None,
             skip_account_creation: false,
+            scheme: Scheme::Bearer,
         };
         let changes = cx.store.tokens.record(&event, now)?;
         Ok((Token::issued(response, now)?, changes))

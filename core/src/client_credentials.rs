@@ -100,7 +100,7 @@ impl ClientCredentials {
             forwarded,
             self.fmi_path.as_deref().map(str::as_bytes),
         ];
-        let capabilities = client.settings().client_capabilities.join(" ");
+        let capabilities = client.settings().client_capabilities.iter().map(|c| Some(c.as_bytes()));
         let claims = client.client_claims().map(crate::json::Members::to_json);
         let (kind, secret, x5t, x5t_s256): (&[u8], Option<&[u8]>, Option<[u8; 20]>, Option<[u8; 32]>) =
             match client.credential() {
@@ -123,9 +123,8 @@ impl ClientCredentials {
             x5t.as_ref().map(<[u8; 20]>::as_slice),
             x5t_s256.as_ref().map(<[u8; 32]>::as_slice),
             claims.as_deref().map(Vec::as_slice),
-            Some(capabilities.as_bytes()),
         ];
-        process.acquire(who.into_iter().chain(own))
+        process.acquire(who.into_iter().chain(own).chain(capabilities))
     }
 }
 

@@ -37,7 +37,7 @@ impl Token {
         Ok(Self {
             members,
             source: TokenSource::IdentityProvider,
-            expires_on: now.after(response.expires_in(now)?),
+            expires_on: now.shifted(response.expires_in(now)?),
             refresh_on: response.refresh_in()?.map(|seconds| now.after(seconds)),
             stored: Ok(()),
         })

@@ -60,7 +60,7 @@ pub fn parse_object(bytes: &[u8], max: usize) -> Result<Members, JsonError> {
 }
 
 /// Counts brackets outside of texts, so that no parser recurses deeper than we allow.
-fn check_depth(bytes: &[u8]) -> Result<(), JsonError> {
+pub(crate) fn check_depth(bytes: &[u8]) -> Result<(), JsonError> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in bytes {
         match (in_text, byte) {

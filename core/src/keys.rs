@@ -143,3 +143,169 @@ impl fmt::Debug for AcquireKey {
         f.write_str("AcquireKey(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Client, Credential, KeyCredential, Settings, Signer};
+    use crate::client_credentials::ClientCredentials;
+    use crate::endpoint::Endpoint;
+    use crate::http::{Body, Header};
+    use crate::key::KeyName;
+    use crate::secret::{Secret, SecretBytes};
+    use crate::time::Millis;
+    use alloc::collections::BTreeMap;
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+
+    struct Fixed;
+    impl Entropy for Fixed {
+        fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
+            out.fill(7);
+            Ok(())
+        }
+    }
+
+    /// A few thousand choices of every member, all from small sets, so that neighbours differ in one member only.
+    struct Choices(u64);
+    impl Choices {
+        fn of<'a>(&mut self, from: &[&'a str]) -> &'a str {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            from[usize::try_from(self.0 >> 33).unwrap() % from.len()]
+        }
+    }
+
+    fn request(c: &mut Choices) -> (Request, String) {
+        let mut said = Vec::new();
+        let mut pick = |from: &[&'static str]| {
+            let chosen = c.of(from);
+            said.push(chosen);
+            chosen
+        };
+        let address = pick(&["https://a.example/t", "https://a.example/t?", "https://a.example/t?q", "https://b.example/t", "https://a.example:444/t", "https://a.example/t/"]);
+        let endpoint = Endpoint::parse(address).unwrap();
+        let mut request = match pick(&["get", "form", "json", "empty"]) {
+            "get" => Request::get(endpoint, 10, Millis(1)),
+            kind => {
+                let fields = [
+                    ("client_secret", pick(&["s", "ss", ""])),
+                    ("scope", pick(&["s", "x"])),
+                    ("assertion", pick(&["", "s"])),
+                ];
+                let mut body = Body::form(fields.iter().copied());
+                if kind == "json" {
+                    body.content_type = "application/json";
+                }
+                if kind == "empty" {
+                    body.bytes = SecretBytes::from(&b""[..]);
+                    said.truncate(2);
+                }
+                Request::post(endpoint, body, 10, Millis(1))
+            }
+        };
+        let mut pick = |from: &[&'static str]| {
+            let chosen = c.of(from);
+            said.push(chosen);
+            chosen
+        };
+        for name in ["x-a", "x-b"] {
+            match pick(&["none", "", "v", "w"]) {
+                "none" => {}
+                value => request.headers.push(Header { name, value: Secret::from(value) }),
+            }
+        }
+        match pick(&["system", "pin 1", "pin 2"]) {
+            "pin 1" => request.server = ServerTrust::Thumbprint([1; 20]),
+            "pin 2" => request.server = ServerTrust::Thumbprint([2; 20]),
+            _ => {}
+        }
+        match pick(&["no cert", "", "c"]) {
+            "no cert" => {}
+            name => request.client_cert = Some(KeyName(name.to_string())),
+        }
+        request.proxy = if pick(&["default", "never"]) == "never" { Proxy::Never } else { Proxy::Default };
+        request.repeat = if pick(&["safe", "once"]) == "safe" { Repeat::Safe } else { Repeat::OnlyIfNotSent };
+        request.response_limit = if pick(&["10", "11"]) == "11" { 11 } else { 10 };
+        request.attempt_timeout = if pick(&["1", "2"]) == "2" { Millis(2) } else { Millis(1) };
+        // These two name the call and must not count.
+        request.headers.push(Header { name: "client-request-id", value: Secret::from(c.of(&["a", "b"])) });
+        (request, said.join("\u{0}"))
+    }
+
+    #[test]
+    fn wire_keys_are_equal_only_for_equal_requests() {
+        let key = ProcessKey::new(&mut Fixed).unwrap();
+        let (mut by_text, mut by_key) = (BTreeMap::new(), BTreeMap::new());
+        let mut choices = Choices(1);
+        for _ in 0..30_000 {
+            let (request, text) = request(&mut choices);
+            let wire = key.wire(&request);
+            assert_eq!(*by_text.entry(text.clone()).or_insert(wire), wire, "{text}");
+            assert_eq!(*by_key.entry(wire).or_insert(text.clone()), text);
+        }
+        assert!(by_key.len() > 10_000);
+    }
+
+    fn acquisition(c: &mut Choices) -> (Client, ClientCredentials, String) {
+        let mut said = Vec::new();
+        let mut pick = |from: &[&'static str]| {
+            let chosen = c.of(from);
+            said.push(chosen);
+            chosen
+        };
+        let key = |name: &str, thumbprint| {
+            let signer = Signer::External(KeyName(name.to_string()));
+            Credential::Key(KeyCredential::with_thumbprints(signer, Some(thumbprint), None).unwrap().into())
+        };
+        let credential = match pick(&["none", "secret a", "secret b", "assertion a", "callback", "key a", "key b", "key a 2"]) {
+            "secret a" => Credential::secret("a"),
+            "secret b" => Credential::secret("b"),
+            "assertion a" => Credential::Assertion(Secret::from("a")),
+            "callback" => Credential::AssertionCallback,
+            "key a" => key("a", [1; 20]),
+            "key b" => key("b", [1; 20]),
+            "key a 2" => key("a", [2; 20]),
+            _ => Credential::None,
+        };
+        let capabilities = match pick(&["", "CP1", "CP1,CP2", "CP1 CP2"]) {
+            "" => Vec::new(),
+            list => list.split(',').map(String::from).collect(),
+        };
+        let settings = Settings { client_capabilities: capabilities, ..Settings::default() };
+        let client = Client::builder(pick(&["app", "app2"]))
+            .authority(pick(&["https://login.microsoftonline.com/t", "https://login.microsoftonline.com/u"]))
+            .credential(credential)
+            .settings(settings)
+            .build()
+            .unwrap();
+        let scopes: Vec<&str> = pick(&["a", "a b", "ab", "b"]).split(' ').collect();
+        let mut wanted = ClientCredentials::new(&scopes).unwrap();
+        match pick(&["no challenge", "{}", r#"{"a":1}"#]) {
+            "no challenge" => {}
+            claims => wanted = wanted.claims_challenge(claims),
+        }
+        match pick(&["no forwarded", "{}", r#"{"a":1}"#]) {
+            "no forwarded" => {}
+            claims => wanted = wanted.forwarded_client_claims(claims),
+        }
+        match pick(&["no path", "", "p"]) {
+            "no path" => {}
+            path => wanted = wanted.fmi_path(path),
+        }
+        (client, wanted, said.join("\u{0}"))
+    }
+
+    #[test]
+    fn acquire_keys_are_equal_only_for_equal_inputs() {
+        let key = ProcessKey::new(&mut Fixed).unwrap();
+        let (mut by_text, mut by_key) = (BTreeMap::new(), BTreeMap::new());
+        let mut choices = Choices(2);
+        for _ in 0..20_000 {
+            let (client, wanted, text) = acquisition(&mut choices);
+            let acquire = wanted.key(&client, &key);
+            assert_eq!(*by_text.entry(text.clone()).or_insert(acquire), acquire, "{text}");
+            assert_eq!(*by_key.entry(acquire).or_insert(text.clone()), text);
+        }
+        assert!(by_key.len() > 5_000);
+    }
+}

@@ -43,7 +43,6 @@ pub mod error;
 pub mod endpoint;
 pub mod http;
 pub mod jose;
-#[cfg(feature = "cert")]
 pub mod cert;
 pub mod client;
 pub mod grant;
@@ -63,6 +62,10 @@ pub mod exchange;
 pub mod source;
 pub mod acquire;
 pub mod client_credentials;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use client::Client;
 pub use client_credentials::{ClientCredentials, RemoveTokensForClient};

@@ -27,7 +27,7 @@ pub const MIN_RSA_BITS: usize = 2048;
 /// Largest RSA modulus accepted, in bits: signing time grows with the cube.
 pub const MAX_RSA_BITS: usize = 8192;
 /// PBKDF2 rounds; OpenSSL writes 2 048, OWASP asks for 600 000 and 1 300 000.
-pub const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
+pub const MAX_PBKDF2_ROUNDS: u32 = 2_000_000;
 /// Memory that scrypt may ask for, 128·N·r bytes; OpenSSL's default needs 16 MiB.
 pub const MAX_SCRYPT_MEMORY: u64 = 64 * 1024 * 1024;
 /// scrypt's parallelization; its work grows with it.

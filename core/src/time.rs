@@ -17,6 +17,12 @@ impl UnixTime {
         Self(self.0.saturating_sub(seconds))
     }
 
+    /// That many seconds later, or earlier if negative.
+    #[must_use]
+    pub const fn shifted(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add_signed(seconds))
+    }
+
     /// Seconds from `earlier` to here; 0 if `earlier` is later.
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)

@@ -1,12 +1,217 @@
-//! stub
-use alloc::vec::Vec; use alloc::string::String; use crate::{time::UnixTime,error::Error,token::TokenResponse};
-#[derive(Debug,Default)] pub struct TokenCache; 
-#[derive(Debug)] pub struct TokenChange; 
-#[derive(Debug)] pub struct Entry;
-impl Entry{pub fn secret(&self)->&str{""} pub fn token_type(&self)->&str{""} pub fn expires_on(&self)->Option<UnixTime>{None} pub fn refresh_on(&self)->Option<UnixTime>{None}}
-pub enum Scheme<'a>{Bearer,Bound{token_type:&'a str,key_id:&'a str}}
-pub enum Found<'a>{Fresh(&'a Entry),Aging(&'a Entry),Expiring,Nothing}
-pub struct Lookup<'a>{pub client_id:&'a str,pub environment:&'a str,pub realm:&'a str,pub home_account_id:Option<&'a str>,pub scopes:&'a [String],pub ext_cache_key:Option<&'a str>,pub scheme:Scheme<'a>}
-pub struct TokenEvent<'a>{pub client_id:Option<&'a str>,pub scopes:&'a [&'a str],pub token_endpoint:&'a str,pub environment:Option<&'a str>,pub grant_type:&'a str,pub response:&'a TokenResponse,pub data:&'a [(&'a str,&'a str)],pub authority_type:Option<&'a str>,pub username:Option<&'a str>,pub local_account_id:Option<&'a str>,pub skip_account_creation:bool}
-pub fn ext_cache_key<'a>(_d:impl Iterator<Item=(&'a str,&'a str)>+Clone)->Option<String>{None}
-impl TokenCache{ pub fn find(&self,_l:&Lookup<'_>,_n:UnixTime)->Found<'_>{todo!()} pub fn apply(&mut self,_c:Vec<TokenChange>){} pub fn expired(&self,_n:UnixTime)->Vec<TokenChange>{todo!()} pub fn record(&self,_e:&TokenEvent<'_>,_n:UnixTime)->Result<Vec<TokenChange>,Error>{todo!()} pub fn remove_app_tokens(&self,_c:&str,_e:&[&str])->Vec<TokenChange>{todo!()}}
+//! The token cache in MSAL's unified schema: a map that is only read here, and deltas that change it.
+//!
+//! ```text
+//! find, search                    read; nothing is allocated by `find`
+//! record, expired, remove_…       compute what is to be written: Vec<TokenChange>
+//! apply                           writes it; the same delta goes to a file, Redis or flash
+//! from_json, to_json              the file that MSAL Python, .NET, Java and the Azure CLI share
+//! ```
+//!
+//! The schema is in section 5 of the protocol reference: five sections, each a map from a key to an entry.
+
+mod change;
+mod entry;
+mod id_token;
+mod index;
+mod json;
+mod lookup;
+mod record;
+mod remove;
+mod search;
+mod section;
+mod slot;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod transcripts;
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde_json::Value;
+
+pub use change::TokenChange;
+pub use entry::{Entry, Kind};
+pub use lookup::{Found, Lookup, Matching, Scheme};
+pub use record::TokenEvent;
+pub use slot::ext_cache_key;
+
+use crate::secret::wipe;
+use section::{Content, Section};
+use slot::WITH_AUTH_SCHEME;
+
+/// Tokens, accounts and what is known of clients.
+///
+/// ```
+/// use sansal::cache::{Found, Lookup, Matching, Scheme, TokenCache, TokenEvent};
+/// use sansal::time::UnixTime;
+/// use sansal::token::TokenResponse;
+///
+/// let response = TokenResponse::parse(br#"{"access_token":"at","expires_in":3600}"#)?;
+/// let event = TokenEvent {
+///     client_id: Some("my-app"),
+///     scopes: &["https://graph.microsoft.com/.default"],
+///     token_endpoint: Some("https://login.microsoftonline.com/my-tenant/oauth2/v2.0/token"),
+///     grant_type: "client_credentials",
+///     ..TokenEvent::new(&response)
+/// };
+/// let mut cache = TokenCache::new();
+/// let changes = cache.record(&event, UnixTime(1_700_000_000))?;
+/// cache.apply(changes);
+///
+/// let lookup = Lookup {
+///     client_id: Some("my-app"),
+///     environment: "login.microsoftonline.com",
+///     realm: "my-tenant",
+///     home_account_id: None,
+///     scopes: &["https://graph.microsoft.com/.default"],
+///     ext_cache_key: None,
+///     scheme: Scheme::Bearer,
+///     matching: Matching::Tolerant,
+/// };
+/// assert!(matches!(cache.find(&lookup, UnixTime(1_700_000_000)), Found::Fresh(entry) if entry.secret() == "at"));
+/// # Ok::<(), sansal::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct TokenCache {
+    sections: BTreeMap<String, Body>,
+    changed: bool,
+}
+
+/// What stands under the name of a section.
+#[derive(Clone)]
+enum Body {
+    Entries(Section),
+    /// Not an object. It is kept until an entry is put there.
+    Foreign(Value),
+}
+
+impl Body {
+    const fn empty(kind: Option<Kind>) -> Self {
+        Self::Entries(Section::new(kind))
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Self::Foreign(value) = self {
+            wipe(value);
+        }
+    }
+}
+
+impl TokenCache {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes changes, in their order.
+    pub fn apply(&mut self, changes: Vec<TokenChange>) {
+        self.changed |= !changes.is_empty();
+        for change in changes {
+            let kind = Kind::of_section(change.section());
+            match change {
+                TokenChange::Put { section, key, entry } => {
+                    let body = self.sections.entry(section).or_insert_with(|| Body::empty(kind));
+                    if let Body::Foreign(_) = body {
+                        *body = Body::empty(kind);
+                    }
+                    if let Body::Entries(section) = body {
+                        section.put(key, Content::Entry(entry));
+                    }
+                }
+                TokenChange::Remove { section, key } => {
+                    // As in MSAL's map, the section is there from then on.
+                    let body = self.sections.entry(section).or_insert_with(|| Body::empty(kind));
+                    if let Body::Entries(section) = body {
+                        section.remove(&key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether changes were applied since the cache was read or [saved](Self::mark_saved), even ones without effect.
+    pub fn has_state_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Says that what [`to_json`](Self::to_json) gave out is safe.
+    pub fn mark_saved(&mut self) {
+        self.changed = false;
+    }
+
+    fn section(&self, kind: Kind) -> Option<&Section> {
+        match self.sections.get(kind.section()) {
+            Some(Body::Entries(section)) => Some(section),
+            _ => None,
+        }
+    }
+}
+
+/// Counts, no members: keys and entries hold secrets and people.
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenCache")?;
+        let counts = Kind::ALL.into_iter().map(|kind| (kind, self.section(kind).map_or(0, Section::len)));
+        f.debug_map().entries(counts).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn apply_touches_what_it_says_and_nothing_else() {
+        let text = r#"{"AccessToken":{"a":{"n":1},"b":{"n":2},"c":7},"Account":5,"IdToken":null,"X":{"k":{}}}"#;
+        let mut cache = TokenCache::from_json(text.as_bytes()).unwrap();
+        let entry = Entry::from_json(br#"{"n":3}"#).unwrap();
+        let put = |section: &str, key: &str| TokenChange::Put {
+            section: section.into(),
+            key: key.into(),
+            entry: entry.clone(),
+        };
+        let remove = |section: &str, key: &str| TokenChange::Remove { section: section.into(), key: key.into() };
+        let changes = [
+            put("AccessToken", "a"),
+            remove("AccessToken", "b"),
+            remove("AccessToken", "nothing"),
+            remove("Account", "nothing"),
+            put("IdToken", "i"),
+            remove("RefreshToken", "nothing"),
+            put("Y", "y"),
+        ];
+        let expected = r#"{"AccessToken":{"a":{"n":3},"c":7},"Account":5,"IdToken":{"i":{"n":3}},"RefreshToken":{},"X":{"k":{}},"Y":{"y":{"n":3}}}"#;
+        for _ in 0..2 {
+            cache.apply(changes.to_vec());
+            assert_eq!(core::str::from_utf8(&cache.to_json()), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn changed_or_not() {
+        // Section 5.9 of the reference.
+        let mut cache = TokenCache::new();
+        cache.apply(Vec::new());
+        assert!(!cache.has_state_changed());
+        cache.apply(Vec::from([TokenChange::Remove { section: "Account".into(), key: "nothing".into() }]));
+        assert!(cache.has_state_changed());
+        cache.mark_saved();
+        assert!(!cache.has_state_changed());
+        assert!(!TokenCache::from_json(b"{\"Account\":{}}").unwrap().has_state_changed());
+    }
+
+    #[test]
+    fn debug_shows_counts_only() {
+        let cache = testing::cache(&[("planted", &testing::token("planted", r#""secret":"planted""#))]);
+        let shown = format!("{cache:?}");
+        assert!(shown.contains("AccessToken: 1") && !shown.contains("planted"), "{shown}");
+    }
+}

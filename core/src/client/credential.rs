@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::error::CertError;
-use crate::jose::AssertionHeader;
+use crate::jose::assertion::AssertionHeader;
 use crate::key::{Algorithm, KeyName};
 use crate::secret::Secret;
 
@@ -74,7 +74,7 @@ impl Credential {
         certificate: Option<&str>,
     ) -> Result<Self, Error> {
         let key = PrivateKey::parse(private_key, passphrase)?;
-        let signer = Signer::Software(RsaKey::from_private_key(&key)?);
+        let signer = Signer::Software(RsaKey::new(&key)?);
         Ok(Self::Key(Box::new(KeyCredential::with_certificate(signer, Some(&key), thumbprint, certificate)?)))
     }
 

@@ -41,8 +41,8 @@ pub struct Settings {
     pub check_certificates: bool,
     /// Whether a token response without an access token is a success.
     pub token_optional: bool,
-    /// Whether scopes in the cache match whatever their case.
-    pub scopes_ignore_case: bool,
+    /// Whether cached tokens are found that other libraries spelled differently: scopes in another case, no account for a null one (G-11).
+    pub tolerant_lookups: bool,
     /// Whether personal data may appear in logs.
     pub enable_pii_log: bool,
 }
@@ -118,7 +118,7 @@ impl Default for Settings {
             aliases: AliasSource::BuiltIn,
             check_certificates: true,
             token_optional: false,
-            scopes_ignore_case: true,
+            tolerant_lookups: true,
             enable_pii_log: false,
         }
     }
@@ -136,6 +136,7 @@ impl Settings {
             aliases: AliasSource::Discovered,
             check_certificates: false,
             token_optional: true,
+            tolerant_lookups: false,
             ..Self::default()
         }
     }

@@ -11,6 +11,8 @@ pub enum CertError {
     TooLong,
     /// No PEM block and no base64 in the text.
     NoPem,
+    /// A PEM block begins but does not end, or ends under another name.
+    UnfinishedPem,
     /// Base64 inside a PEM block is broken.
     BadBase64,
     /// A private key where a certificate belongs.
@@ -21,6 +23,8 @@ pub enum CertError {
     BadCertificate,
     /// Not a private key in PKCS#1 or PKCS#8.
     BadKey,
+    /// A PKCS#12 (PFX) file, which has to be opened first.
+    Pfx,
     /// A key, but not RSA.
     NotRsa,
     /// An RSA key shorter or longer than allowed.
@@ -45,6 +49,8 @@ pub enum CertError {
     NoThumbprint,
     /// The certificate is for another key.
     KeyMismatch,
+    /// The key cannot sign with the algorithm asked for.
+    WrongAlgorithm,
 }
 
 /// Which parameter of a key derivation is out of bounds.
@@ -63,11 +69,13 @@ impl fmt::Display for CertError {
         f.write_str(match self {
             Self::TooLong => "the key or certificate is longer than allowed",
             Self::NoPem => "there is no PEM block and no base64 in the text",
+            Self::UnfinishedPem => "a PEM block has no END line of its own: is the file complete?",
             Self::BadBase64 => "the base64 inside the PEM is broken",
             Self::PrivateKeyInsteadOfCertificate => "this is a private key, not a certificate",
             Self::CertificateInsteadOfPrivateKey => "this is a certificate, not a private key",
             Self::BadCertificate => "this is not an X.509 certificate",
             Self::BadKey => "this is not a private key in PKCS#1 or PKCS#8",
+            Self::Pfx => "this is a PKCS#12 (PFX) file; give the key and the certificate in it as PEM",
             Self::NotRsa => "the key is not an RSA key",
             Self::KeySize => "the RSA key must have 2048 to 8192 bits",
             Self::PassphraseMissing => "the private key is encrypted: give its passphrase",
@@ -88,6 +96,7 @@ impl fmt::Display for CertError {
             Self::ThumbprintMismatch => "the thumbprint is not this certificate's",
             Self::NoThumbprint => "give a certificate, or its thumbprint, with the private key",
             Self::KeyMismatch => "the certificate is for another private key",
+            Self::WrongAlgorithm => "the key cannot sign with this algorithm",
         })
     }
 }
@@ -112,6 +121,10 @@ pub enum JwtError {
     BadJson,
     /// A part is JSON, but not an object.
     NotAnObject,
+    /// A JWK that is not an RSA or P-256 public key (RFC 7518 s6).
+    BadKey,
+    /// A JWK with private members, where only a public one may stand.
+    PrivateKey,
 }
 
 impl fmt::Display for JwtError {
@@ -124,6 +137,8 @@ impl fmt::Display for JwtError {
             Self::BadUtf8 => "a part of the token is not UTF-8",
             Self::BadJson => "a part of the token is not JSON",
             Self::NotAnObject => "a part of the token is not a JSON object",
+            Self::BadKey => "the JWK is not an RSA or P-256 public key",
+            Self::PrivateKey => "the JWK has private members",
         })
     }
 }
@@ -136,7 +151,7 @@ impl core::error::Error for JwtError {}
 pub enum IdTokenError {
     /// It cannot be decoded.
     Jwt(JwtError),
-    /// A claim that a check needs is absent.
+    /// A claim that a check needs is absent, or of another kind than the RFC says.
     Missing(&'static str),
     /// `iss` is not the expected issuer \[2\].
     Issuer {

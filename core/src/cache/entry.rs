@@ -1,0 +1,208 @@
+//! One entry of the cache: a token, an account, or what is known of a client. Unknown members stay.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, What};
+use crate::json::{self, Members};
+use crate::limits::MAX_RESPONSE;
+use crate::time::UnixTime;
+use crate::token;
+
+/// What an entry is, and in which section of the cache it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An access token, bound to a key or not.
+    AccessToken,
+    /// A refresh token.
+    RefreshToken,
+    /// An ID token.
+    IdToken,
+    /// A signed-in account.
+    Account,
+    /// What is known of a client: its family.
+    AppMetadata,
+}
+
+impl Kind {
+    /// All of them, in the order in which a token response fills them.
+    pub const ALL: [Self; 5] = [Self::AccessToken, Self::Account, Self::IdToken, Self::RefreshToken, Self::AppMetadata];
+
+    /// The name of its section in the file.
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::AccessToken => "AccessToken",
+            Self::RefreshToken => "RefreshToken",
+            Self::IdToken => "IdToken",
+            Self::Account => "Account",
+            Self::AppMetadata => "AppMetadata",
+        }
+    }
+
+    /// The kind that lies in a section; `None` for sections of other libraries or later versions.
+    pub fn of_section(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.section() == name)
+    }
+}
+
+/// An entry as it stands in the file. Its texts are zeroed on drop; `Debug` shows the names of its members only.
+#[derive(Clone, Default, PartialEq)]
+pub struct Entry(Members);
+
+impl Entry {
+    /// The token itself; empty for accounts, application metadata and malformed entries.
+    pub fn secret(&self) -> &str {
+        self.text("secret").unwrap_or_default()
+    }
+
+    /// A member as it stands there, null included.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// A member that is a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.text(name)
+    }
+
+    /// When the token ends. `None` when that is missing or unreadable: such an entry is kept, but never used.
+    pub fn expires_on(&self) -> Option<UnixTime> {
+        self.instant("expires_on")
+    }
+
+    /// From when on the token should be renewed although it lives.
+    pub fn refresh_on(&self) -> Option<UnixTime> {
+        self.instant("refresh_on")
+    }
+
+    /// When a refresh token was written last; 1970 if that is not known.
+    pub fn last_modification_time(&self) -> UnixTime {
+        self.instant("last_modification_time").unwrap_or_default()
+    }
+
+    /// `token_type`; `Bearer` when there is none, as other libraries leave it out.
+    pub fn token_type(&self) -> &str {
+        self.filled("token_type").unwrap_or("Bearer")
+    }
+
+    /// The scopes of the token, in the order in which they stand there. None when `target` is null or absent.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> + Clone {
+        self.text("target").unwrap_or_default().split_whitespace()
+    }
+
+    /// Whether the token works only together with a key: proof of possession, DPoP, mTLS, SSH certificates.
+    pub fn is_bound(&self) -> bool {
+        self.text("credential_type").is_some_and(|kind| kind.eq_ignore_ascii_case(super::WITH_AUTH_SCHEME))
+            || !self.token_type().eq_ignore_ascii_case("Bearer")
+            || self.key_id().is_some()
+    }
+
+    /// The key that the token is bound to, in the spellings of MSAL Python, .NET and JavaScript.
+    pub fn key_id(&self) -> Option<&str> {
+        ["key_id", "kid", "keyId"].into_iter().find_map(|name| self.filled(name))
+    }
+
+    /// All members.
+    pub fn members(&self) -> &Members {
+        &self.0
+    }
+
+    /// As JSON text, for stores that keep entry by entry. As secret as the token.
+    pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        super::json::entry_to_json(self)
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote.
+    ///
+    /// # Errors
+    /// [`Error::BadResponse`] when it is not a JSON object, or too long.
+    pub fn from_json(text: &[u8]) -> Result<Self, Error> {
+        json::parse_object(text, MAX_RESPONSE)
+            .map(Self)
+            .map_err(|why| Error::BadResponse { what: What::TokenCache, at: token::reason(why) })
+    }
+
+    /// A member that is a text with something in it.
+    pub(super) fn filled(&self, name: &str) -> Option<&str> {
+        self.text(name).filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.set(name, value);
+    }
+
+    /// Numbers of other libraries may be JSON numbers; what lies before 1970 is 1970.
+    fn instant(&self, name: &str) -> Option<UnixTime> {
+        token::integer(self.0.get(name)?).map(|seconds| UnixTime(u64::try_from(seconds).unwrap_or(0)))
+    }
+}
+
+impl From<Members> for Entry {
+    fn from(members: Members) -> Self {
+        Self(members)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entry")?;
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    fn entry(text: &str) -> Entry {
+        Entry::from_json(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn bound_or_not() {
+        for (text, expected) in [
+            ("{}", false),
+            (r#"{"token_type":"Bearer"}"#, false),
+            (r#"{"token_type":"bearer","key_id":null,"kid":""}"#, false),
+            (r#"{"token_type":null}"#, false),
+            (r#"{"token_type":"pop"}"#, true),
+            (r#"{"token_type":"DPoP"}"#, true),
+            (r#"{"token_type":"ssh-cert"}"#, true),
+            (r#"{"token_type":"Bearer","key_id":"k"}"#, true),
+            (r#"{"token_type":"Bearer","kid":"k"}"#, true),
+            (r#"{"keyId":"k"}"#, true),
+            (r#"{"credential_type":"accesstoken_with_authscheme"}"#, true),
+        ] {
+            assert_eq!(entry(text).is_bound(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_in_all_spellings() {
+        for (text, expected) in [
+            (r#"{"expires_on":"1700003600"}"#, Some(1_700_003_600)),
+            (r#"{"expires_on":1700003600}"#, Some(1_700_003_600)),
+            (r#"{"expires_on":1700003600.7}"#, Some(1_700_003_600)),
+            (r#"{"expires_on":-1}"#, Some(0)),
+            (r#"{"expires_on":null}"#, None),
+            (r#"{"expires_on":"soon"}"#, None),
+            (r#"{"expires_on":{}}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(entry(text).expires_on().map(|t| t.0), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn json_round_trip_and_debug() {
+        let text = r#"{"a\"b":[1,"x",null,{"y":2.5}],"secret":"planted"}"#;
+        let entry = entry(text);
+        assert_eq!(entry.to_json().as_slice(), text.as_bytes());
+        assert_eq!(format!("{entry:?}"), r#"Entry{"a\"b", "secret"}"#);
+        assert!(Entry::from_json(b"[]").is_err());
+    }
+}

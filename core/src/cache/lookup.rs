@@ -1,0 +1,374 @@
+//! Is there a token for this? Section 4.11.2 A of the reference, at a cost that does not grow with the cache.
+
+use super::entry::{Entry, Kind};
+use super::index::{self, Partition, lowered};
+use super::section::Section;
+use super::{TokenCache, entry};
+use crate::time::UnixTime;
+
+/// A token that ends sooner than this is not given out any more (seconds).
+const MARGIN: u64 = 300;
+
+/// What an access token must be for, and whose. `S` is how the caller holds scopes: `&str`, `String` …
+#[derive(Clone, Copy)]
+pub struct Lookup<'a, S = &'a str> {
+    /// The application. `None` is the system-assigned managed identity, which has no id.
+    pub client_id: Option<&'a str>,
+    /// The authority's host; case does not matter.
+    pub environment: &'a str,
+    /// The tenant, spelled as in the authority.
+    pub realm: &'a str,
+    /// The user's home account; `None` for a token of the application itself.
+    pub home_account_id: Option<&'a str>,
+    /// The scopes that the token must have; it may have more. None at all: any token of the account.
+    pub scopes: &'a [S],
+    /// From [`ext_cache_key`](super::ext_cache_key); a token with another one is never found, nor one without.
+    pub ext_cache_key: Option<&'a str>,
+    /// Bearer, or bound to a key.
+    pub scheme: Scheme<'a>,
+    /// How exactly members are compared.
+    pub matching: Matching,
+}
+
+/// How a token proves that it is in the right hands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme<'a> {
+    /// Not at all (RFC 6750). A look-up for it never returns a token that is bound to a key.
+    #[default]
+    Bearer,
+    /// By a key (RFC 9449, RFC 8705, signed HTTP requests, SSH certificates).
+    Bound {
+        /// As the server calls it: `pop`, `DPoP`, `ssh-cert` … Case does not matter.
+        token_type: &'a str,
+        /// The key's name, its thumbprint as a rule.
+        key_id: &'a str,
+    },
+}
+
+/// How a look-up compares what other libraries may have written differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Matching {
+    /// Scopes in any case (G-11); a missing or empty `home_account_id` is no account, as a null one is.
+    #[default]
+    Tolerant,
+    /// As the reference: a part of a token's scopes is found in exactly the same case only, and missing is not null.
+    Reference,
+}
+
+/// What a look-up brings.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// A token with at least 300 seconds left.
+    Fresh(&'a Entry),
+    /// Such a token, which the server wants renewed by now. Use it if that fails.
+    Aging(&'a Entry),
+    /// There is a token, but it ends within 300 seconds or has ended.
+    Expiring,
+    /// There is none.
+    Nothing,
+}
+
+impl<'a> Found<'a> {
+    /// The token, if there is a usable one.
+    pub const fn entry(&self) -> Option<&'a Entry> {
+        match self {
+            Self::Fresh(entry) | Self::Aging(entry) => Some(entry),
+            Self::Expiring | Self::Nothing => None,
+        }
+    }
+}
+
+impl TokenCache {
+    /// Looks for an access token: one with exactly these scopes first, then one that has them among others.
+    ///
+    /// Entries are compared by their members, so what another library wrote under another key is found as well.
+    /// Nothing is allocated. The cost depends on how many tokens of the same account, client and tenant share the
+    /// rarest of the scopes, not on the size of the cache.
+    pub fn find<S: AsRef<str>>(&self, lookup: &Lookup<'_, S>, now: UnixTime) -> Found<'_> {
+        let Some(section) = self.section(Kind::AccessToken) else { return Found::Nothing };
+        let partition = lookup.partition();
+        let mut expiring = false;
+
+        let exact = section.walk(partition.scopes(lookup.scopes.iter().map(AsRef::as_ref)));
+        let exact = exact.filter(|(_, entry)| lookup.fits(entry) && lookup.is_exactly(entry));
+        // Another library may have left an older one of the same scopes under a key of its own.
+        match exact.map(|(_, entry)| entry).max_by_key(|entry| entry.expires_on()).map(|entry| age(entry, now)) {
+            Some(Found::Expiring) => expiring = true,
+            Some(found) => return found,
+            None => {}
+        }
+        let posting = match lookup.rarest(partition, section) {
+            Some(scope) => partition.scope(scope),
+            None => index::of_account(lookup.environment, lookup.home_account_id),
+        };
+        for (_, entry) in section.walk(posting) {
+            let has_ended = entry.expires_on() < Some(now);
+            if has_ended || !lookup.fits(entry) || !lookup.is_within(entry) {
+                continue;
+            }
+            match age(entry, now) {
+                Found::Expiring => expiring = true,
+                found => return found,
+            }
+        }
+        if expiring { Found::Expiring } else { Found::Nothing }
+    }
+}
+
+fn age(entry: &Entry, now: UnixTime) -> Found<'_> {
+    match entry.expires_on() {
+        Some(end) if end >= now.after(MARGIN) => match entry.refresh_on() {
+            Some(refresh) if refresh < now => Found::Aging(entry),
+            _ => Found::Fresh(entry),
+        },
+        _ => Found::Expiring,
+    }
+}
+
+impl<S: AsRef<str>> Lookup<'_, S> {
+    fn partition(&self) -> Partition {
+        let Self { client_id, environment, realm, home_account_id, ext_cache_key, .. } = *self;
+        Partition::new(client_id, environment, Some(realm), home_account_id, ext_cache_key)
+    }
+
+    /// Everything but the scopes.
+    fn fits(&self, entry: &Entry) -> bool {
+        entry.expires_on().is_some()
+            && !entry.secret().is_empty()
+            && self.scheme.fits(entry)
+            && entry.text("environment").is_some_and(|host| host.eq_ignore_ascii_case(self.environment))
+            && entry.text("realm") == Some(self.realm)
+            && self.is_text_or_null(entry, "client_id", self.client_id)
+            && self.is_text_or_null(entry, "home_account_id", self.home_account_id)
+            && entry.filled("ext_cache_key") == self.ext_cache_key.filter(|key| !key.is_empty())
+    }
+
+    fn is_text_or_null(&self, entry: &Entry, name: &str, wanted: Option<&str>) -> bool {
+        match (wanted, self.matching) {
+            (Some(_), _) => entry.text(name) == wanted,
+            (None, Matching::Reference) => entry.member(name).is_some_and(serde_json::Value::is_null),
+            (None, Matching::Tolerant) => entry.member(name).is_none_or(|m| m.is_null() || m == ""),
+        }
+    }
+
+    /// All scopes are the token's, and it has no others.
+    fn is_exactly(&self, entry: &Entry) -> bool {
+        let scopes = || self.scopes.iter().map(AsRef::as_ref);
+        scopes().all(|wanted| entry.scopes().any(|scope| same_letters(scope, wanted)))
+            && entry.scopes().all(|scope| scopes().any(|wanted| same_letters(scope, wanted)))
+    }
+
+    /// All scopes are among the token's.
+    fn is_within(&self, entry: &Entry) -> bool {
+        self.scopes.iter().map(AsRef::as_ref).all(|wanted: &str| match self.matching {
+            Matching::Tolerant => entry.scopes().any(|scope| same_letters(scope, wanted)),
+            Matching::Reference => entry.scopes().any(|scope| scope == wanted),
+        })
+    }
+
+    /// The scope that the fewest tokens have, more or less. Found without counting long lists to their ends.
+    fn rarest(&self, partition: Partition, section: &Section) -> Option<&str> {
+        let first = self.scopes.first()?;
+        let mut limit = 8_usize;
+        while self.scopes.len() > 1 && limit < section.len() {
+            let is_short = |scope: &&S| !section.is_longer(partition.scope(scope.as_ref()), limit);
+            if let Some(short) = self.scopes.iter().find(is_short) {
+                return Some(short.as_ref());
+            }
+            limit = limit.saturating_mul(8);
+        }
+        Some(first.as_ref())
+    }
+}
+
+impl Scheme<'_> {
+    fn fits(&self, entry: &entry::Entry) -> bool {
+        match self {
+            Self::Bearer => !entry.is_bound(),
+            Self::Bound { token_type, key_id } => {
+                entry.is_bound()
+                    && entry.token_type().eq_ignore_ascii_case(token_type)
+                    && entry.key_id() == Some(key_id)
+            }
+        }
+    }
+}
+
+fn same_letters(a: &str, b: &str) -> bool {
+    a == b || lowered(a).eq(lowered(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::testing::{cache, token};
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    const NOW: UnixTime = UnixTime(1000);
+
+    fn lookup<'a>(scopes: &'a [&'a str]) -> Lookup<'a> {
+        Lookup {
+            client_id: Some("c"),
+            environment: "E",
+            realm: "r",
+            home_account_id: Some("h"),
+            scopes,
+            ext_cache_key: None,
+            scheme: Scheme::Bearer,
+            matching: Matching::Tolerant,
+        }
+    }
+
+    fn show<'a>(found: &Found<'a>) -> &'a str {
+        match found {
+            Found::Fresh(entry) => entry.secret(),
+            Found::Aging(_) => "(aging)",
+            Found::Expiring => "(expiring)",
+            Found::Nothing => "(nothing)",
+        }
+    }
+
+    #[test]
+    fn boundaries_of_age() {
+        // Section 4.11.2 A; transcript client_credentials__cache__near_expiry_boundary.
+        for (members, expected) in [
+            (r#""expires_on":"1300""#, "s"),
+            (r#""expires_on":1300"#, "s"),
+            (r#""expires_on":"1299""#, "(expiring)"),
+            (r#""expires_on":"999""#, "(expiring)"),
+            (r#""expires_on":"1300","refresh_on":"1000""#, "s"),
+            (r#""expires_on":"1300","refresh_on":"999""#, "(aging)"),
+            (r#""expires_on":"1300","refresh_on":999"#, "(aging)"),
+            (r#""expires_on":"1299","refresh_on":"999""#, "(expiring)"),
+            (r#""expires_on":null"#, "(nothing)"), // G-40
+            (r#""expires_on":"soon""#, "(nothing)"),
+            (r#""secret":"""#, "(nothing)"),
+        ] {
+            let cache = cache(&[("k", &token("a", members))]);
+            assert_eq!(show(&cache.find(&lookup(&["a"]), NOW)), expected, "{members}");
+        }
+        // A token that has ended is not even a reason when it only happens to have the scopes among others.
+        let cache = cache(&[("k", &token("a b", r#""expires_on":"999""#))]);
+        assert_eq!(show(&cache.find(&lookup(&["a"]), NOW)), "(nothing)");
+    }
+
+    #[test]
+    fn members_decide_and_not_the_key() {
+        let base = lookup(&["a"]);
+        let cases: &[(&str, Lookup<'_>, &str)] = &[
+            ("", base, "s"),
+            (r#""environment":"e""#, base, "s"),
+            (r#""environment":"x""#, base, "(nothing)"),
+            (r#""realm":"R""#, base, "(nothing)"),
+            (r#""client_id":"C""#, base, "(nothing)"),
+            (r#""client_id":null"#, base, "(nothing)"),
+            (r#""client_id":null"#, Lookup { client_id: None, ..base }, "s"),
+            (r#""home_account_id":"H""#, base, "(nothing)"),
+            (r#""home_account_id":null"#, base, "(nothing)"),
+            ("", Lookup { home_account_id: None, ..base }, "(nothing)"),
+            (r#""home_account_id":null"#, Lookup { home_account_id: None, ..base }, "s"),
+            (r#""home_account_id":"""#, Lookup { home_account_id: None, ..base }, "s"),
+            (r#""home_account_id":7"#, Lookup { home_account_id: None, ..base }, "(nothing)"),
+            (
+                r#""home_account_id":"""#,
+                Lookup { home_account_id: None, matching: Matching::Reference, ..base },
+                "(nothing)",
+            ),
+            (r#""ext_cache_key":"x""#, base, "(nothing)"),
+            (r#""ext_cache_key":"x""#, Lookup { ext_cache_key: Some("x"), ..base }, "s"),
+            (r#""ext_cache_key":"x""#, Lookup { ext_cache_key: Some("y"), ..base }, "(nothing)"),
+            ("", Lookup { ext_cache_key: Some("x"), ..base }, "(nothing)"),
+            (r#""target":null"#, base, "(nothing)"),
+        ];
+        for (members, lookup, expected) in cases {
+            let cache = cache(&[("anything at all", &token("a", members))]);
+            assert_eq!(show(&cache.find(lookup, NOW)), *expected, "{members}");
+        }
+    }
+
+    #[test]
+    fn scopes() {
+        let cases: &[(&str, &[&str], &str, &str)] = &[
+            ("User.Read mail", &["User.Read"], "s", "s"),
+            ("User.Read mail", &["mail", "User.Read"], "s", "s"),
+            ("User.Read mail", &["MAIL", "user.read"], "s", "s"), // the whole set: the reference ignores case too
+            ("User.Read mail", &["user.read"], "s", "(nothing)"), // G-11
+            ("User.Read mail", &["mail", "mail"], "s", "s"),
+            ("User.Read mail", &["User.Read", "files"], "(nothing)", "(nothing)"),
+            ("User.Read mail", &["User"], "(nothing)", "(nothing)"),
+            ("\u{c4}rger mail", &["\u{e4}rger"], "s", "(nothing)"),
+            ("a", &[], "s", "s"),
+        ];
+        for (target, scopes, tolerant, reference) in cases {
+            let cache = cache(&[("k", &token(target, ""))]);
+            assert_eq!(show(&cache.find(&lookup(scopes), NOW)), *tolerant, "{target} {scopes:?}");
+            let strict = Lookup { matching: Matching::Reference, ..lookup(scopes) };
+            assert_eq!(show(&cache.find(&strict, NOW)), *reference, "{target} {scopes:?}");
+        }
+    }
+
+    #[test]
+    fn exactly_these_scopes_come_first() {
+        let more = token("a b", r#""secret":"more""#);
+        let old = token("a", r#""secret":"old","expires_on":"9000""#);
+        let new = token("A", r#""secret":"new","expires_on":"9001""#);
+        let cache = cache(&[("1", &more), ("2", &old), ("3", &new), ("4", &token("b", r#""expires_on":"1100""#))]);
+        assert_eq!(show(&cache.find(&lookup(&["a"]), NOW)), "new");
+        assert_eq!(show(&cache.find(&lookup(&["b"]), NOW)), "more"); // the exact one ends soon
+        let owned = [String::from("b"), String::from("a")];
+        let base = lookup(&[]);
+        let owned = Lookup {
+            client_id: base.client_id,
+            environment: "e",
+            realm: "r",
+            home_account_id: base.home_account_id,
+            scopes: &owned,
+            ext_cache_key: None,
+            scheme: Scheme::Bearer,
+            matching: Matching::Tolerant,
+        };
+        assert_eq!(show(&cache.find(&owned, NOW)), "more");
+    }
+
+    #[test]
+    fn bearer_never_finds_a_bound_token() {
+        // Decision 4 of the design, G-12.
+        let pop = Scheme::Bound { token_type: "pop", key_id: "k" };
+        let other_key = Scheme::Bound { token_type: "pop", key_id: "l" };
+        let dpop = Scheme::Bound { token_type: "DPoP", key_id: "k" };
+        let mtls = Scheme::Bound { token_type: "Bearer", key_id: "k" };
+        let cases: &[(&str, &[Scheme<'_>])] = &[
+            ("", &[Scheme::Bearer]),
+            (r#""token_type":"bearer""#, &[Scheme::Bearer]),
+            (r#""token_type":"PoP","key_id":"k""#, &[pop]),
+            (r#""token_type":"pop","kid":"l""#, &[other_key]),
+            (r#""token_type":"pop""#, &[]),
+            (r#""token_type":"dpop","key_id":"k""#, &[dpop]),
+            (r#""token_type":"Bearer","key_id":"k""#, &[mtls]),
+            (r#""credential_type":"AccessToken_With_AuthScheme""#, &[]),
+        ];
+        for (members, found_by) in cases {
+            let cache = cache(&[("k", &token("a", members))]);
+            for scheme in [Scheme::Bearer, pop, other_key, dpop, mtls] {
+                for scopes in [&["a"][..], &[]] {
+                    let found = cache.find(&Lookup { scheme, ..lookup(scopes) }, NOW);
+                    assert_eq!(found.entry().is_some(), found_by.contains(&scheme), "{members} {scheme:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_rare_scope_is_found_among_many_tokens() {
+        let entries: Vec<_> =
+            (0..600).map(|n| (alloc::format!("{n}"), token(&alloc::format!("all s{n}"), ""))).collect();
+        let entries: Vec<_> = entries.iter().map(|(key, entry)| (key.as_str(), entry.as_str())).collect();
+        let cache = cache(&entries);
+        let section = cache.section(Kind::AccessToken).unwrap();
+        let wanted = lookup(&["all", "s599"]);
+        assert_eq!(wanted.rarest(wanted.partition(), section), Some("s599"));
+        assert_eq!(show(&cache.find(&wanted, NOW)), "s");
+        assert_eq!(show(&cache.find(&lookup(&["all", "s600"]), NOW)), "(nothing)");
+    }
+}

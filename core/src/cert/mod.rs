@@ -1,0 +1,31 @@
+//! Certificates and private keys as people have them: PEM of every shape, X.509, PKCS#1, PKCS#8; thumbprints, signatures.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | none | PEM blocks, [`extract_certs`], [`Thumbprint`] |
+//! | `cert` | [`Certificate`], [`PrivateKey`] |
+//! | `encrypted-keys` | [`PrivateKey::parse`] opens keys that have a passphrase |
+//! | `rsa` | [`RsaKey`], [`Certificate::verify_signature`] |
+
+#[cfg(feature = "cert")]
+mod certificate;
+#[cfg(feature = "encrypted-keys")]
+mod encrypted;
+mod extract;
+pub mod pem;
+#[cfg(feature = "cert")]
+mod pkcs1;
+#[cfg(feature = "cert")]
+mod private_key;
+#[cfg(feature = "rsa")]
+mod rsa_key;
+mod thumbprint;
+
+#[cfg(feature = "cert")]
+pub use certificate::Certificate;
+pub use extract::extract_certs;
+#[cfg(feature = "cert")]
+pub use private_key::PrivateKey;
+#[cfg(feature = "rsa")]
+pub use rsa_key::{RsaKey, verify};
+pub use thumbprint::{Thumbprint, parse_thumbprint};

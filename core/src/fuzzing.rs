@@ -1,0 +1,32 @@
+//! Bodies of the fuzz targets, each stating a property. `fuzz/` calls them, an ordinary test replays the corpora through them.
+
+mod flow_script;
+mod material;
+mod parsers;
+mod tokens;
+
+pub use flow_script::flow_script;
+pub use material::*;
+pub use parsers::*;
+pub use tokens::*;
+
+/// A fuzz target: a name and the property it holds input against.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets, by the names of the folders in `fuzz/corpus`.
+pub const TARGETS: &[Target] = &[
+    ("endpoint", endpoint),
+    ("www_authenticate", www_authenticate),
+    ("form", form),
+    ("metadata", metadata),
+    ("jwt", jwt),
+    ("id_token", id_token),
+    ("jwk", jwk),
+    ("token_response", token_response),
+    ("cache_json", cache_json),
+    ("pem", pem),
+    ("x509", x509),
+    ("pkcs8", pkcs8),
+    ("extract_certs", extract_certs),
+    ("flow_script", flow_script),
+];

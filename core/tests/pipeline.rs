@@ -1,0 +1,354 @@
+//! Bad days of one token request, played against the machine without any network (RFC 6749 s5, decision 9 of the design).
+
+use sansal::client::{Client, Credential, Retries, Settings};
+use sansal::entropy::{Entropy, NoEntropy};
+use sansal::error::{CommitError, Config, SendError, TlsReason, What};
+use sansal::flow::{Clock, Cx, Flow, Input, Millis, Response, Step};
+use sansal::http::{Method, Request, ResponseHeader};
+use sansal::time::UnixTime;
+use sansal::{ClientCredentials, Error, Store, Token, TokenSource};
+
+const TENANT: &str = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const SCOPE: &str = "https://graph.microsoft.com/.default";
+const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"at-1"}"#;
+const AGING: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"at-1","refresh_in":100}"#;
+
+struct Bytes(u8);
+impl Entropy for Bytes {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
+        for byte in out {
+            self.0 = self.0.wrapping_add(37);
+            *byte = self.0;
+        }
+        Ok(())
+    }
+}
+
+/// What the world does when a request arrives.
+#[derive(Clone, Debug)]
+enum World {
+    Answers(u16, &'static [(&'static str, &'static str)], String),
+    Fails(SendError),
+}
+
+fn answers(status: u16, body: impl Into<String>) -> World {
+    World::Answers(status, &[], body.into())
+}
+
+fn metadata() -> World {
+    answers(200, format!(r#"{{"token_endpoint":"{TENANT}/oauth2/v2.0/token","authorization_endpoint":"{TENANT}/oauth2/v2.0/authorize"}}"#))
+}
+
+/// A host that plays a list of happenings and notes what was asked of it.
+struct Host {
+    client: Client,
+    store: Store,
+    clock: Clock,
+    entropy: Bytes,
+    script: Vec<World>,
+    sent: Vec<Request>,
+    waited: Vec<u64>,
+    commit: Result<(), CommitError>,
+}
+
+impl Host {
+    fn new(settings: Settings) -> Self {
+        let client = Client::builder("app").authority(TENANT).credential(Credential::secret("planted-secret"));
+        let mut entropy = Bytes(0);
+        Self {
+            client: client.settings(settings).build().unwrap(),
+            store: Store::new(&mut entropy).unwrap(),
+            clock: Clock::new(Millis(5_000), UnixTime(1_700_000_000)),
+            entropy,
+            script: Vec::new(),
+            sent: Vec::new(),
+            waited: Vec::new(),
+            commit: Ok(()),
+        }
+    }
+
+    fn get(&mut self, script: impl IntoIterator<Item = World>) -> Result<Token, Error> {
+        self.script = script.into_iter().collect();
+        self.script.reverse();
+        (self.sent, self.waited) = (Vec::new(), Vec::new());
+        let flow = ClientCredentials::new(&[SCOPE]).unwrap().flow(&self.client)?;
+        let result = self.run(flow);
+        assert!(self.script.is_empty(), "not all of the script was played: {:?}", self.script);
+        result
+    }
+
+    fn run<F: Flow>(&mut self, mut flow: F) -> Result<F::Output, Error> {
+        let mut step = self.step(&mut flow, Input::Start)?;
+        loop {
+            step = match step {
+                Step::Done(done) => return Ok(done),
+                Step::Load(_) => self.step(&mut flow, Input::Loaded)?,
+                Step::Ask(ask) => panic!("nothing is asked here: {ask:?}"),
+                Step::Commit(changes) => {
+                    let committed = self.commit;
+                    if committed.is_ok() || !changes.is_durable() {
+                        self.store.apply(changes);
+                    }
+                    self.step(&mut flow, Input::Committed(committed))?
+                }
+                Step::Wait(span) => {
+                    self.waited.push(span.0);
+                    // Half of the time first: an early wake is legal and gets the rest.
+                    self.clock.mono = self.clock.mono.after(Millis(span.0 / 2));
+                    match self.step(&mut flow, Input::Woke)? {
+                        Step::Wait(rest) => {
+                            assert_eq!(rest.0, span.0 - span.0 / 2);
+                            self.clock.mono = self.clock.mono.after(rest);
+                            self.step(&mut flow, Input::Woke)?
+                        }
+                        other => other,
+                    }
+                }
+                Step::Send(request) => {
+                    self.sent.push(request);
+                    match self.script.pop().expect("one request too many") {
+                        World::Fails(why) => self.step(&mut flow, Input::Failed(why))?,
+                        World::Answers(status, headers, body) => {
+                            let headers: Vec<_> =
+                                headers.iter().map(|(name, value)| ResponseHeader { name, value }).collect();
+                            let response = Response { status, headers: &headers, body: body.as_bytes() };
+                            self.step(&mut flow, Input::Response(response))?
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn step<F: Flow>(&mut self, flow: &mut F, input: Input<'_>) -> Result<Step<F::Output>, Error> {
+        let (client, store, clock) = (&self.client, &self.store, self.clock);
+        flow.step(&mut Cx { client, store, clock, entropy: &mut self.entropy }, input)
+    }
+
+    fn cached(&self) -> usize {
+        let text = self.store.tokens.to_json();
+        String::from_utf8_lossy(&text).matches("\"secret\"").count()
+    }
+}
+
+fn no_retries() -> Settings {
+    Settings { retries: Retries::NONE, ..Settings::default() }
+}
+
+#[test]
+fn the_happy_path_asks_for_metadata_once_and_for_a_token_once() {
+    let mut host = Host::new(Settings::default());
+    let token = host.get([metadata(), answers(200, TOKEN)]).unwrap();
+    assert_eq!((token.access_token(), token.source()), ("at-1", TokenSource::IdentityProvider));
+    assert_eq!(token.expires_on(), UnixTime(1_700_003_600));
+    assert_eq!(host.sent.iter().map(|r| r.method).collect::<Vec<_>>(), [Method::Get, Method::Post]);
+    let token = host.get([]).unwrap();
+    assert_eq!((token.access_token(), token.source()), ("at-1", TokenSource::Cache));
+}
+
+/// Every way a request can go wrong, for the metadata and for the token: the right error, nothing stored, no secret shown.
+#[test]
+fn faults() {
+    type Expected = fn(&Error) -> bool;
+    let unreachable: [SendError; 8] = [
+        SendError::NotSent,
+        SendError::NoAnswer,
+        SendError::TooLarge,
+        SendError::Cancelled,
+        SendError::Tls(TlsReason::UnknownIssuer),
+        SendError::Tls(TlsReason::WrongName),
+        SendError::Tls(TlsReason::Expired),
+        SendError::Tls(TlsReason::Other),
+    ];
+    let bad: Expected = |e| matches!(e, Error::BadResponse { what: What::TokenResponse, .. });
+    let patience: Expected = |e| matches!(e, Error::Throttled { .. });
+    let token_faults: Vec<(World, Expected)> = vec![
+        (answers(200, ""), bad),
+        (answers(200, "<html>captive portal</html>"), bad),
+        (answers(200, "{\"access_token\":"), bad),
+        (answers(200, "[]"), bad),
+        (answers(200, "null"), bad),
+        (answers(200, "{}"), bad),
+        (answers(200, r#"{"access_token":null}"#), bad),
+        (answers(200, r#"{"access_token":""}"#), bad),
+        (answers(200, r#"{"access_token":7}"#), bad),
+        (answers(200, r#"{"access_token":"a","expires_in":"soon"}"#), bad),
+        (answers(200, "[".repeat(100_000)), bad),
+        (answers(302, ""), bad),
+        (answers(302, TOKEN), bad),
+        (answers(404, "<html>"), bad),
+        (answers(404, TOKEN), bad),
+        (answers(100, TOKEN), bad),
+        (answers(0, TOKEN), bad),
+        (answers(500, "Internal"), patience),
+        (answers(503, TOKEN), patience),
+        (answers(429, "<html>"), patience),
+        (answers(502, r#"{"error":"server_error"}"#), patience),
+        (answers(200, format!("{{\"access_token\":\"{}\"}}", "a".repeat(10_000_000))), |e| {
+            matches!(e, Error::Unreachable { why: SendError::TooLarge, .. })
+        }),
+        (answers(400, r#"{"error":"invalid_client"}"#), |e| matches!(e, Error::Refused(_))),
+        (answers(200, r#"{"error":"odd","access_token":"at"}"#), |e| matches!(e, Error::Refused(_))),
+        (answers(400, r#"{"error":"interaction_required","claims":"{}"}"#), |e| {
+            matches!(e, Error::InteractionRequired { claims: Some(c), .. } if c == "{}")
+        }),
+    ];
+    let mut count = 0;
+    for why in unreachable {
+        for metadata_first in [true, false] {
+            let mut host = Host::new(no_retries());
+            let script = if metadata_first { vec![metadata(), World::Fails(why)] } else { vec![World::Fails(why)] };
+            let error = host.get(script).unwrap_err();
+            assert!(matches!(&error, Error::Unreachable { why: got, .. } if *got == why), "{error:?}");
+            assert_eq!(host.cached(), 0);
+            count += 1;
+        }
+    }
+    for (world, expected) in &token_faults {
+        let mut host = Host::new(no_retries());
+        let error = host.get([metadata(), world.clone()]).unwrap_err();
+        assert!(expected(&error), "{error:?}");
+        let shown = format!("{error} {error:?} {:?} {:?}", host.sent, host.store);
+        assert!(!shown.contains("planted-secret"), "{shown}");
+        assert_eq!(host.cached(), 0);
+        count += 1;
+    }
+    let metadata_faults: Vec<(World, Expected)> = vec![
+        (answers(200, "<html>"), |e| matches!(e, Error::BadResponse { what: What::ProviderMetadata, .. })),
+        (answers(200, "{}"), |e| matches!(e, Error::BadResponse { what: What::ProviderMetadata, .. })),
+        (answers(304, ""), |e| matches!(e, Error::BadResponse { what: What::ProviderMetadata, .. })),
+        (answers(400, "{}"), |e| matches!(e, Error::Config(Config::NoMetadata { status: 400, .. }))),
+        (answers(404, "<html>"), |e| matches!(e, Error::Config(Config::NoMetadata { status: 404, .. }))),
+        (answers(500, ""), |e| matches!(e, Error::Throttled { status: 500, .. })),
+        (answers(429, ""), |e| matches!(e, Error::Throttled { status: 429, .. })),
+        (answers(200, "x".repeat(10_000_000)), |e| matches!(e, Error::Unreachable { why: SendError::TooLarge, .. })),
+        (
+            answers(200, r#"{"token_endpoint":"https://evil.example/token","authorization_endpoint":"https://evil.example/a"}"#),
+            |e| matches!(e, Error::Config(Config::HostNotAllowed { host, .. }) if host == "evil.example"),
+        ),
+        (
+            answers(200, r#"{"token_endpoint":"http://login.microsoftonline.com/t","authorization_endpoint":"https://login.microsoftonline.com/a"}"#),
+            |e| matches!(e, Error::BadResponse { at: "token_endpoint", .. }),
+        ),
+    ];
+    for (world, expected) in &metadata_faults {
+        let mut host = Host::new(no_retries());
+        let error = host.get([world.clone()]).unwrap_err();
+        assert!(expected(&error), "{error:?}");
+        assert_eq!((host.cached(), host.sent.len()), (0, 1), "no secret left for anywhere");
+        count += 1;
+    }
+    println!("{count} faults");
+}
+
+/// G-02: whatever goes wrong, a token that still counts is given.
+#[test]
+fn an_aging_token_survives_every_failure() {
+    let failures = [
+        answers(500, "oops"),
+        answers(503, ""),
+        answers(429, "{}"),
+        answers(400, r#"{"error":"invalid_client"}"#),
+        answers(200, "<html>"),
+        answers(302, ""),
+        World::Fails(SendError::NotSent),
+        World::Fails(SendError::NoAnswer),
+        World::Fails(SendError::TooLarge),
+        World::Fails(SendError::Tls(TlsReason::Expired)),
+    ];
+    for failure in failures {
+        let mut host = Host::new(no_retries());
+        host.get([metadata(), answers(200, AGING)]).unwrap();
+        host.clock = Clock::new(host.clock.mono.after(Millis::from_secs(200)), UnixTime(1_700_000_200));
+        let token = host.get([failure.clone()]).unwrap();
+        assert_eq!((token.access_token(), token.source()), ("at-1", TokenSource::Cache), "{failure:?}");
+        assert_eq!(host.cached(), 1);
+    }
+    // And a good answer replaces it.
+    let mut host = Host::new(no_retries());
+    host.get([metadata(), answers(200, AGING)]).unwrap();
+    host.clock = Clock::new(host.clock.mono.after(Millis::from_secs(200)), UnixTime(1_700_000_200));
+    assert_eq!(host.get([answers(200, TOKEN.replace("at-1", "at-2"))]).unwrap().access_token(), "at-2");
+    assert_eq!(host.cached(), 1);
+}
+
+#[test]
+fn only_harmless_requests_are_repeated() {
+    let late: &[(&str, &str)] = &[("Retry-After", "3")];
+    // Discovery: three times more, waiting longer each time, as long as the server asks.
+    let mut host = Host::new(Settings::default());
+    let script = [
+        World::Fails(SendError::NoAnswer),
+        answers(503, ""),
+        World::Answers(429, late, String::new()),
+        metadata(),
+        answers(200, TOKEN),
+    ];
+    host.get(script).unwrap();
+    assert_eq!(host.waited.len(), 3);
+    assert!((500..=750).contains(&host.waited[0]) && (1000..=1500).contains(&host.waited[1]), "{:?}", host.waited);
+    assert!(host.waited[2] >= 3000, "{:?}", host.waited);
+    // A token request: only when nothing was sent.
+    host.store = Store::new(&mut Bytes(1)).unwrap();
+    host.get([metadata(), World::Fails(SendError::NotSent), answers(200, TOKEN)]).unwrap();
+    for once in [World::Fails(SendError::NoAnswer), answers(503, ""), World::Fails(SendError::Tls(TlsReason::Other))] {
+        let mut host = Host::new(Settings::default());
+        host.get([metadata(), once]).unwrap_err();
+        assert!(host.waited.is_empty());
+    }
+    // TLS failures are never repeated, not even for discovery.
+    let mut host = Host::new(Settings::default());
+    host.get([World::Fails(SendError::Tls(TlsReason::UnknownIssuer))]).unwrap_err();
+    // More patience than allowed comes back at once and says when.
+    let long: &[(&str, &str)] = &[("Retry-After", "120")];
+    let error = host.get([World::Answers(503, long, String::new())]).unwrap_err();
+    assert!(matches!(error, Error::Throttled { status: 503, retry_after: Some(120), .. }), "{error:?}");
+}
+
+#[test]
+fn an_operation_has_a_budget() {
+    let settings = Settings { operation_budget: Millis(1200), attempt_timeout: Millis(900), ..Settings::default() };
+    let mut host = Host::new(settings);
+    // The first wait still fits, the second would not.
+    host.get([World::Fails(SendError::NotSent), World::Fails(SendError::NotSent)]).unwrap_err();
+    assert_eq!(host.sent[0].attempt_timeout, Millis(900));
+    assert!(host.sent[1].attempt_timeout < Millis(900), "what is left of the budget: {:?}", host.sent[1].attempt_timeout);
+}
+
+#[test]
+fn an_error_answer_is_not_asked_for_again_at_once() {
+    let mut host = Host::new(no_retries());
+    let refusal = r#"{"error":"invalid_scope","error_description":"AADSTS70011"}"#;
+    host.get([metadata(), answers(400, refusal)]).unwrap_err();
+    let error = host.get([]).unwrap_err();
+    assert_eq!(error.refusal().unwrap().error(), "invalid_scope");
+    host.clock.mono = host.clock.mono.after(Millis::from_secs(60));
+    host.get([answers(200, TOKEN)]).unwrap();
+    // Another secret is another request.
+    let mut other = Host::new(no_retries());
+    other.get([metadata(), answers(400, refusal)]).unwrap_err();
+    other.client = Client::builder("app").authority(TENANT).credential(Credential::secret("another")).build().unwrap();
+    other.get([answers(200, TOKEN)]).unwrap();
+}
+
+#[test]
+fn a_failed_commit_does_not_lose_the_token() {
+    let mut host = Host::new(no_retries());
+    host.commit = Err(CommitError::NotWritten);
+    let token = host.get([metadata(), answers(200, TOKEN)]).unwrap();
+    assert_eq!((token.access_token(), token.stored()), ("at-1", Err(CommitError::NotWritten)));
+    assert_eq!(host.cached(), 0);
+}
+
+#[test]
+fn a_clock_that_jumps_makes_no_token_fresh() {
+    let mut host = Host::new(no_retries());
+    host.get([metadata(), answers(200, TOKEN)]).unwrap();
+    // Forward past the end of the token: a new one is fetched although no time has passed on the other clock.
+    host.clock.wall = Some(UnixTime(1_700_003_600));
+    host.get([answers(200, TOKEN.replace("at-1", "at-2"))]).unwrap();
+    // A device that lost its date cannot judge any token.
+    host.clock.wall = None;
+    let error = host.get([answers(200, TOKEN)]).unwrap_err();
+    assert!(matches!(error, Error::Config(Config::ClockUnknown)), "{error:?}");
+}
