@@ -75,15 +75,7 @@ enum State {
 impl<S> Acquire<S> {
     pub(crate) fn new(wanted: Wanted, source: S) -> Self {
         let reason = if wanted.cached { CacheRefresh::NoToken } else { CacheRefresh::Forced };
-        Self {
-            wanted,
-            source,
-            deadline: Millis(0),
-            realm: String::new(),
-            reason,
-            fallback: None,
-            state: State::Begin,
-        }
+        Self { wanted, source, deadline: Millis(0), realm: String::new(), reason, fallback: None, state: State::Begin }
     }
 
     /// A token from the cache that needs no refresh. Notes why not, and what could stand in.
@@ -96,8 +88,7 @@ impl<S> Acquire<S> {
             AliasSource::BuiltIn => aliases(own),
             AliasSource::Discovered => &[],
         };
-        let matching =
-            if cx.client.settings().tolerant_lookups { Matching::Tolerant } else { Matching::Reference };
+        let matching = if cx.client.settings().tolerant_lookups { Matching::Tolerant } else { Matching::Reference };
         let environments = core::iter::once(own).chain(others.iter().copied().filter(|host| *host != own));
         for environment in environments {
             let lookup = Lookup {

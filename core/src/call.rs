@@ -99,7 +99,12 @@ impl Call {
         Ok(Some(Step::Wait(wait)))
     }
 
-    fn answered(&mut self, cx: &mut Cx<'_>, key: Option<WireKey>, response: &Response<'_>) -> Result<Step<Reply>, Error> {
+    fn answered(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: Option<WireKey>,
+        response: &Response<'_>,
+    ) -> Result<Step<Reply>, Error> {
         if response.body.len() > self.request.response_limit {
             return Err(self.unreachable(SendError::TooLarge));
         }

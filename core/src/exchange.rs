@@ -130,8 +130,7 @@ impl Exchange {
             return self.call(cx, Authentication::Assertion(text.clone()));
         }
         let jti = uuid_v4(cx.entropy)?;
-        let signing_input =
-            assertion::signing_input(&header, cx.client.client_id(), &audience, now, &jti, claims);
+        let signing_input = assertion::signing_input(&header, cx.client.client_id(), &audience, now, &jti, claims);
         match key.signer() {
             #[cfg(feature = "rsa")]
             Signer::Software(rsa) => {
@@ -167,8 +166,11 @@ impl Exchange {
             Authentication::Secret(secret) => ("client_secret", Some(secret)),
             Authentication::Assertion(text) => ("client_assertion", Some(text)),
         };
-        let mut fields =
-            Vec::from([("client_id", client.client_id()), ("grant_type", self.grant.grant_type()), ("client_info", "1")]);
+        let mut fields = Vec::from([
+            ("client_id", client.client_id()),
+            ("grant_type", self.grant.grant_type()),
+            ("client_info", "1"),
+        ]);
         if let Some(secret) = &sent {
             fields.push((name, secret.expose()));
         }
@@ -178,12 +180,8 @@ impl Exchange {
         fields.extend(self.grant.parameters());
         fields.retain(|(_, value)| !value.is_empty());
         let body = Body::form(fields.iter().copied());
-        let request = Request::post(
-            self.metadata.token_endpoint.clone(),
-            body,
-            MAX_RESPONSE,
-            client.settings().attempt_timeout,
-        );
+        let request =
+            Request::post(self.metadata.token_endpoint.clone(), body, MAX_RESPONSE, client.settings().attempt_timeout);
         let request = self.headers(cx, request);
         let mut call = Call::new(request, self.deadline);
         if client.settings().throttling {

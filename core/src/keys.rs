@@ -182,7 +182,14 @@ mod tests {
             said.push(chosen);
             chosen
         };
-        let address = pick(&["https://a.example/t", "https://a.example/t?", "https://a.example/t?q", "https://b.example/t", "https://a.example:444/t", "https://a.example/t/"]);
+        let address = pick(&[
+            "https://a.example/t",
+            "https://a.example/t?",
+            "https://a.example/t?q",
+            "https://b.example/t",
+            "https://a.example:444/t",
+            "https://a.example/t/",
+        ]);
         let endpoint = Endpoint::parse(address).unwrap();
         let mut request = match pick(&["get", "form", "json", "empty"]) {
             "get" => Request::get(endpoint, 10, Millis(1)),
@@ -257,16 +264,17 @@ mod tests {
             let signer = Signer::External(KeyName(name.to_string()));
             Credential::Key(KeyCredential::with_thumbprints(signer, Some(thumbprint), None).unwrap().into())
         };
-        let credential = match pick(&["none", "secret a", "secret b", "assertion a", "callback", "key a", "key b", "key a 2"]) {
-            "secret a" => Credential::secret("a"),
-            "secret b" => Credential::secret("b"),
-            "assertion a" => Credential::Assertion(Secret::from("a")),
-            "callback" => Credential::AssertionCallback,
-            "key a" => key("a", [1; 20]),
-            "key b" => key("b", [1; 20]),
-            "key a 2" => key("a", [2; 20]),
-            _ => Credential::None,
-        };
+        let credential =
+            match pick(&["none", "secret a", "secret b", "assertion a", "callback", "key a", "key b", "key a 2"]) {
+                "secret a" => Credential::secret("a"),
+                "secret b" => Credential::secret("b"),
+                "assertion a" => Credential::Assertion(Secret::from("a")),
+                "callback" => Credential::AssertionCallback,
+                "key a" => key("a", [1; 20]),
+                "key b" => key("b", [1; 20]),
+                "key a 2" => key("a", [2; 20]),
+                _ => Credential::None,
+            };
         let capabilities = match pick(&["", "CP1", "CP1,CP2", "CP1 CP2"]) {
             "" => Vec::new(),
             list => list.split(',').map(String::from).collect(),

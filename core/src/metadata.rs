@@ -128,7 +128,8 @@ mod tests {
     #[test]
     fn provider_metadata() {
         let with = |members: &str| ProviderMetadata::parse(format!("{{{members}}}").as_bytes());
-        let both = r#""authorization_endpoint":"https://a.example/t/authorize","token_endpoint":"https://a.example/t/token""#;
+        let both =
+            r#""authorization_endpoint":"https://a.example/t/authorize","token_endpoint":"https://a.example/t/token""#;
         assert_eq!(with(both).unwrap().realm, "t");
         assert_eq!(with(&format!("{both},\"device_authorization_endpoint\":null")).unwrap().issuer, "");
         let cases = [

@@ -36,7 +36,12 @@ fn answers(status: u16, body: impl Into<String>) -> World {
 }
 
 fn metadata() -> World {
-    answers(200, format!(r#"{{"token_endpoint":"{TENANT}/oauth2/v2.0/token","authorization_endpoint":"{TENANT}/oauth2/v2.0/authorize"}}"#))
+    answers(
+        200,
+        format!(
+            r#"{{"token_endpoint":"{TENANT}/oauth2/v2.0/token","authorization_endpoint":"{TENANT}/oauth2/v2.0/authorize"}}"#
+        ),
+    )
 }
 
 /// A host that plays a list of happenings and notes what was asked of it.
@@ -189,9 +194,10 @@ fn faults() {
         }),
         (answers(400, r#"{"error":"invalid_client"}"#), |e| matches!(e, Error::Refused(_))),
         (answers(200, r#"{"error":"odd","access_token":"at"}"#), |e| matches!(e, Error::Refused(_))),
-        (answers(400, r#"{"error":"interaction_required","claims":"{}"}"#), |e| {
-            matches!(e, Error::InteractionRequired { claims: Some(c), .. } if c == "{}")
-        }),
+        (
+            answers(400, r#"{"error":"interaction_required","claims":"{}"}"#),
+            |e| matches!(e, Error::InteractionRequired { claims: Some(c), .. } if c == "{}"),
+        ),
     ];
     let mut count = 0;
     for why in unreachable {
@@ -223,11 +229,17 @@ fn faults() {
         (answers(429, ""), |e| matches!(e, Error::Throttled { status: 429, .. })),
         (answers(200, "x".repeat(10_000_000)), |e| matches!(e, Error::Unreachable { why: SendError::TooLarge, .. })),
         (
-            answers(200, r#"{"token_endpoint":"https://evil.example/token","authorization_endpoint":"https://evil.example/a"}"#),
+            answers(
+                200,
+                r#"{"token_endpoint":"https://evil.example/token","authorization_endpoint":"https://evil.example/a"}"#,
+            ),
             |e| matches!(e, Error::Config(Config::HostNotAllowed { host, .. }) if host == "evil.example"),
         ),
         (
-            answers(200, r#"{"token_endpoint":"http://login.microsoftonline.com/t","authorization_endpoint":"https://login.microsoftonline.com/a"}"#),
+            answers(
+                200,
+                r#"{"token_endpoint":"http://login.microsoftonline.com/t","authorization_endpoint":"https://login.microsoftonline.com/a"}"#,
+            ),
             |e| matches!(e, Error::BadResponse { at: "token_endpoint", .. }),
         ),
     ];
@@ -312,7 +324,11 @@ fn an_operation_has_a_budget() {
     // The first wait still fits, the second would not.
     host.get([World::Fails(SendError::NotSent), World::Fails(SendError::NotSent)]).unwrap_err();
     assert_eq!(host.sent[0].attempt_timeout, Millis(900));
-    assert!(host.sent[1].attempt_timeout < Millis(900), "what is left of the budget: {:?}", host.sent[1].attempt_timeout);
+    assert!(
+        host.sent[1].attempt_timeout < Millis(900),
+        "what is left of the budget: {:?}",
+        host.sent[1].attempt_timeout
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use sansal::limits::MAX_CLAIMS;
 use sansal::time::Millis;
 use sansal::{ClientCredentials, RemoveTokensForClient, Secret, Store, Token, json};
 
-use crate::asks::{AssertionContext, Asks};
+use crate::asks::{Asks, AssertionContext};
 use crate::certificate::CertificateCredential;
 use crate::clock::{SystemClock, Time, platform};
 use crate::driver::Driver;
@@ -370,7 +370,9 @@ impl ConfidentialClientBuilder {
     pub fn build(self) -> Result<ConfidentialClient, SetupError> {
         let mut own = Own::default();
         let credential = match self.credential {
-            None => return Err(Config::Credential("there is none: give a secret, a certificate or an assertion").into()),
+            None => {
+                return Err(Config::Credential("there is none: give a secret, a certificate or an assertion").into());
+            }
             Some(Proof::Secret(secret)) if secret.is_empty() => {
                 return Err(Config::Credential("the secret is empty").into());
             }
@@ -401,7 +403,8 @@ impl ConfidentialClientBuilder {
             client = client.oidc_authority(issuer);
         }
         if let Some(text) = &self.client_claims {
-            let claims = json::parse_object(text.as_bytes(), MAX_CLAIMS).map_err(|_| Config::Claims("client_claims"))?;
+            let claims =
+                json::parse_object(text.as_bytes(), MAX_CLAIMS).map_err(|_| Config::Claims("client_claims"))?;
             client = client.client_claims(claims);
         }
         let client = client.build()?;
@@ -416,7 +419,7 @@ impl ConfidentialClientBuilder {
         };
         let mut store = Store::new(&mut SystemRandom).map_err(Error::from)?;
         store.tokens = self.tokens.unwrap_or_default();
-        let mut driver = Driver::new(http).map_err(Error::from)?.store(store).time(self.time);
+        let mut driver = Driver::new(http, store).time(self.time);
         if let Some(persistence) = self.persistence {
             driver = driver.persistence(persistence);
         }

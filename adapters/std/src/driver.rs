@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use sansal::client::Client;
-use sansal::entropy::NoEntropy;
 use sansal::error::{AskError, CommitError, Error, SendError};
 use sansal::flow::{Answer, Ask, Changes, Cx, Flow, Input, Partition, Step};
 use sansal::http::{Request, Response, ResponseHeader};
 use sansal::secret::SecretBytes;
 use sansal::{Secret, Store};
 
-use crate::asks::{AssertionContext, Asks};
+use crate::asks::{Asks, AssertionContext};
 use crate::clock::{SystemClock, Time};
 use crate::http::{HttpClient, HttpResponse};
 use crate::log::Log;
@@ -29,20 +28,9 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// With an empty store in memory and the clocks of the system.
-    ///
-    /// # Errors
-    /// [`NoEntropy`] when the operating system has no random bytes.
-    pub fn new(http: Arc<dyn HttpClient>) -> Result<Self, NoEntropy> {
-        let store = RwLock::new(Store::new(&mut SystemRandom)?);
-        Ok(Self { http, time: Arc::new(SystemClock), store, persistence: None })
-    }
-
-    /// Begins with this store.
-    #[must_use]
-    pub fn store(mut self, store: Store) -> Self {
-        self.store = RwLock::new(store);
-        self
+    /// With this store and the clocks of the system.
+    pub fn new(http: Arc<dyn HttpClient>, store: Store) -> Self {
+        Self { http, time: Arc::new(SystemClock), store: RwLock::new(store), persistence: None }
     }
 
     /// Counts by another clock.

@@ -101,13 +101,12 @@ impl Environment {
         lookup: impl Fn(&'static str) -> Result<Option<String>, EnvironmentError>,
     ) -> Result<Self, EnvironmentError> {
         let text = |name| Ok(lookup(name)?.filter(|value| !value.is_empty()));
-        let certificate_path =
-            match (text("AZURE_CLIENT_CERTIFICATE_PATH")?, text("AZURE_CERTIFICATE_PATH")?) {
-                (Some(a), Some(b)) if a != b => {
-                    return Err(contradiction("AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CERTIFICATE_PATH"));
-                }
-                (a, b) => a.or(b).map(PathBuf::from),
-            };
+        let certificate_path = match (text("AZURE_CLIENT_CERTIFICATE_PATH")?, text("AZURE_CERTIFICATE_PATH")?) {
+            (Some(a), Some(b)) if a != b => {
+                return Err(contradiction("AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CERTIFICATE_PATH"));
+            }
+            (a, b) => a.or(b).map(PathBuf::from),
+        };
         Ok(Self {
             client_id: text("AZURE_CLIENT_ID")?,
             tenant_id: text("AZURE_TENANT_ID")?,
@@ -264,10 +263,7 @@ mod tests {
                 &[("AZURE_AUTHORITY", "https://A.example/t"), ("AZURE_AUTHORITY_HOST", "https://a.example/")],
                 Ok("https://A.example/t"),
             ),
-            (
-                &[("AZURE_AUTHORITY", "https://a.example/t"), ("AZURE_TENANT_ID", "u")],
-                Err(host("AZURE_TENANT_ID")),
-            ),
+            (&[("AZURE_AUTHORITY", "https://a.example/t"), ("AZURE_TENANT_ID", "u")], Err(host("AZURE_TENANT_ID"))),
             (
                 &[("AZURE_AUTHORITY", "https://a.example/t"), ("AZURE_AUTHORITY_HOST", "https://b.example")],
                 Err(host("AZURE_AUTHORITY_HOST")),
@@ -289,10 +285,7 @@ mod tests {
         let thumbprint = ("AZURE_CERTIFICATE_THUMBPRINT", "t");
         use EnvironmentError as E;
         let cases: &[Case<'_>] = &[
-            (
-                &[],
-                Err(E::Missing("AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH or AZURE_FEDERATED_TOKEN_FILE")),
-            ),
+            (&[], Err(E::Missing("AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH or AZURE_FEDERATED_TOKEN_FILE"))),
             (&[secret], Ok("secret s")),
             (&[secret, file], Ok("secret s")),
             (&[path, file], Ok("certificate p - -")),
@@ -300,10 +293,7 @@ mod tests {
             (&[path, ("AZURE_CERTIFICATE_PATH", "p")], Ok("certificate p - -")),
             (&[("AZURE_CLIENT_SECRET", ""), file], Ok("file f")), // G-58
             (&[secret, path], Err(E::Contradiction("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH"))),
-            (
-                &[secret, password],
-                Err(E::Needs("AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PATH")),
-            ),
+            (&[secret, password], Err(E::Needs("AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PATH"))),
             (&[file, thumbprint], Err(E::Needs("AZURE_CERTIFICATE_THUMBPRINT", "AZURE_CLIENT_CERTIFICATE_PATH"))),
         ];
         for (variables, expected) in cases {

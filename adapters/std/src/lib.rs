@@ -49,7 +49,7 @@ mod sent;
 mod setup;
 mod ureq_client;
 
-pub use asks::{AssertionContext, Asks, NoAsks};
+pub use asks::{Asks, AssertionContext, NoAsks};
 pub use certificate::CertificateCredential;
 pub use clock::{SystemClock, Time, platform};
 pub use confidential::{ConfidentialClient, ConfidentialClientBuilder};

@@ -8,8 +8,24 @@ use crate::http::HttpResponse;
 
 /// Parts of paths that name no tenant and no user; all others are personal data.
 const KNOWN_SEGMENTS: [&str; 18] = [
-    "oauth2", "v1.0", "v2.0", "v2", "token", "authorize", "devicecode", "discovery", "instance", "keys", "jwks",
-    ".well-known", "openid-configuration", "common", "organizations", "consumers", "adfs", "metadata",
+    "oauth2",
+    "v1.0",
+    "v2.0",
+    "v2",
+    "token",
+    "authorize",
+    "devicecode",
+    "discovery",
+    "instance",
+    "keys",
+    "jwks",
+    ".well-known",
+    "openid-configuration",
+    "common",
+    "organizations",
+    "consumers",
+    "adfs",
+    "metadata",
 ];
 
 /// Hosts whose first label is a tenant's name.

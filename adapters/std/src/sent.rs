@@ -6,9 +6,7 @@
 use std::cell::Cell;
 
 use ureq::Error;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
 
 thread_local! {
     // `ureq` connects and writes on the thread that calls it.

@@ -163,16 +163,28 @@ mod tests {
         const TAIL: &str = "/.well-known/openid-configuration";
         let cases: &[(&str, Option<(K, &str, &str)>)] = &[
             ("https://login.microsoftonline.com/t", Some((K::Entra, "t", "https://login.microsoftonline.com/t/v2.0"))),
-            ("https://login.microsoftonline.com/common/", Some((K::Entra, "common", "https://login.microsoftonline.com/common/v2.0"))),
+            (
+                "https://login.microsoftonline.com/common/",
+                Some((K::Entra, "common", "https://login.microsoftonline.com/common/v2.0")),
+            ),
             ("https://fs.contoso.com/adfs", Some((K::Adfs, "adfs", "https://fs.contoso.com/adfs"))),
             ("https://fs.contoso.com/ADFS/", Some((K::Adfs, "ADFS", "https://fs.contoso.com/ADFS"))),
             ("https://c.b2clogin.com/t/p", Some((K::B2c, "t", "https://c.b2clogin.com/t/p/v2.0"))),
             ("https://login.contoso.com/t/B2C_1_x", Some((K::B2c, "t", "https://login.contoso.com/t/B2C_1_x/v2.0"))),
-            ("https://login.contoso.com/tfp/t/b2c_1", Some((K::Entra, "tfp", "https://login.contoso.com/tfp/t/b2c_1/v2.0"))),
-            ("https://c.ciamlogin.com", Some((K::Ciam, "c.onmicrosoft.com", "https://c.ciamlogin.com/c.onmicrosoft.com/v2.0"))),
+            (
+                "https://login.contoso.com/tfp/t/b2c_1",
+                Some((K::Entra, "tfp", "https://login.contoso.com/tfp/t/b2c_1/v2.0")),
+            ),
+            (
+                "https://c.ciamlogin.com",
+                Some((K::Ciam, "c.onmicrosoft.com", "https://c.ciamlogin.com/c.onmicrosoft.com/v2.0")),
+            ),
             ("https://c.ciamlogin.com/adfs", Some((K::Ciam, "adfs", "https://c.ciamlogin.com/adfs/v2.0"))),
             ("https://d.example/dstsv2/x", Some((K::Oidc, "dstsv2", "https://d.example/dstsv2/x"))),
-            ("https://login.microsoftonline.com:443/t1#f", Some((K::Entra, "t1", "https://login.microsoftonline.com:443/t1/v2.0"))),
+            (
+                "https://login.microsoftonline.com:443/t1#f",
+                Some((K::Entra, "t1", "https://login.microsoftonline.com:443/t1/v2.0")),
+            ),
             ("https://login.microsoftonline.com", None),
             ("https://login.microsoftonline.com/", None),
             ("http://login.microsoftonline.com/t", None),

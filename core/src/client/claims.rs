@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn forwarded_claims_win() {
-        let merged = merge(Some(r#"{"access_token":{"x":1,"y":{"z":1}}}"#), Some(r#"{"access_token":{"x":2,"y":{"w":3}}}"#));
+        let merged =
+            merge(Some(r#"{"access_token":{"x":1,"y":{"z":1}}}"#), Some(r#"{"access_token":{"x":2,"y":{"w":3}}}"#));
         assert_eq!(merged.unwrap().unwrap(), r#"{"access_token":{"x":2,"y":{"w":3,"z":1}}}"#);
         for bad in ["", "null", "[]", "\"x\"", "{", "42"] {
             assert!(merge(None, Some(bad)).is_err(), "{bad:?}");

@@ -10,10 +10,10 @@ use crate::jose::assertion::AssertionHeader;
 use crate::key::{Algorithm, KeyName};
 use crate::secret::Secret;
 
-#[cfg(feature = "cert")]
-use crate::cert::{Certificate, PrivateKey, Thumbprint, extract_certs, parse_thumbprint};
 #[cfg(feature = "rsa")]
 use crate::cert::RsaKey;
+#[cfg(feature = "cert")]
+use crate::cert::{Certificate, PrivateKey, Thumbprint, extract_certs, parse_thumbprint};
 #[cfg(feature = "cert")]
 use crate::error::Error;
 

@@ -51,8 +51,7 @@ mod tests {
             (&oidc, "https://example:8443/token", false),
             (&oidc, "https://tokens.allowed.example/token", true),
         ];
-        let settings =
-            Settings { allowed_hosts: alloc::vec!["tokens.allowed.example".into()], ..Settings::default() };
+        let settings = Settings { allowed_hosts: alloc::vec!["tokens.allowed.example".into()], ..Settings::default() };
         for (authority, address, expected) in cases {
             let endpoint = Endpoint::parse(address).unwrap();
             assert_eq!(allows(authority, &settings, &endpoint), *expected, "{address}");

@@ -14,9 +14,9 @@ pub fn is_valid(issuer: &str, authority: &Authority) -> bool {
     }
     let Some((origin, host)) = host_of(issuer) else { return false };
     let host = host.to_ascii_lowercase();
-    let below_one_label = host.split_once('.').is_some_and(|(label, rest)| {
-        !label.is_empty() && (is_well_known(rest) || rest == authority.host())
-    });
+    let below_one_label = host
+        .split_once('.')
+        .is_some_and(|(label, rest)| !label.is_empty() && (is_well_known(rest) || rest == authority.host()));
     is_well_known(&host)
         || below_one_label
         || origin == authority.endpoint().origin()

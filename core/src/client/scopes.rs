@@ -41,7 +41,9 @@ impl Scopes {
             match scope.as_ref() {
                 "" => return Err(Config::Scope("it is empty")),
                 text if !text.bytes().all(token) => {
-                    return Err(Config::Scope("it has a space, a quote or another character that does not belong there"));
+                    return Err(Config::Scope(
+                        "it has a space, a quote or another character that does not belong there",
+                    ));
                 }
                 _ => {}
             }

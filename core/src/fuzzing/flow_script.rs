@@ -68,7 +68,8 @@ fn play<F: Flow>(mut flow: F, client: &Client, store: &mut Store, entropy: &mut 
         let body = script.body();
         let headers = [ResponseHeader { name: "Retry-After", value: "7" }];
         // Most often the answer that fits; else any other.
-        let turn_taken = if choice < 200 { turn } else { Turn::ALL.get(usize::from(choice) % 7).copied().unwrap_or(Turn::Start) };
+        let turn_taken =
+            if choice < 200 { turn } else { Turn::ALL.get(usize::from(choice) % 7).copied().unwrap_or(Turn::Start) };
         let input = input(turn_taken, choice, &headers, body);
         sent_start |= matches!(input, Input::Start);
         let step = flow.step(&mut Cx { client, store, clock, entropy }, input);

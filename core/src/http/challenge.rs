@@ -136,7 +136,11 @@ mod tests {
         Challenge::parse_all(header).into_iter().map(|c| (c.scheme, c.token, c.parameters)).collect()
     }
 
-    fn one(scheme: &str, token: Option<&str>, parameters: &[(&str, &str)]) -> (String, Option<String>, Vec<(String, String)>) {
+    fn one(
+        scheme: &str,
+        token: Option<&str>,
+        parameters: &[(&str, &str)],
+    ) -> (String, Option<String>, Vec<(String, String)>) {
         let parameters = parameters.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
         (scheme.into(), token.map(Into::into), parameters)
     }
@@ -164,7 +168,10 @@ mod tests {
                     &[("authorization_uri", "https://login.windows.net/t"), ("resource_id", "https://r/")],
                 )]),
             ),
-            ("Basic realm=/var/opt/azcmagent/tokens/a.key", Vec::from([one("Basic", None, &[("realm", "/var/opt/azcmagent/tokens/a.key")])])),
+            (
+                "Basic realm=/var/opt/azcmagent/tokens/a.key",
+                Vec::from([one("Basic", None, &[("realm", "/var/opt/azcmagent/tokens/a.key")])]),
+            ),
             (r#"Bearer error="unfinished"#, Vec::from([one("Bearer", None, &[])])),
             ("Bearer a=\"\", b=1", Vec::from([one("Bearer", None, &[("a", ""), ("b", "1")])])),
             ("=x", Vec::new()),
