@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::acquire::{Acquire, Wanted};
-use crate::client::{AliasSource, Client, Credential, Scopes, Signer, aliases, merge_claims, with_capabilities};
+use crate::client::{AliasSource, Client, Scopes, aliases, merge_claims, with_capabilities};
 use crate::discover::DiscoverAliases;
 use crate::error::{CommitError, Error};
 use crate::flow::{Cx, Flow, Input, Step, ready};
@@ -101,29 +101,13 @@ impl ClientCredentials {
         ];
         let capabilities = client.settings().client_capabilities.iter().map(|c| Some(c.as_bytes()));
         let claims = client.client_claims().map(crate::json::Members::to_json);
-        let (kind, secret, x5t, x5t_s256): (&[u8], Option<&[u8]>, Option<[u8; 20]>, Option<[u8; 32]>) =
-            match client.credential() {
-                Credential::None => (b"none", None, None, None),
-                Credential::Secret(secret) => (b"secret", Some(secret.expose().as_bytes()), None, None),
-                Credential::Assertion(text) => (b"assertion", Some(text.expose().as_bytes()), None, None),
-                Credential::AssertionCallback => (b"callback", None, None, None),
-                Credential::Key(key) => match key.signer() {
-                    #[cfg(feature = "rsa")]
-                    Signer::Software(_) => (b"key", None, key.x5t(), key.x5t_s256()),
-                    Signer::External(name) => (b"named key", Some(name.0.as_bytes()), key.x5t(), key.x5t_s256()),
-                },
-            };
         let who = [
             Some(b"client_credentials".as_slice()),
             Some(client.client_id().as_bytes()),
             Some(client.authority().as_str().as_bytes()),
-            Some(kind),
-            secret,
-            x5t.as_ref().map(<[u8; 20]>::as_slice),
-            x5t_s256.as_ref().map(<[u8; 32]>::as_slice),
             claims.as_deref().map(Vec::as_slice),
         ];
-        process.acquire(who.into_iter().chain(own).chain(capabilities))
+        process.acquire(who.into_iter().chain(client.credential().inputs()).chain(own).chain(capabilities))
     }
 }
 

@@ -6,6 +6,8 @@
 //!   `--otherwise------------------------^
 //! ```
 
+use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
@@ -69,7 +71,7 @@ impl Discover {
             MaxAge::Lifetime => Some(METADATA_LIFETIME),
         };
         if let Some(metadata) = cx.store.memory.metadata(client.authority().as_str(), cx.clock.mono, max_age) {
-            return Ok(Next::Known(metadata.clone()));
+            return Ok(Next::Known(Box::new(metadata.clone())));
         }
         let authority = client.authority();
         let unknown = settings.validate_authority && !authority.is_known_to_developer() && !authority.is_well_known();
@@ -88,7 +90,7 @@ impl Discover {
 }
 
 enum Next {
-    Known(ProviderMetadata),
+    Known(Box<ProviderMetadata>),
     Ask(Endpoint),
     Fetch(Endpoint),
 }
@@ -106,7 +108,7 @@ impl Flow for Discover {
         loop {
             match (mem::replace(&mut self.state, State::Spent), input) {
                 (State::Begin, Input::Start) => match self.begin(cx)? {
-                    Next::Known(metadata) => return Ok(Step::Done(metadata)),
+                    Next::Known(metadata) => return Ok(Step::Done(*metadata)),
                     Next::Ask(endpoint) => self.state = State::Instance(self.call(cx, endpoint)),
                     Next::Fetch(endpoint) => self.state = State::Metadata(self.call(cx, endpoint)),
                 },
@@ -123,7 +125,7 @@ impl Flow for Discover {
                     let reply = ready!(step);
                     let metadata = metadata(cx.client, &reply)?;
                     let kept = Kept::for_seconds(metadata.clone(), cx.clock.mono, METADATA_LIFETIME);
-                    let change = MemoryChange::Metadata(cx.client.authority().as_str().to_string(), kept);
+                    let change = MemoryChange::Metadata(cx.client.authority().as_str().to_string(), Box::new(kept));
                     self.state = State::Committing(metadata);
                     return Ok(Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) }));
                 }
@@ -140,7 +142,7 @@ impl Flow for Discover {
 fn instance_endpoint(client: &Client, custom: Option<&Endpoint>) -> Result<Endpoint, Error> {
     let authority = client.authority();
     let path = authority.endpoint().path().trim_end_matches('/');
-    let authorize = "https://".to_string() + authority.host() + path + "/oauth2/v2.0/authorize";
+    let authorize = format!("https://{}{path}/oauth2/v2.0/authorize", authority.host());
     let base = match custom {
         Some(address) => address.clone(),
         None => discovery_base(PUBLIC_INSTANCE)?,
@@ -150,7 +152,7 @@ fn instance_endpoint(client: &Client, custom: Option<&Endpoint>) -> Result<Endpo
 }
 
 fn discovery_base(origin: &str) -> Result<Endpoint, Config> {
-    Endpoint::parse(&(origin.to_string() + "/common/discovery/instance")).map_err(|why| Config::Authority(why.reason()))
+    Endpoint::parse(&format!("{origin}/common/discovery/instance")).map_err(|why| Config::Authority(why.reason()))
 }
 
 fn instance(client: &Client, reply: &Reply) -> Result<Endpoint, Error> {
@@ -225,10 +227,10 @@ impl DiscoverAliases {
     fn call(&self, cx: &Cx<'_>) -> Result<Call, Error> {
         let host = cx.client.authority().host();
         let origin = match is_well_known(host) {
-            true => "https://".to_string() + host,
+            true => format!("https://{host}"),
             false => PUBLIC_INSTANCE.to_string(),
         };
-        let authorize = origin.clone() + "/common/oauth2/authorize";
+        let authorize = format!("{origin}/common/oauth2/authorize");
         let query = [("api-version", "1.1"), ("authorization_endpoint", authorize.as_str())];
         let endpoint = discovery_base(&origin)?.with_query(&query).map_err(|why| Config::Authority(why.reason()))?;
         let request = Request::get(endpoint, MAX_METADATA, cx.client.settings().attempt_timeout);

@@ -2,6 +2,7 @@
 //!
 //! What this type accepts, the WHATWG URL standard reads the same; a fuzz target holds it against the `url` crate.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
@@ -112,7 +113,7 @@ impl Endpoint {
         if !path.split('/').all(is_segment) || !query.is_none_or(|q| is_text(q, |b| b == b'/' || b == b'?')) {
             return Err(InvalidEndpoint::Path);
         }
-        let origin = text.get(..text.len().saturating_sub(rest.len())).unwrap_or_default().to_string() + authority;
+        let origin = format!("{scheme}://{authority}");
         Ok(Self { secure, host, port, origin, path: path.to_string(), query: query.map(ToString::to_string) })
     }
 
@@ -181,7 +182,7 @@ impl Endpoint {
     /// # Errors
     /// [`InvalidEndpoint`] if the path has characters that do not belong there.
     pub fn with_path(&self, path: &str) -> Result<Self, InvalidEndpoint> {
-        Self::parse(&(self.origin.clone() + path))
+        Self::parse(&format!("{}{path}", self.origin))
     }
 
     /// The same address with these parameters added to its query, form-encoded.
@@ -191,7 +192,7 @@ impl Endpoint {
     pub fn with_query(&self, parameters: &[(&str, &str)]) -> Result<Self, InvalidEndpoint> {
         let added = form::encode(parameters.iter().copied());
         let query = match &self.query {
-            Some(query) if !query.is_empty() => query.clone() + "&" + added.expose(),
+            Some(query) if !query.is_empty() => format!("{query}&{}", added.expose()),
             _ => added.expose().to_string(),
         };
         let mut out = self.clone();
@@ -202,7 +203,7 @@ impl Endpoint {
     /// Path and query as they go into the request line.
     pub fn request_target(&self) -> String {
         match &self.query {
-            Some(query) => self.path.clone() + "?" + query,
+            Some(query) => format!("{}?{query}", self.path),
             None => self.path.clone(),
         }
     }

@@ -109,23 +109,14 @@ impl Exchange {
         let header = key.assertion_header(adfs);
         let audience = self.metadata.token_endpoint.to_string();
         let claims = cx.client.client_claims();
-        let signer = match key.signer() {
-            #[cfg(feature = "rsa")]
-            Signer::Software(_) => None,
-            Signer::External(name) => Some(name.0.as_bytes()),
-        };
-        let held = cx.store.memory.key.assertion(
-            [
-                Some(cx.client.client_id().as_bytes()),
-                Some(audience.as_bytes()),
-                Some(header.alg.as_str().as_bytes()),
-                header.x5t.as_ref().map(<[u8; 20]>::as_slice),
-                header.x5t_s256.as_ref().map(<[u8; 32]>::as_slice),
-                signer,
-                claims.map(json::Members::to_json).as_deref().map(Vec::as_slice),
-            ]
-            .into_iter(),
-        );
+        let claims_json = claims.map(json::Members::to_json);
+        let said = [
+            Some(cx.client.client_id().as_bytes()),
+            Some(audience.as_bytes()),
+            Some(header.alg.as_str().as_bytes()),
+            claims_json.as_deref().map(Vec::as_slice),
+        ];
+        let held = cx.store.memory.key.assertion(said.into_iter().chain(cx.client.credential().inputs()));
         if let Some(text) = cx.store.memory.assertion(&held, cx.clock.mono, now) {
             return self.call(cx, Authentication::Assertion(text.clone()));
         }

@@ -1,5 +1,7 @@
 //! Bodies of the fuzz targets, each stating a property. `fuzz/` calls them, an ordinary test replays the corpora through them.
 
+#![expect(clippy::panic, reason = "a property that does not hold is what a fuzzer looks for")]
+
 mod flow_script;
 mod material;
 mod parsers;

@@ -1,5 +1,6 @@
 //! What a provider says about itself (OpenID Connect Discovery s3, RFC 8414) and Microsoft about its clouds, read and bounded.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde_json::Value;
@@ -50,7 +51,7 @@ impl ProviderMetadata {
 /// (section 2.2 of the reference).
 pub fn realm_of(endpoint: &Endpoint) -> String {
     match (endpoint.path().split('/').nth(1), endpoint.host().strip_suffix(".ciamlogin.com")) {
-        (None | Some(""), Some(sub_domain)) => sub_domain.to_string() + ".onmicrosoft.com",
+        (None | Some(""), Some(sub_domain)) => format!("{sub_domain}.onmicrosoft.com"),
         (first, _) => first.unwrap_or_default().to_string(),
     }
 }
@@ -123,7 +124,6 @@ const fn bad(what: What, at: &'static str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
 
     #[test]
     fn provider_metadata() {

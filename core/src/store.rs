@@ -1,5 +1,6 @@
 //! What machines remember: tokens, which applications may share, and the memory of one process. Changed only by [`Changes`].
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -112,7 +113,7 @@ impl<T> Kept<T> {
 #[derive(Debug)]
 pub(crate) enum MemoryChange {
     /// Provider metadata, by the authority it was found for.
-    Metadata(String, Kept<ProviderMetadata>),
+    Metadata(String, Box<Kept<ProviderMetadata>>),
     /// Hosts that are the same cloud as this one.
     Aliases(String, Kept<Vec<String>>),
     /// An error answer.
@@ -175,7 +176,7 @@ impl Memory {
 
     fn apply(&mut self, change: MemoryChange) {
         match change {
-            MemoryChange::Metadata(authority, kept) => keep(&mut self.metadata, authority, kept),
+            MemoryChange::Metadata(authority, kept) => keep(&mut self.metadata, authority, *kept),
             MemoryChange::Aliases(host, kept) => keep(&mut self.aliases, host, kept),
             MemoryChange::Answered(key, kept) => keep(&mut self.answers, key, kept),
             MemoryChange::Assertion(key, kept) => keep(&mut self.assertions, key, kept),

@@ -1,4 +1,4 @@
-//! Instants and spans as plain numbers. Nothing here reads a clock: time comes in through [`Cx`](crate::Cx).
+//! Instants and spans as plain numbers. Nothing here reads a clock: time comes in through [`Cx`](crate::flow::Cx).
 
 /// Seconds since 1970-01-01T00:00:00Z. Arithmetic saturates: a server may send any `expires_in`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

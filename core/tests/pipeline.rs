@@ -1,5 +1,7 @@
 //! Bad days of one token request, played against the machine without any network (RFC 6749 s5, decision 9 of the design).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::arithmetic_side_effects, reason = "a test")]
+
 use sansal::client::{Client, Credential, Retries, Settings};
 use sansal::entropy::{Entropy, NoEntropy};
 use sansal::error::{CommitError, Config, SendError, TlsReason, What};

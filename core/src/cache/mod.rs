@@ -11,7 +11,6 @@
 
 mod change;
 mod entry;
-mod id_token;
 mod index;
 mod json;
 mod lookup;

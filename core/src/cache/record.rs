@@ -8,10 +8,12 @@ use core::fmt;
 use serde_json::Value;
 
 use super::entry::{Entry, Kind};
-use super::{Scheme, TokenCache, TokenChange, WITH_AUTH_SCHEME, ext_cache_key, id_token, slot};
+use super::{Scheme, TokenCache, TokenChange, WITH_AUTH_SCHEME, ext_cache_key, slot};
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
+use crate::jose::id_token;
 use crate::json::Members;
+use crate::metadata::realm_of;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
 
@@ -178,14 +180,10 @@ fn host_and_realm(endpoint: &str) -> Result<(String, String), Error> {
     if !endpoint.is_https() {
         return Err(Config::Authority("the address must begin with https://").into());
     }
-    let host = endpoint.host();
-    let first = endpoint.path().split('/').nth(1).filter(|segment| !segment.is_empty());
-    let realm = match (first, host.strip_suffix(".ciamlogin.com")) {
-        (Some(segment), _) => segment.to_string(),
-        (None, Some(subdomain)) => format!("{subdomain}.onmicrosoft.com"),
-        (None, None) => return Err(Config::Authority("there is no tenant in its path").into()),
-    };
-    Ok((host.to_string(), realm))
+    match realm_of(&endpoint) {
+        realm if realm.is_empty() => Err(Config::Authority("there is no tenant in its path").into()),
+        realm => Ok((endpoint.host().to_string(), realm)),
+    }
 }
 
 fn access_token(event: &TokenEvent<'_>, facts: &Facts, secret: &str, now: UnixTime) -> Result<Entry, Error> {

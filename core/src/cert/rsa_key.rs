@@ -30,6 +30,11 @@ impl RsaKey {
         RsaPrivateKey::from_pkcs1_der(key.pkcs1_der()).map(Self).map_err(|_| CertError::BadKey)
     }
 
+    /// The modulus, which tells this key from every other.
+    pub(crate) fn modulus(&self) -> Vec<u8> {
+        self.0.n_bytes().into_vec()
+    }
+
     /// Length of the modulus, and of every signature, in bytes.
     pub fn size(&self) -> usize {
         self.0.size()

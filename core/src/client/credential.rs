@@ -37,7 +37,7 @@ pub enum Credential {
 pub enum Signer {
     /// The core itself, with a key in memory.
     #[cfg(feature = "rsa")]
-    Software(RsaKey),
+    Software(Box<RsaKey>),
     /// The host, asked by [`Ask::Sign`](crate::flow::Ask::Sign): a key store, a secure element, a faster library.
     External(KeyName),
 }
@@ -49,6 +49,8 @@ pub struct KeyCredential {
     x5t_s256: Option<[u8; 32]>,
     x5c: Vec<String>,
     contradiction: Option<CertError>,
+    /// What tells this key from every other: its name, or its public half.
+    identity: Vec<u8>,
 }
 
 impl Credential {
@@ -74,8 +76,23 @@ impl Credential {
         certificate: Option<&str>,
     ) -> Result<Self, Error> {
         let key = PrivateKey::parse(private_key, passphrase)?;
-        let signer = Signer::Software(RsaKey::new(&key)?);
+        let signer = Signer::Software(Box::new(RsaKey::new(&key)?));
         Ok(Self::Key(Box::new(KeyCredential::with_certificate(signer, Some(&key), thumbprint, certificate)?)))
+    }
+
+    /// What tells this credential from every other: its kind, and everything secret or not that it consists of.
+    pub(crate) fn inputs(&self) -> [Option<&[u8]>; 4] {
+        match self {
+            Self::None => [Some(b"none"), None, None, None],
+            Self::Secret(secret) => [Some(b"secret"), Some(secret.expose().as_bytes()), None, None],
+            Self::Assertion(text) => [Some(b"assertion"), Some(text.expose().as_bytes()), None, None],
+            Self::AssertionCallback => [Some(b"callback"), None, None, None],
+            Self::Key(key) => {
+                let x5t = key.x5t.as_ref().map(<[u8; 20]>::as_slice);
+                let x5t_s256 = key.x5t_s256.as_ref().map(<[u8; 32]>::as_slice);
+                [Some(key.signer.kind()), Some(&key.identity), x5t, x5t_s256]
+            }
+        }
     }
 
     /// What does not fit together, where something was given twice.
@@ -100,7 +117,8 @@ impl KeyCredential {
         if x5t.is_none() && x5t_s256.is_none() {
             return Err(CertError::NoThumbprint);
         }
-        Ok(Self { signer, x5t, x5t_s256, x5c: Vec::new(), contradiction: None })
+        let identity = signer.identity();
+        Ok(Self { signer, x5t, x5t_s256, x5c: Vec::new(), contradiction: None, identity })
     }
 
     /// A key with a certificate, a thumbprint, or both, by the table of [`Credential::certificate`]. `key`, where it is
@@ -138,15 +156,20 @@ impl KeyCredential {
             Ok(first) => mismatch(first),
             Err(why) => Some(*why),
         };
+        let identity = signer.identity();
         let without_breaks = |text: &String| text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
         let all = texts.iter().map(without_breaks).collect();
         Ok(match given {
-            Some(Thumbprint::Sha1(x5t)) => Self { signer, x5t: Some(x5t), x5t_s256: None, x5c: all, contradiction },
-            Some(Thumbprint::Sha256(t)) => Self { signer, x5t: None, x5t_s256: Some(t), x5c: all, contradiction },
+            Some(Thumbprint::Sha1(x5t)) => {
+                Self { signer, x5t: Some(x5t), x5t_s256: None, x5c: all, contradiction, identity }
+            }
+            Some(Thumbprint::Sha256(t)) => {
+                Self { signer, x5t: None, x5t_s256: Some(t), x5c: all, contradiction, identity }
+            }
             None => {
                 let first = first?;
                 let x5c = Vec::from([first.x5c()]);
-                Self { signer, x5t: Some(first.sha1()), x5t_s256: Some(first.sha256()), x5c, contradiction }
+                Self { signer, x5t: Some(first.sha1()), x5t_s256: Some(first.sha256()), x5c, contradiction, identity }
             }
         })
     }
@@ -173,6 +196,24 @@ impl KeyCredential {
                 AssertionHeader { alg: Algorithm::Ps256, x5t: None, x5t_s256: Some(x5t_s256), x5c: self.x5c.clone() }
             }
             (x5t, _) => AssertionHeader { alg: Algorithm::Rs256, x5t, x5t_s256: None, x5c: self.x5c.clone() },
+        }
+    }
+}
+
+impl Signer {
+    const fn kind(&self) -> &'static [u8] {
+        match self {
+            #[cfg(feature = "rsa")]
+            Self::Software(_) => b"key",
+            Self::External(_) => b"named key",
+        }
+    }
+
+    fn identity(&self) -> Vec<u8> {
+        match self {
+            #[cfg(feature = "rsa")]
+            Self::Software(key) => key.modulus(),
+            Self::External(name) => name.0.clone().into_bytes(),
         }
     }
 }
