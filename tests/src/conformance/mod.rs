@@ -19,6 +19,7 @@ pub mod json;
 pub mod jwt;
 pub mod matching;
 pub mod outcome;
+pub mod place;
 pub mod player;
 pub mod probe;
 pub mod report;

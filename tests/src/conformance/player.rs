@@ -11,9 +11,9 @@ use super::arguments::Spelling;
 use super::calls::{self, Arguments, Turn};
 use super::deviations::{Allowance, Rules, names};
 use super::matching::Matching;
-use super::outcome::{Outcome, Stop};
+use super::outcome::{Failure, Outcome, Stop};
 use super::server::Server;
-use super::stage::{Pending, Stage};
+use super::stage::Stage;
 use super::transcript::{Action, Transcript};
 
 /// What came of a replay.
@@ -92,25 +92,24 @@ fn replay(
         };
         stage.advance(action.advance_clock);
         matching.allowance.remember_cache(&action.call, || calls::whole_cache(&stage.cache).unwrap_or_default());
-        let outcome = match pending.iter().find(|pending| pending.concerns(action)) {
-            Some(pending) => Outcome::Failed(pending.failure.clone()),
-            None => {
-                let server = Server::new(&step.exchanges, &action.call, &mut played, &mut matching);
-                perform(&mut stage, action, server).map_err(within)?
+        let mut server = Server::new(&step.exchanges, &action.call, &mut played, &mut matching);
+        let outcome = match pending.iter_mut().find(|pending| pending.concerns(action)) {
+            Some(pending) => {
+                server.finish().map_err(within)?;
+                pending.came |= step.expected.raised();
+                Outcome::Failed(pending.failure.clone())
             }
+            None => perform(&mut stage, action, server).map_err(within)?,
         };
         let (waits, callbacks) = stage.take_events();
         if let Some((failure, later)) = step.expected.comes_earlier(&action.call, &outcome, &matching) {
-            pending.push(Pending { subject: subject(action), failure, later });
+            pending.push(Pending { subject: subject(action), failure, later, came: false });
             continue;
         }
         let compared = step.expected.compare(&action.call, &outcome, &waits, &callbacks, &mut matching);
         compared.map_err(|why| within(Stop::Different(why.0)))?;
-        if step.expected.raised() {
-            pending.retain(|pending| !pending.concerns(action));
-        }
     }
-    if let Some(pending) = pending.first() {
+    if let Some(pending) = pending.iter().find(|pending| !pending.came) {
         return Err(Stop::Different(format!(
             "{} failed and the recording never does: {}",
             pending.subject, pending.failure.message
@@ -143,6 +142,19 @@ fn subject(action: &Action) -> String {
         Some((object, _)) => object.to_string(),
         None => action.on.clone(),
     }
+}
+
+/// Calls that fail because of what an earlier call failed of, where the recording has the error only here.
+#[derive(Debug)]
+struct Pending {
+    /// Whose calls: an application's name, or `token_cache`.
+    subject: String,
+    /// The error that came earlier.
+    failure: Failure,
+    /// The calls.
+    later: Vec<String>,
+    /// Whether the recording has the error, too.
+    came: bool,
 }
 
 impl Pending {

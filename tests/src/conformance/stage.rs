@@ -14,7 +14,7 @@ use sansal::time::{Clock, Millis, UnixTime};
 use serde_json::{Map, Value, json};
 
 use super::arguments::Spelling;
-use super::outcome::{Failure, Stop};
+use super::outcome::Stop;
 use super::probe;
 use super::server::Server;
 use super::transcript::{Answer as Recorded, TransportError};
@@ -33,7 +33,6 @@ pub struct Stage<'t> {
     pub spelling: Spelling,
     /// The one token cache.
     pub cache: TokenCache,
-    /// Why the cache could not be read, for calls that would find out later.
     apps: BTreeMap<String, App>,
     memories: BTreeMap<String, Memory>,
     chance: Chance,
@@ -311,15 +310,4 @@ impl<'t> Stage<'t> {
         callback.kept = callback.keep.map(|seconds| (text.clone(), now.after(seconds)));
         Some(text)
     }
-}
-
-/// Calls that fail because of what an earlier call failed of, where the recording has the error only here.
-#[derive(Debug)]
-pub struct Pending {
-    /// Whose calls: an application's name, or `token_cache`.
-    pub subject: String,
-    /// The error that came earlier.
-    pub failure: Failure,
-    /// The calls.
-    pub later: Vec<String>,
 }
