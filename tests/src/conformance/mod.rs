@@ -21,6 +21,7 @@ pub mod matching;
 pub mod outcome;
 pub mod place;
 pub mod player;
+pub mod probe;
 pub mod report;
 pub mod server;
 pub mod stage;

@@ -46,14 +46,31 @@ pub fn play(transcript: &Transcript, certs: &Path, rules: &Rules) -> Verdict {
 
 /// A panic of the core is a failure of the recording, and of the promise never to panic.
 fn replay_caught(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Result<BTreeSet<usize>, Stop> {
-    let played = catch_unwind(AssertUnwindSafe(|| replay(transcript, certs, allowance)));
+    let played = catch_unwind(AssertUnwindSafe(|| replay(transcript, certs, allowance, &mut None)));
     played.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         Err(Stop::Different(format!("a panic: {}", text.unwrap_or("without words"))))
     })
 }
 
-fn replay(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Result<BTreeSet<usize>, Stop> {
+/// Plays a recording and feeds every input to forks of its machines at every point: how many there were, or `None` when
+/// the recording is not played to its end.
+///
+/// # Panics
+/// When a machine panics or answers after its end.
+pub fn probe(transcript: &Transcript, certs: &Path, rules: &Rules) -> Option<u64> {
+    let mut probed = Some(0);
+    replay(transcript, certs, Allowance::new(rules, &transcript.name), &mut probed).ok()?;
+    probed
+}
+
+/// `probed` counts forks where it is `Some`.
+fn replay(
+    transcript: &Transcript,
+    certs: &Path,
+    allowance: Allowance<'_>,
+    probed: &mut Option<u64>,
+) -> Result<BTreeSet<usize>, Stop> {
     if let Some(step) = transcript.steps.iter().find(|step| calls::named(&step.action.call).is_none()) {
         return Err(Stop::Unsupported(format!("the call {}", step.action.call)));
     }
@@ -63,6 +80,7 @@ fn replay(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Re
     let others = transcript.other_apps.iter().map(|(name, app)| (name.as_str(), app));
     let apps: BTreeMap<_, _> = transcript.app.iter().map(|app| ("app", app)).chain(others).collect();
     let mut stage = Stage::new(apps, &transcript.env, Spelling::new(certs), cache, UnixTime(transcript.clock));
+    stage.probed = *probed;
     let mut matching = Matching::new(certs.to_path_buf(), allowance);
     let mut played = Vec::new();
     let mut pending: Vec<Pending> = Vec::new();
@@ -97,6 +115,7 @@ fn replay(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Re
             pending.subject, pending.failure.message
         )));
     }
+    *probed = stage.probed;
     let after = calls::whole_cache(&stage.cache).map_err(Stop::Different)?;
     transcript.cache_after.compare(&after, &mut matching).map_err(|why| Stop::Different(why.0))?;
     Ok(matching.allowance.used())

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::Spelling;
 use super::outcome::Stop;
+use super::probe;
 use super::server::Server;
 use super::transcript::{Answer as Recorded, TransportError};
 
@@ -40,6 +41,8 @@ pub struct Stage<'t> {
     slept: Millis,
     waits: Vec<Value>,
     callbacks: Vec<Value>,
+    /// How many forks of machines were fed, where that is asked for.
+    pub probed: Option<u64>,
 }
 
 /// An application that was built.
@@ -106,6 +109,7 @@ impl<'t> Stage<'t> {
             slept: Millis(0),
             waits: Vec::new(),
             callbacks: Vec::new(),
+            probed: None,
         }
     }
 
@@ -171,7 +175,7 @@ impl<'t> Stage<'t> {
     ///
     /// # Errors
     /// It asks for something that is not in the recording.
-    pub fn run<F: Flow>(
+    pub fn run<F: Flow + Clone>(
         &mut self,
         name: &str,
         flow: &mut F,
@@ -187,7 +191,7 @@ impl<'t> Stage<'t> {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn run_with<F: Flow>(
+    pub fn run_with<F: Flow + Clone>(
         &mut self,
         app: &mut App,
         flow: &mut F,
@@ -203,7 +207,7 @@ impl<'t> Stage<'t> {
         result
     }
 
-    fn drive<F: Flow>(
+    fn drive<F: Flow + Clone>(
         &mut self,
         app: &mut App,
         store: &mut Store,
@@ -240,7 +244,7 @@ impl<'t> Stage<'t> {
         Err(Stop::Different(format!("a machine that does not end within {MAX_STEPS} steps")))
     }
 
-    fn step<F: Flow>(
+    fn step<F: Flow + Clone>(
         &mut self,
         app: &App,
         store: &Store,
@@ -248,10 +252,13 @@ impl<'t> Stage<'t> {
         input: Input<'_>,
     ) -> Result<Step<F::Output>, Error> {
         let clock = self.clock();
+        if let Some(cases) = &mut self.probed {
+            *cases += probe::every_input(flow, &app.client, store, clock);
+        }
         flow.step(&mut Cx { client: &app.client, store, clock, entropy: &mut self.chance }, input)
     }
 
-    fn receive<F: Flow>(
+    fn receive<F: Flow + Clone>(
         &mut self,
         app: &App,
         store: &Store,
