@@ -96,6 +96,6 @@ for address in ("https://a.example:8443/x//y?q=1&r=%20", "http://[::1]:8080/cb",
     seed("endpoint", address)
 # settings byte, then (choice, body) an answer: start, load, discover, commit, token, commit
 for kind in range(0, 256, 7):
-    seed("flow_script", bytes([kind, 9, 0, 9, 0, 9, 70, 8, 70, 8, 0, 8, 0, 8, 0, 9, 0, 9, 0]))
-    seed("flow_script", bytes([kind, 9, 0, 9, 0, 9, 70, 8, 70, 0, 130, 8, 0, 9, 0, 9, 0, 3, 200, 8, 0]))
+    seed("flow_script", bytes([kind, 0, 9, 0, 9, 0, 9, 70, 8, 70, 8, 0, 8, 0, 8, 0, 9, 0, 9, 0]))
+    seed("flow_script", bytes([kind, 1, 9, 0, 9, 0, 9, 70, 8, 70, 0, 130, 8, 0, 9, 0, 9, 0, 3, 200, 8, 0]))
 print({target: len(names) for target, names in sorted(seen.items())})

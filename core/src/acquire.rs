@@ -5,7 +5,7 @@
 //!            ↓ miss                                            ↑
 //!        Discovering → (hit under the real tenant) ────────────┤
 //!            ↓ miss                                            │
-//!        Obtaining → Exchanging ── token, error, fallback ─────'
+//!        Locating (the region) → Obtaining → Exchanging ───────'  a token, an error, or the aging token
 //! ```
 
 use alloc::boxed::Box;
@@ -18,11 +18,12 @@ use crate::client::{AliasSource, Scopes, aliases};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
 use crate::error::{Config, Error};
-use crate::exchange::{Exchange, Exchanged, Occasion, granted};
+use crate::exchange::{Exchange, Exchanged, Occasion, Target, granted};
 use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::grant::Grant;
 use crate::issued::Token;
 use crate::metadata::ProviderMetadata;
+use crate::region::DiscoverRegion;
 use crate::secret::Secret;
 use crate::source::Source;
 use crate::store::{Changes, MemoryChange, Partition};
@@ -56,6 +57,10 @@ pub struct Acquire<S> {
     deadline: Millis,
     realm: String,
     reason: CacheRefresh,
+    /// Where to go when the region cannot be reached.
+    central: Option<Target>,
+    /// What to remember, however this ends.
+    memory: Vec<MemoryChange>,
     /// A cached token that still counts, in case no newer one is to be had.
     fallback: Option<Token>,
     state: State,
@@ -66,7 +71,8 @@ enum State {
     Begin,
     Loading,
     Discovering(Discover),
-    Obtaining(ProviderMetadata),
+    Locating(DiscoverRegion, Box<ProviderMetadata>),
+    Obtaining(Box<ProviderMetadata>, Target),
     Exchanging(Box<Exchange>),
     Committing(Result<Token, Error>),
     Spent,
@@ -75,7 +81,17 @@ enum State {
 impl<S> Acquire<S> {
     pub(crate) fn new(wanted: Wanted, source: S) -> Self {
         let reason = if wanted.cached { CacheRefresh::NoToken } else { CacheRefresh::Forced };
-        Self { wanted, source, deadline: Millis(0), realm: String::new(), reason, fallback: None, state: State::Begin }
+        Self {
+            wanted,
+            source,
+            deadline: Millis(0),
+            realm: String::new(),
+            reason,
+            central: None,
+            memory: Vec::new(),
+            fallback: None,
+            state: State::Begin,
+        }
     }
 
     /// A token from the cache that needs no refresh. Notes why not, and what could stand in.
@@ -130,18 +146,22 @@ impl<S> Acquire<S> {
         }
     }
 
-    fn occasion(&self, cx: &mut Cx<'_>) -> Result<Occasion, Error> {
-        Ok(Occasion { api: self.wanted.api, reason: self.reason, correlation_id: uuid_v4(cx.entropy)? })
+    fn exchange(&mut self, cx: &mut Cx<'_>, grant: Grant, target: Target) -> Result<(), Error> {
+        let correlation_id = uuid_v4(cx.entropy)?;
+        let occasion = Occasion { api: self.wanted.api, reason: self.reason, correlation_id };
+        self.state = State::Exchanging(Box::new(Exchange::new(grant, target, occasion, self.deadline)));
+        Ok(())
     }
 
     /// All checks have passed or failed by now: what is to be remembered leaves as one delta.
     fn finish(&mut self, cx: &Cx<'_>, exchanged: Exchanged) -> Step<Token> {
-        let Exchanged { grant, metadata, result, memory } = exchanged;
+        let Exchanged { grant, target, result, memory } = exchanged;
+        self.memory.extend(memory);
         let mut tokens = match (cx.clock.wall, self.wanted.cached) {
             (Some(now), true) => cx.store.tokens.expired(now),
             _ => Vec::new(),
         };
-        let result = match result.and_then(|response| self.store(cx, &grant, &metadata, &response)) {
+        let result = match result.and_then(|response| self.store(cx, &grant, &target, &response)) {
             Ok((token, changes)) => {
                 tokens.extend(changes);
                 Ok(token)
@@ -149,18 +169,18 @@ impl<S> Acquire<S> {
             Err(error) => self.fallback.take().ok_or(error),
         };
         self.state = State::Committing(result);
-        Step::Commit(Changes { tokens, memory })
+        Step::Commit(Changes { tokens, memory: mem::take(&mut self.memory) })
     }
 
     fn store(
         &self,
         cx: &Cx<'_>,
         grant: &Grant,
-        metadata: &ProviderMetadata,
+        target: &Target,
         response: &TokenResponse,
     ) -> Result<(Token, Vec<TokenChange>), Error> {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
-        let token_endpoint = metadata.token_endpoint.to_string();
+        let token_endpoint = target.token_endpoint.to_string();
         let scopes = granted(response, self.wanted.scopes.list());
         let data: Vec<(&str, &str)> = self.wanted.data().collect();
         let event = TokenEvent {
@@ -217,20 +237,35 @@ impl<S: Source> Flow for Acquire<S> {
                     {
                         return Ok(self.hit(cx, token));
                     }
-                    self.state = State::Obtaining(metadata);
+                    let region = DiscoverRegion::within(&metadata.realm, self.deadline);
+                    self.state = State::Locating(region, Box::new(metadata));
                 }
-                (State::Obtaining(metadata), input) => {
+                (State::Locating(mut region, metadata), input) => {
+                    let step = match self.source.is_regional() {
+                        true => region.step(cx, input),
+                        false => Ok(Step::Done(None)),
+                    };
+                    let step = match step {
+                        Ok(step) => step,
+                        Err(error) => return self.fall_back(error),
+                    };
+                    self.state = State::Locating(region, metadata.clone());
+                    let regional = ready!(step);
+                    let audience = metadata.token_endpoint.clone();
+                    let token_endpoint = regional.map_or_else(|| audience.clone(), |regional| regional.token_endpoint);
+                    self.state = State::Obtaining(metadata, Target { token_endpoint, audience });
+                }
+                (State::Obtaining(metadata, target), input) => {
                     let step = match self.source.obtain(cx, &metadata, input) {
                         Ok(step) => step,
                         Err(error) => return self.fall_back(error),
                     };
-                    self.state = State::Obtaining(metadata);
+                    self.state = State::Obtaining(metadata, target.clone());
                     let grant = ready!(step);
-                    let State::Obtaining(metadata) = mem::replace(&mut self.state, State::Spent) else {
-                        return Err(Error::OutOfTurn);
-                    };
-                    let occasion = self.occasion(cx)?;
-                    self.state = State::Exchanging(Box::new(Exchange::new(grant, metadata, occasion, self.deadline)));
+                    let central = Target { token_endpoint: target.audience.clone(), audience: target.audience.clone() };
+                    let elsewhere = target.audience != target.token_endpoint;
+                    self.central = (elsewhere && cx.client.settings().region_fallback).then_some(central);
+                    self.exchange(cx, grant, target)?;
                 }
                 (State::Exchanging(mut exchange), input) => {
                     let step = match exchange.step(cx, input) {
@@ -239,7 +274,16 @@ impl<S: Source> Flow for Acquire<S> {
                     };
                     self.state = State::Exchanging(exchange);
                     let exchanged = ready!(step);
-                    return Ok(self.finish(cx, exchanged));
+                    // Nobody at the region: the central endpoint gives the same token (G-18).
+                    if let (Err(Error::Unreachable { why, .. }), Some(central)) =
+                        (&exchanged.result, self.central.take())
+                        && why.is_transient()
+                    {
+                        self.memory.extend(exchanged.memory);
+                        self.exchange(cx, exchanged.grant, central)?;
+                    } else {
+                        return Ok(self.finish(cx, exchanged));
+                    }
                 }
                 (State::Committing(result), Input::Committed(stored)) => {
                     return result.map(|token| Step::Done(token.with_stored(stored)));

@@ -29,6 +29,7 @@ pub(crate) struct Call {
     /// How long an answer that asks for patience without saying how long is remembered; `None`: nothing is remembered.
     patience: Option<u64>,
     attempts: u8,
+    once: bool,
     state: State,
 }
 
@@ -53,12 +54,18 @@ pub(crate) struct Reply {
 impl Call {
     /// Sends `request` until there is an answer or `deadline` has come.
     pub(crate) fn new(request: Request, deadline: Millis) -> Self {
-        Self { request, deadline, patience: None, attempts: 0, state: State::Ready }
+        Self { request, deadline, patience: None, attempts: 0, once: false, state: State::Ready }
     }
 
     /// Remembers error answers, by default for so many seconds.
     pub(crate) fn throttled(mut self, default_seconds: u64) -> Self {
         self.patience = Some(default_seconds);
+        self
+    }
+
+    /// Never repeats, whatever the settings say.
+    pub(crate) fn once(mut self) -> Self {
+        self.once = true;
         self
     }
 
@@ -82,7 +89,7 @@ impl Call {
         at_least: Option<u64>,
     ) -> Result<Option<Step<Reply>>, Error> {
         let retries = cx.client.settings().retries;
-        if self.attempts >= allowed {
+        if self.once || self.attempts >= allowed {
             return Ok(None);
         }
         let doubled = retries.first_wait.0.saturating_mul(1_u64 << u32::from(self.attempts.min(16)));

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::call::{Call, Reply};
-use crate::client::{Client, InstanceDiscovery, host_allowed, is_well_known, issuer_is_valid};
+use crate::client::{Client, InstanceDiscovery, Region, host_allowed, is_well_known, issuer_is_valid};
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, HostRule, What};
 use crate::flow::{Cx, Flow, Input, Step, ready};
@@ -44,11 +44,18 @@ enum MaxAge {
     Lifetime,
 }
 
+/// Whether the metadata may be asked for once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    Yes,
+    No,
+}
+
 #[derive(Debug)]
 enum State {
     Begin,
     Instance(Call),
-    Metadata(Call),
+    Metadata(Call, Again),
     Committing(ProviderMetadata),
     Spent,
 }
@@ -110,20 +117,27 @@ impl Flow for Discover {
                 (State::Begin, Input::Start) => match self.begin(cx)? {
                     Next::Known(metadata) => return Ok(Step::Done(*metadata)),
                     Next::Ask(endpoint) => self.state = State::Instance(self.call(cx, endpoint)),
-                    Next::Fetch(endpoint) => self.state = State::Metadata(self.call(cx, endpoint)),
+                    Next::Fetch(endpoint) => self.state = State::Metadata(self.call(cx, endpoint), again(cx.client)),
                 },
                 (State::Instance(mut call), input) => {
                     let step = call.step(cx, input)?;
                     self.state = State::Instance(call);
                     let reply = ready!(step);
                     let endpoint = instance(cx.client, &reply)?;
-                    self.state = State::Metadata(self.call(cx, endpoint));
+                    self.state = State::Metadata(self.call(cx, endpoint), Again::No);
                 }
-                (State::Metadata(mut call), input) => {
-                    let step = call.step(cx, input)?;
-                    self.state = State::Metadata(call);
+                (State::Metadata(mut call, mut again), input) => {
+                    let step = match call.step(cx, input) {
+                        Err(Error::Unreachable { why, .. }) if again == Again::Yes && why.is_transient() => {
+                            call = self.call(cx, cx.client.authority().metadata_endpoint()?);
+                            again = Again::No;
+                            call.step(cx, Input::Start)?
+                        }
+                        step => step?,
+                    };
+                    self.state = State::Metadata(call, again);
                     let reply = ready!(step);
-                    let metadata = metadata(cx.client, &reply)?;
+                    let metadata = read_metadata(cx.client, &reply)?;
                     let kept = Kept::for_seconds(metadata.clone(), cx.clock.mono, METADATA_LIFETIME);
                     let change = MemoryChange::Metadata(cx.client.authority().as_str().to_string(), Box::new(kept));
                     self.state = State::Committing(metadata);
@@ -135,6 +149,14 @@ impl Flow for Discover {
             }
             input = Input::Start;
         }
+    }
+}
+
+/// A client that wants a region gets a second chance at its central metadata (section 1.2, step 8, of the reference).
+fn again(client: &Client) -> Again {
+    match client.region() {
+        Ok(Region::Named(_) | Region::Detect) if client.authority().is_well_known() => Again::Yes,
+        _ => Again::No,
     }
 }
 
@@ -167,8 +189,8 @@ fn instance(client: &Client, reply: &Reply) -> Result<Endpoint, Error> {
     }
 }
 
-/// Sections 2.5 to 2.7 of the reference.
-fn metadata(client: &Client, reply: &Reply) -> Result<ProviderMetadata, Error> {
+/// Provider metadata from an answer, held against the authority (sections 2.5 to 2.7 of the reference).
+pub(crate) fn read_metadata(client: &Client, reply: &Reply) -> Result<ProviderMetadata, Error> {
     let authority = client.authority();
     match reply.status {
         200..300 => {}

@@ -14,6 +14,7 @@ use core::mem;
 
 use crate::call::{Call, Reply};
 use crate::client::{AuthorityKind, Credential, KeyCredential, Signer};
+use crate::endpoint::Endpoint;
 use crate::entropy::uuid_v4;
 use crate::error::{AskError, Config, Error, Refusal, What};
 use crate::flow::{Answer, Ask, Cx, Flow, Input, Step, ready};
@@ -23,7 +24,7 @@ use crate::jose::assertion;
 use crate::json;
 use crate::keys::AssertionKey;
 use crate::limits::MAX_RESPONSE;
-use crate::metadata::{ProviderMetadata, json_rule};
+use crate::metadata::json_rule;
 use crate::secret::Secret;
 use crate::store::{HeldAssertion, Kept, MemoryChange};
 use crate::telemetry::{self, Api, CacheRefresh, Outcome};
@@ -44,11 +45,18 @@ pub(crate) struct Occasion {
     pub(crate) correlation_id: String,
 }
 
+/// Where a token request goes, and to whom an assertion is addressed: at a region still to the central endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) token_endpoint: Endpoint,
+    pub(crate) audience: Endpoint,
+}
+
 /// A grant on its way to the token endpoint and back.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     grant: Grant,
-    metadata: ProviderMetadata,
+    target: Target,
     occasion: Occasion,
     deadline: Millis,
     memory: Vec<MemoryChange>,
@@ -68,7 +76,7 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Exchanged {
     pub(crate) grant: Grant,
-    pub(crate) metadata: ProviderMetadata,
+    pub(crate) target: Target,
     pub(crate) result: Result<TokenResponse, Error>,
     pub(crate) memory: Vec<MemoryChange>,
 }
@@ -81,8 +89,8 @@ enum Authentication {
 }
 
 impl Exchange {
-    pub(crate) fn new(grant: Grant, metadata: ProviderMetadata, occasion: Occasion, deadline: Millis) -> Self {
-        Self { grant, metadata, occasion, deadline, memory: Vec::new(), state: State::Begin }
+    pub(crate) fn new(grant: Grant, target: Target, occasion: Occasion, deadline: Millis) -> Self {
+        Self { grant, target, occasion, deadline, memory: Vec::new(), state: State::Begin }
     }
 
     fn begin(&mut self, cx: &mut Cx<'_>) -> Result<Step<Exchanged>, Error> {
@@ -94,7 +102,7 @@ impl Exchange {
                 self.state = State::Asserting;
                 Ok(Step::Ask(Ask::Assertion {
                     client_id: cx.client.client_id().to_string(),
-                    token_endpoint: self.metadata.token_endpoint.to_string(),
+                    token_endpoint: self.target.token_endpoint.to_string(),
                     fmi_path: self.grant.fmi_path().map(ToString::to_string),
                 }))
             }
@@ -107,7 +115,7 @@ impl Exchange {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
         let adfs = cx.client.authority().kind() == AuthorityKind::Adfs;
         let header = key.assertion_header(adfs);
-        let audience = self.metadata.token_endpoint.to_string();
+        let audience = self.target.audience.to_string();
         let claims = cx.client.client_claims();
         let claims_json = claims.map(json::Members::to_json);
         let said = [
@@ -172,7 +180,7 @@ impl Exchange {
         fields.retain(|(_, value)| !value.is_empty());
         let body = Body::form(fields.iter().copied());
         let request =
-            Request::post(self.metadata.token_endpoint.clone(), body, MAX_RESPONSE, client.settings().attempt_timeout);
+            Request::post(self.target.token_endpoint.clone(), body, MAX_RESPONSE, client.settings().attempt_timeout);
         let request = self.headers(cx, request);
         let mut call = Call::new(request, self.deadline);
         if client.settings().throttling {
@@ -222,7 +230,7 @@ impl Exchange {
         self.count(cx.client.client_id(), &result);
         Ok(Step::Done(Exchanged {
             grant: self.grant.clone(),
-            metadata: self.metadata.clone(),
+            target: self.target.clone(),
             result,
             memory: mem::take(&mut self.memory),
         }))

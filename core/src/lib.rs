@@ -59,6 +59,7 @@ pub mod flow;
 
 mod call;
 pub mod discover;
+pub mod region;
 pub mod exchange;
 pub mod source;
 pub mod acquire;

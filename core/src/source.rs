@@ -18,6 +18,11 @@ pub trait Source {
     /// [`Error::Config`] when it cannot.
     fn check(&self, client: &Client) -> Result<(), Error>;
 
+    /// Whether the grant may go to an endpoint of the client's region: those of applications only.
+    fn is_regional(&self) -> bool {
+        false
+    }
+
     /// One step towards the grant; the rules are those of [`Flow::step`](crate::flow::Flow::step).
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::cache::{TokenCache, TokenChange};
+use crate::client::RegionName;
 use crate::entropy::{Entropy, NoEntropy};
 use crate::keys::{AssertionKey, ProcessKey, WireKey};
 use crate::limits::MAX_MEMORY_ENTRIES;
@@ -76,6 +77,8 @@ pub struct Memory {
     pub(crate) key: ProcessKey,
     metadata: BTreeMap<String, Kept<ProviderMetadata>>,
     aliases: BTreeMap<String, Kept<Vec<String>>>,
+    detected_region: Option<Kept<Option<RegionName>>>,
+    regional: BTreeMap<String, Kept<Option<ProviderMetadata>>>,
     answers: BTreeMap<WireKey, Kept<Answered>>,
     assertions: BTreeMap<AssertionKey, Kept<HeldAssertion>>,
     telemetry: BTreeMap<String, Telemetry>,
@@ -116,6 +119,10 @@ pub(crate) enum MemoryChange {
     Metadata(String, Box<Kept<ProviderMetadata>>),
     /// Hosts that are the same cloud as this one.
     Aliases(String, Kept<Vec<String>>),
+    /// The region of this machine, or word that it is in none.
+    DetectedRegion(Kept<Option<RegionName>>),
+    /// Metadata of a region, or word that it cannot be reached.
+    Regional(String, Box<Kept<Option<ProviderMetadata>>>),
     /// An error answer.
     Answered(WireKey, Kept<Answered>),
     /// A client assertion that may be used again.
@@ -134,6 +141,8 @@ impl Memory {
             key: ProcessKey::new(entropy)?,
             metadata: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            detected_region: None,
+            regional: BTreeMap::new(),
             answers: BTreeMap::new(),
             assertions: BTreeMap::new(),
             telemetry: BTreeMap::new(),
@@ -154,6 +163,16 @@ impl Memory {
 
     pub(crate) fn aliases(&self, host: &str) -> Option<&[String]> {
         self.aliases.get(host).map(|kept| kept.value.as_slice())
+    }
+
+    /// The region of this machine, once it was asked for.
+    pub(crate) fn detected_region(&self, now: Millis) -> Option<Option<&RegionName>> {
+        valid(self.detected_region.as_ref()?, now).map(|kept| kept.value.as_ref())
+    }
+
+    /// Metadata of a region, once it was asked for.
+    pub(crate) fn regional(&self, address: &str, now: Millis) -> Option<Option<&ProviderMetadata>> {
+        valid(self.regional.get(address)?, now).map(|kept| kept.value.as_ref())
     }
 
     /// An error answer that still counts, and for how many seconds.
@@ -178,6 +197,8 @@ impl Memory {
         match change {
             MemoryChange::Metadata(authority, kept) => keep(&mut self.metadata, authority, *kept),
             MemoryChange::Aliases(host, kept) => keep(&mut self.aliases, host, kept),
+            MemoryChange::DetectedRegion(kept) => self.detected_region = Some(kept),
+            MemoryChange::Regional(address, kept) => keep(&mut self.regional, address, *kept),
             MemoryChange::Answered(key, kept) => keep(&mut self.answers, key, kept),
             MemoryChange::Assertion(key, kept) => keep(&mut self.assertions, key, kept),
             MemoryChange::Telemetry(client_id, outcome) => {

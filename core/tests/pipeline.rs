@@ -370,3 +370,74 @@ fn a_clock_that_jumps_makes_no_token_fresh() {
     let error = host.get([answers(200, TOKEN)]).unwrap_err();
     assert!(matches!(error, Error::Config(Config::ClockUnknown)), "{error:?}");
 }
+
+fn regional_metadata(region: &str) -> World {
+    let base = format!("https://{region}.login.microsoft.com/aaaabbbb-0000-cccc-1111-dddd2222eeee");
+    answers(200, format!(r#"{{"token_endpoint":"{base}/token","authorization_endpoint":"{base}/authorize"}}"#))
+}
+
+/// Section 3 of the reference, G-17 and G-18.
+#[test]
+fn regions() {
+    use sansal::client::{Region, RegionName};
+    let named = || Settings { region: Region::Named(RegionName::parse("westus2").unwrap()), ..no_retries() };
+    let hosts = |host: &Host| host.sent.iter().map(|r| r.endpoint.host().to_string()).collect::<Vec<_>>();
+    const CENTRAL: &str = "login.microsoftonline.com";
+    const REGIONAL: &str = "westus2.login.microsoft.com";
+
+    // A named region: nobody is asked where this machine is; the token lies under the central host.
+    let mut host = Host::new(named());
+    host.get([metadata(), regional_metadata("westus2"), answers(200, TOKEN)]).unwrap();
+    assert_eq!(hosts(&host), [CENTRAL, REGIONAL, REGIONAL]);
+    let cache = String::from_utf8_lossy(&host.store.tokens.to_json()).into_owned();
+    assert!(cache.contains(r#""environment":"login.microsoftonline.com""#), "{cache}");
+    host.get([]).unwrap();
+
+    // The region is away: the central endpoint serves, and the region is left alone for a while.
+    let mut host = Host::new(named());
+    host.get([metadata(), World::Fails(SendError::NotSent), answers(200, TOKEN)]).unwrap();
+    assert_eq!(hosts(&host), [CENTRAL, REGIONAL, CENTRAL]);
+    let mut host = Host::new(named());
+    host.get([metadata(), regional_metadata("westus2"), World::Fails(SendError::NoAnswer), answers(200, TOKEN)])
+        .unwrap();
+    assert_eq!(hosts(&host), [CENTRAL, REGIONAL, REGIONAL, CENTRAL]);
+    // Not when that is switched off, and never after TLS said that it is somebody else.
+    let mut host = Host::new(Settings { region_fallback: false, ..named() });
+    host.get([metadata(), World::Fails(SendError::NotSent)]).unwrap_err();
+    let mut host = Host::new(named());
+    let script = [metadata(), regional_metadata("westus2"), World::Fails(SendError::Tls(TlsReason::WrongName))];
+    host.get(script).unwrap_err();
+
+    // Detection: REGION_NAME, else the metadata service, without any proxy and not repeated when nobody answers.
+    let detect = Settings { region: Region::Detect, ..Settings::default() };
+    let mut host = Host::new(Settings { region_name: "westus2".into(), ..detect.clone() });
+    host.get([metadata(), regional_metadata("westus2"), answers(200, TOKEN)]).unwrap();
+    let mut host = Host::new(detect.clone());
+    host.get([
+        metadata(),
+        answers(200, r#"{"location":"westus2"}"#),
+        regional_metadata("westus2"),
+        answers(200, TOKEN),
+    ])
+    .unwrap();
+    assert_eq!(hosts(&host), [CENTRAL, "169.254.169.254", REGIONAL, REGIONAL]);
+    assert_eq!(host.sent[1].proxy, sansal::http::Proxy::Never);
+    for nowhere in [World::Fails(SendError::NoAnswer), answers(500, ""), answers(200, r#"{"location":"a/b"}"#)] {
+        let mut host = Host::new(detect.clone());
+        host.get([metadata(), nowhere, answers(200, TOKEN)]).unwrap();
+        assert_eq!(hosts(&host), [CENTRAL, "169.254.169.254", CENTRAL]);
+        host.store.tokens = sansal::cache::TokenCache::default();
+        host.get([answers(200, TOKEN)]).unwrap();
+    }
+
+    // MSAL_FORCE_REGION counts for those who say nothing themselves; a bad one is an error, an empty one is none (G-58).
+    let forced = |region, force: &str| Settings { region, force_region: force.into(), ..no_retries() };
+    let mut host = Host::new(forced(Region::Unset, "westus2"));
+    host.get([metadata(), regional_metadata("westus2"), answers(200, TOKEN)]).unwrap();
+    for (region, force) in [(Region::Never, "westus2"), (Region::Unset, "")] {
+        Host::new(forced(region, force)).get([metadata(), answers(200, TOKEN)]).unwrap();
+    }
+    let bad =
+        Client::builder("app").credential(Credential::secret("s")).settings(forced(Region::Unset, "West US")).build();
+    assert!(matches!(bad, Err(Error::Config(Config::Region(name))) if name == "West US"));
+}

@@ -1,6 +1,12 @@
 //! Replays the corpora of the fuzz targets on stable Rust: a fixed crash stays fixed. Seeds come from `fuzz/seed.py`.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test"
+)]
 
 use std::fs;
 use std::path::Path;

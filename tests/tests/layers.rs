@@ -1,7 +1,13 @@
 //! The rooms of the core in layers: each file names only what stands before it (design part 3). And house rules that a
 //! compiler does not check: first lines, file lengths, nothing of the host's world in the core.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,6 +39,7 @@ const LAYERS: &[&[&str]] = &[
     &["flow"],
     &["call"],
     &["discover"],
+    &["region"],
     &["exchange"],
     &["source"],
     &["acquire"],
@@ -60,13 +67,26 @@ fn sources() -> Vec<(String, String)> {
     files(&core(), &mut paths);
     paths.sort();
     assert!(paths.len() > 30, "the core's sources are where they should be");
-    paths
+    let all: Vec<(String, String)> = paths
         .into_iter()
         .map(|path| {
             let name = path.strip_prefix(core()).unwrap().to_string_lossy().replace('\\', "/");
             (name, fs::read_to_string(&path).unwrap())
         })
-        .collect()
+        .collect();
+    let of_tests: BTreeSet<String> = all.iter().flat_map(|(file, text)| test_modules(file, text)).collect();
+    all.into_iter().filter(|(file, _)| !of_tests.contains(file)).collect()
+}
+
+/// Files that exist for tests only: those that a `mod` under `#[cfg(test)]` names.
+fn test_modules(file: &str, text: &str) -> Vec<String> {
+    let folder = match file.strip_suffix("mod.rs") {
+        Some(folder) => folder.to_string(),
+        None => format!("{}/", file.trim_end_matches(".rs")),
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let named = lines.windows(2).filter(|pair| pair[0].trim() == "#[cfg(test)]");
+    named.filter_map(|pair| Some(format!("{folder}{}.rs", pair[1].strip_prefix("mod ")?.strip_suffix(';')?))).collect()
 }
 
 /// The code of a file without its tests and comments: tests may look down, comments may link anywhere.
@@ -135,14 +155,16 @@ fn lib_rs_lists_the_rooms_in_this_order() {
         .lines()
         .filter_map(|line| line.trim().trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
         .collect();
-    let layers: Vec<usize> = rooms.iter().map(|room| layer(room).unwrap_or_else(|| panic!("{room} is in no layer"))).collect();
+    let layers: Vec<usize> =
+        rooms.iter().map(|room| layer(room).unwrap_or_else(|| panic!("{room} is in no layer"))).collect();
     assert!(layers.is_sorted(), "{rooms:?}");
     assert_eq!(rooms.len(), LAYERS.iter().map(|rooms| rooms.len()).sum::<usize>());
 }
 
 #[test]
 fn the_core_knows_no_host() {
-    let forbidden = ["std::", "SystemTime", "Instant::now", "println!", "eprintln!", "dbg!", "todo!", "unimplemented!", "unsafe "];
+    let forbidden =
+        ["std::", "SystemTime", "Instant::now", "println!", "eprintln!", "dbg!", "todo!", "unimplemented!", "unsafe "];
     for (file, text) in sources() {
         for word in forbidden {
             assert!(!code(&text).contains(word), "{file} contains {word}");

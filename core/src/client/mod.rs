@@ -6,6 +6,7 @@ mod clouds;
 mod credential;
 mod hosts;
 mod issuer;
+mod region;
 mod scopes;
 mod settings;
 
@@ -18,6 +19,7 @@ pub use clouds::{aliases, is_well_known};
 pub use credential::{Credential, KeyCredential, Signer};
 pub use hosts::allows as host_allowed;
 pub use issuer::is_valid as issuer_is_valid;
+pub use region::{Region, RegionName};
 pub use scopes::Scopes;
 pub use settings::{AliasSource, HostPolicy, InstanceDiscovery, Retries, Settings};
 
@@ -66,9 +68,25 @@ impl Client {
         self.client_claims.as_ref()
     }
 
+    /// The region for application tokens. `MSAL_FORCE_REGION` counts for confidential clients that say nothing themselves.
+    ///
+    /// # Errors
+    /// [`Config::Region`] when the variable is not a region; [`ClientBuilder::build`] has refused that already.
+    pub fn region(&self) -> Result<Region, Config> {
+        effective_region(&self.settings, &self.credential)
+    }
+
     /// Everything that can be switched.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+}
+
+fn effective_region(settings: &Settings, credential: &Credential) -> Result<Region, Config> {
+    match (&settings.region, credential, settings.force_region.as_str()) {
+        (Region::Unset, _, "") | (Region::Unset, Credential::None, _) => Ok(Region::Unset),
+        (Region::Unset, _, forced) => Ok(Region::Named(RegionName::parse(forced)?)),
+        (own, _, _) => Ok(own.clone()),
     }
 }
 
@@ -134,7 +152,7 @@ impl ClientBuilder {
     /// # Errors
     /// [`Error::Config`] says what does not fit.
     pub fn build(self) -> Result<Client, Error> {
-        if self.client_id.is_empty() {
+        if self.client_id.is_empty() && !self.settings.client_id_optional {
             return Err(Config::ClientId.into());
         }
         let texts = [
@@ -148,6 +166,7 @@ impl ClientBuilder {
                 return Err(Config::Header(name).into());
             }
         }
+        effective_region(&self.settings, &self.credential)?;
         let authority = match (self.authority, self.oidc_authority) {
             (Some(_), Some(_)) => return Err(Config::TwoAuthorities.into()),
             (None, Some(issuer)) => Authority::oidc(&issuer)?,

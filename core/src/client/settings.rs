@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::Region;
 use crate::endpoint::Endpoint;
 use crate::time::Millis;
 
@@ -31,6 +32,14 @@ pub struct Settings {
     pub operation_budget: Millis,
     /// How often and after how long requests are repeated.
     pub retries: Retries,
+    /// Whether application tokens come from a regional endpoint.
+    pub region: Region,
+    /// Whether the central endpoint serves when the region cannot be reached (G-18).
+    pub region_fallback: bool,
+    /// `REGION_NAME` of the environment; empty when unset. It tells where this machine is, and opts in to nothing.
+    pub region_name: String,
+    /// `MSAL_FORCE_REGION` of the environment; empty when unset.
+    pub force_region: String,
     /// Whether error answers are remembered, so that a failing request is not repeated at once (section 10 of the reference).
     pub throttling: bool,
     /// Seconds that provider metadata is trusted after it was fetched; `None`: as long as the memory lives.
@@ -43,6 +52,8 @@ pub struct Settings {
     pub token_optional: bool,
     /// Whether cached tokens are found that other libraries spelled differently: scopes in another case, no account for a null one (G-11).
     pub tolerant_lookups: bool,
+    /// Whether a client without an id can be built.
+    pub client_id_optional: bool,
     /// Whether personal data may appear in logs.
     pub enable_pii_log: bool,
 }
@@ -113,12 +124,17 @@ impl Default for Settings {
                 first_wait: Millis(500),
                 longest_wait: Millis::from_secs(10),
             },
+            region: Region::Unset,
+            region_fallback: true,
+            region_name: String::new(),
+            force_region: String::new(),
             throttling: true,
             metadata_lifetime: Some(crate::limits::METADATA_LIFETIME),
             aliases: AliasSource::BuiltIn,
             check_certificates: true,
             token_optional: false,
             tolerant_lookups: true,
+            client_id_optional: false,
             enable_pii_log: false,
         }
     }
@@ -132,11 +148,13 @@ impl Settings {
             attempt_timeout: Millis::from_secs(3600),
             operation_budget: Millis::from_secs(24 * 3600),
             retries: Retries::NONE,
+            region_fallback: false,
             metadata_lifetime: None,
             aliases: AliasSource::Discovered,
             check_certificates: false,
             token_optional: true,
             tolerant_lookups: false,
+            client_id_optional: true,
             ..Self::default()
         }
     }

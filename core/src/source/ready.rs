@@ -22,6 +22,10 @@ impl Source for Ready {
         Ok(())
     }
 
+    fn is_regional(&self) -> bool {
+        matches!(self.0, Some(Grant::ClientCredentials { .. }))
+    }
+
     fn obtain(&mut self, _: &mut Cx<'_>, _: &ProviderMetadata, input: Input<'_>) -> Result<Step<Grant>, Error> {
         match (self.0.take(), input) {
             (Some(grant), Input::Start) => Ok(Step::Done(grant)),

@@ -1,0 +1,64 @@
+//! `acquire_token_for_client` and `remove_tokens_for_client` (section 4.1 of the reference).
+
+use sansal::{ClientCredentials, RemoveTokensForClient};
+
+use super::Turn;
+use crate::conformance::outcome::{Outcome, Stop};
+use crate::conformance::stage::Stage;
+
+/// A token for the application itself.
+pub(super) fn acquire_token_for_client(
+    stage: &mut Stage<'_>,
+    turn: &mut Turn<'_, '_, '_, '_>,
+) -> Result<Outcome, Stop> {
+    let request = match request(turn) {
+        Ok(request) => request,
+        Err(outcome) => return Ok(outcome),
+    };
+    turn.args.finish()?;
+    let client = &stage.app(turn.on)?.client;
+    let mut flow = match request.and_then(|request| request.flow(client)) {
+        Ok(flow) => flow,
+        Err(error) => return Ok(Outcome::Failed(error.into())),
+    };
+    stage.run(turn.on, &mut flow, &mut turn.server).map(Outcome::of_token)
+}
+
+/// The request, an error of the core, or what cannot be written in Rust.
+fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Result<ClientCredentials, sansal::Error>, Outcome> {
+    let scopes = turn.args.take("scopes");
+    let scopes = scopes.texts().ok_or_else(|| Outcome::refused_by_type("scopes must be a list of texts"))?;
+    // There is no such argument: a cached token is passed over by a claims challenge only.
+    if turn.args.take("force_refresh").is_truthy() {
+        return Err(Outcome::refused_by_type("there is no force_refresh for client credentials"));
+    }
+    let fmi_path = turn.args.take_text("fmi_path")?;
+    let challenge = turn.args.take_text("claims_challenge")?;
+    let forwarded = turn.args.take_text("forwarded_client_claims")?;
+    Ok(ClientCredentials::new(&scopes).map(|mut request| {
+        if let Some(path) = &fmi_path {
+            request = request.fmi_path(path);
+        }
+        if let Some(claims) = &challenge {
+            request = request.claims_challenge(claims);
+        }
+        if let Some(claims) = &forwarded {
+            request = request.forwarded_client_claims(claims);
+        }
+        request
+    }))
+}
+
+/// Forgets the application's own tokens.
+pub(super) fn remove_tokens_for_client(
+    stage: &mut Stage<'_>,
+    turn: &mut Turn<'_, '_, '_, '_>,
+) -> Result<Outcome, Stop> {
+    turn.args.finish()?;
+    stage.app(turn.on)?;
+    Ok(match stage.run(turn.on, &mut RemoveTokensForClient::new(), &mut turn.server)? {
+        Ok(Ok(())) => Outcome::NONE,
+        Ok(Err(why)) => return Err(Stop::Different(why.to_string())),
+        Err(error) => Outcome::Failed(error.into()),
+    })
+}

@@ -1,0 +1,97 @@
+//! One function a call of the recordings, each of which does it with the core. A call that is not in the table is not
+//! built yet, and its recordings are not supported.
+
+mod client_credentials;
+mod functions;
+mod init;
+mod token_cache;
+
+use std::collections::BTreeMap;
+
+use super::arguments::Argument;
+use super::outcome::{Outcome, Stop};
+use super::server::Server;
+use super::stage::Stage;
+
+/// A call of the recordings, done with the core.
+pub type Call = fn(&mut Stage<'_>, &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop>;
+
+const CALLS: &[(&str, Call)] = &[
+    ("__init__", init::init),
+    ("acquire_token_for_client", client_credentials::acquire_token_for_client),
+    ("remove_tokens_for_client", client_credentials::remove_tokens_for_client),
+    ("decode_part", functions::decode_part),
+    ("decode_id_token", functions::decode_id_token),
+    ("extract_certs", functions::extract_certs),
+    ("token_cache.add", token_cache::add),
+    ("token_cache.search", token_cache::search),
+    ("token_cache.find", token_cache::search),
+    ("token_cache.modify", token_cache::modify),
+    ("token_cache.update_rt", token_cache::update_rt),
+    ("token_cache.remove_rt", token_cache::remove_rt),
+    ("token_cache.remove_at", token_cache::remove_at),
+    ("token_cache.remove_idt", token_cache::remove_idt),
+    ("token_cache.remove_account", token_cache::remove_account),
+    ("token_cache.serialize", token_cache::serialize),
+    ("token_cache.deserialize", token_cache::deserialize),
+    ("token_cache.has_state_changed", token_cache::has_state_changed),
+];
+
+pub use token_cache::whole as whole_cache;
+
+/// The function of a call, where it is built.
+pub fn named(name: &str) -> Option<Call> {
+    CALLS.iter().find(|(known, _)| *known == name).map(|(_, call)| *call)
+}
+
+/// One call: on which application, with what, and the servers it will meet.
+#[derive(Debug)]
+pub struct Turn<'a, 't, 'm, 'r> {
+    /// Which application.
+    pub on: &'a str,
+    /// The arguments, read.
+    pub args: Arguments,
+    /// The servers.
+    pub server: Server<'t, 'm, 'r>,
+}
+
+/// Arguments by name. Each is to be taken; one that is left over is not supported.
+#[derive(Debug)]
+pub struct Arguments(BTreeMap<String, Argument>);
+
+impl Arguments {
+    /// From what was read.
+    pub fn new(arguments: BTreeMap<String, Argument>) -> Self {
+        Self(arguments)
+    }
+
+    /// Takes an argument; one that was not passed is `None`.
+    pub fn take(&mut self, name: &str) -> Argument {
+        self.0.remove(name).unwrap_or(Argument::None)
+    }
+
+    /// Whether an argument was passed.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Takes a text that may be absent. Anything else is not writable in Rust.
+    pub fn take_text(&mut self, name: &str) -> Result<Option<String>, Outcome> {
+        match self.take(name) {
+            Argument::None => Ok(None),
+            Argument::Text(text) => Ok(Some(text)),
+            _ => Err(Outcome::refused_by_type(&format!("{name} must be a text"))),
+        }
+    }
+
+    /// Says that all arguments are taken.
+    ///
+    /// # Errors
+    /// One is left: the call has it in the reference, but not here.
+    pub fn finish(&self) -> Result<(), Stop> {
+        match self.0.keys().next() {
+            Some(name) => Err(Stop::Unsupported(format!("the argument {name}"))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What a decision of the design changes in the recordings: rules, each with its reason, and which of them were needed.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::matching::Place;
+
+/// The rules of `deviations.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    #[serde(default, rename = "rule")]
+    rules: Vec<Rule>,
+}
+
+/// One rule.
+#[derive(Debug, Deserialize)]
+pub struct Rule {
+    /// The fact in section 14 of the reference (`G-20`) or the decision of the design (`decision 13`).
+    pub id: String,
+    /// Why ours differs, in one sentence.
+    pub why: String,
+    /// The one recording that it is for, where no rule can say it.
+    pub transcript: Option<String>,
+    #[serde(flatten)]
+    kind: Kind,
+}
+
+/// What the player may do.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// Two texts at a place count as the same if they are after a normalisation.
+    Normalise(Normalise),
+    /// A recorded request may be missing.
+    AbsentRequest(AbsentRequest),
+    /// A request may be sent again that the reference answered by itself; it gets the answer it got before.
+    RepeatedRequest(RepeatedRequest),
+    /// A call that raised may give something else.
+    Outcome(OutcomeRule),
+    /// An error may come at an earlier call than in the recording.
+    Earlier(Earlier),
+    /// A member of a cache entry may still stand where it stood before.
+    KeptMembers(KeptMembers),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Normalise {
+    at: String,
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    StripPadding,
+    StripWhiteSpace,
+    CollapseSlashes,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AbsentRequest {
+    call: Vec<String>,
+    method: String,
+    url: String,
+    #[serde(default)]
+    query: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RepeatedRequest {
+    call: Vec<String>,
+    /// The earlier answer has this header and a status of success.
+    header: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutcomeRule {
+    call: Vec<String>,
+    raises: String,
+    gives: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Earlier {
+    call: String,
+    errors: Vec<String>,
+    later: Vec<String>,
+    /// Whether it is the cache that could not be read, so that it is not there afterwards either.
+    #[serde(default)]
+    refuses_cache: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeptMembers {
+    /// The calls that store a response.
+    call: Vec<String>,
+    at: String,
+    members: Vec<String>,
+}
+
+impl Rules {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let rules: Self = toml::from_str(text).map_err(|why| why.to_string())?;
+        match rules.rules.iter().find(|rule| rule.id.trim().is_empty() || rule.why.trim().is_empty()) {
+            Some(rule) => Err(format!("a rule ({:?}) lacks its id or its reason", rule.id)),
+            None => Ok(rules),
+        }
+    }
+
+    /// All rules, in the order of the file.
+    pub fn list(&self) -> &[Rule] {
+        &self.rules
+    }
+}
+
+/// The rules that one replay may use, and those that it needed.
+#[derive(Clone, Debug)]
+pub struct Allowance<'r> {
+    rules: &'r [Rule],
+    transcript: &'r str,
+    used: RefCell<BTreeSet<usize>>,
+    caches: Rc<RefCell<Vec<Value>>>,
+}
+
+impl Allowance<'static> {
+    /// No rule at all.
+    pub fn none() -> Self {
+        Self { rules: &[], transcript: "", used: RefCell::default(), caches: Rc::default() }
+    }
+}
+
+impl<'r> Allowance<'r> {
+    /// All rules, for this recording.
+    pub fn new(rules: &'r Rules, transcript: &'r str) -> Self {
+        Self { rules: &rules.rules, transcript, used: RefCell::default(), caches: Rc::default() }
+    }
+
+    /// The rules that were needed, by their place in the file.
+    pub fn used(&self) -> BTreeSet<usize> {
+        self.used.borrow().clone()
+    }
+
+    fn applies(&self, rule: &Rule) -> bool {
+        rule.transcript.as_deref().is_none_or(|name| name == self.transcript)
+    }
+
+    /// Uses the first rule that says yes.
+    fn any(&self, allows: impl Fn(&Kind) -> bool) -> bool {
+        let found = self.rules.iter().position(|rule| self.applies(rule) && allows(&rule.kind));
+        self.used.borrow_mut().extend(found);
+        found.is_some()
+    }
+
+    /// Whether two texts that differ count as the same here.
+    pub fn same(&self, at: &Place, want: &str, got: &str) -> bool {
+        self.any(|kind| match kind {
+            Kind::Normalise(rule) => at.is(&rule.at) && rule.how.apply(want) == rule.how.apply(got),
+            _ => false,
+        })
+    }
+
+    /// Whether a recorded cache that is no object counts as the empty one that was seen: it was refused when it was read.
+    pub fn is_refused(&self, at: &Place, want: &Value, got: &Value) -> bool {
+        let empty = got.as_object().is_some_and(|members| members.is_empty());
+        let refused = |rule: &Rule| matches!(&rule.kind, Kind::Earlier(Earlier { refuses_cache: true, .. }));
+        let refuses = || self.used.borrow().iter().filter_map(|at| self.rules.get(*at)).any(refused);
+        at.is("cache_after") && !want.is_object() && empty && refuses()
+    }
+
+    /// Whether a recorded request of this call may be missing.
+    pub fn may_omit(&self, call: &str, method: &str, url: &str, query: &BTreeMap<String, Value>) -> bool {
+        self.any(|kind| match kind {
+            Kind::AbsentRequest(rule) => {
+                names(&rule.call, call)
+                    && rule.method == method
+                    && glob(&rule.url, url)
+                    && rule.query.iter().all(|(name, value)| query.get(name).and_then(Value::as_str) == Some(value))
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a request that is not recorded may get the answer of an earlier one, which had these header names.
+    pub fn may_repeat(&self, call: &str, status: u16, headers: &BTreeMap<String, String>) -> bool {
+        self.any(|kind| match kind {
+            Kind::RepeatedRequest(rule) => {
+                names(&rule.call, call)
+                    && (200..300).contains(&status)
+                    && headers.keys().any(|name| name.eq_ignore_ascii_case(&rule.header))
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a call that raised this class may give this value.
+    pub fn may_give(&self, call: &str, raises: &str, value: &Value) -> bool {
+        self.any(|kind| match kind {
+            Kind::Outcome(rule) => {
+                names(&rule.call, call)
+                    && rule.raises == raises
+                    && rule.gives.iter().all(|(name, wanted)| value.get(name) == Some(wanted))
+            }
+            _ => false,
+        })
+    }
+
+    /// The later calls that may raise what came at this one.
+    pub fn earlier(&self, call: &str, error: &str) -> Option<Vec<String>> {
+        let is = |kind: &Kind| match kind {
+            Kind::Earlier(rule) if rule.call == call && names(&rule.errors, error) => Some(rule.later.clone()),
+            _ => None,
+        };
+        let found = self.rules.iter().filter(|rule| self.applies(rule)).find_map(|rule| is(&rule.kind))?;
+        self.any(|kind| is(kind).is_some()).then_some(found)
+    }
+
+    /// Notes what the cache looks like before a call.
+    pub fn remember_cache(&self, call: &str, cache: impl FnOnce() -> Value) {
+        if self.rules.iter().any(|rule| matches!(&rule.kind, Kind::KeptMembers(rule) if names(&rule.call, call))) {
+            self.caches.borrow_mut().push(cache());
+        }
+    }
+
+    /// Whether an entry of the cache may have this member beside the recorded ones: it had it before a response was stored.
+    pub fn may_keep(&self, at: &Place, member: &str, value: &Value) -> bool {
+        let stood = |cache: &Value| at.inside(cache).and_then(|entry| entry.get(member)) == Some(value);
+        self.any(|kind| match kind {
+            Kind::KeptMembers(rule) => {
+                at.is(&rule.at) && names(&rule.members, member) && self.caches.borrow().iter().any(stood)
+            }
+            _ => false,
+        })
+    }
+}
+
+impl How {
+    fn apply(self, text: &str) -> String {
+        match self {
+            Self::StripPadding => text.trim_end_matches('=').to_string(),
+            Self::StripWhiteSpace => text.chars().filter(|c| !c.is_ascii_whitespace()).collect(),
+            Self::CollapseSlashes => match text.split_once("://") {
+                None => text.to_string(),
+                Some((scheme, rest)) => {
+                    let mut rest = rest.to_string();
+                    while rest.contains("//") {
+                        rest = rest.replace("//", "/");
+                    }
+                    format!("{scheme}://{rest}")
+                }
+            },
+        }
+    }
+}
+
+/// Whether a list names something; `*` at the end of an item stands for any rest.
+pub fn names(list: &[String], name: &str) -> bool {
+    list.iter().any(|item| match item.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => item == name,
+    })
+}
+
+/// Whether a pattern means an address; `*` stands for anything but a slash.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (patterns, parts) = (pattern.split('/'), text.split('/'));
+    patterns.clone().count() == parts.clone().count() && patterns.zip(parts).all(|(p, part)| p == "*" || p == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_read_strictly() {
+        let cases = [
+            ("", Some(0)),
+            ("[[rule]]\nid='G-20'\nwhy='x'\n[rule.normalise]\nat='request.url'\nhow='collapse_slashes'", Some(1)),
+            ("[[rule]]\nid='G-20'\nwhy=''\n[rule.normalise]\nat='request.url'\nhow='collapse_slashes'", None),
+            ("[[rule]]\nid='G-20'\nwhy='x'\n[rule.normalise]\nat='request.url'\nhow='guess'", None),
+            ("[[rule]]\nid='G-20'\nwhy='x'\n[rule.normalise]\nat='request.url'\nhow='strip_padding'\nmore=1", None),
+            ("[[rule]]\nid='G-20'\nwhy='x'", None),
+            ("[[rule]]\nid='G-20'\nwhy='x'\n[rule.anything_goes]\n", None),
+            ("[[rules]]\nid='G-20'", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Rules::parse(text).ok().map(|rules| rules.list().len()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_used_rules_count() {
+        let text = "[[rule]]\nid='a'\nwhy='x'\n[rule.normalise]\nat='x'\nhow='strip_white_space'\n\
+                    [[rule]]\nid='b'\nwhy='x'\ntranscript='t'\n[rule.normalise]\nat='x'\nhow='strip_padding'";
+        let rules = Rules::parse(text).unwrap();
+        let allowance = Allowance::new(&rules, "u");
+        assert!(!allowance.same(&Place::new("y"), "a b", "ab"));
+        assert!(!allowance.same(&Place::new("x"), "ab=", "ab"));
+        assert!(allowance.used().is_empty());
+        assert!(allowance.same(&Place::new("x"), "a b", "ab"));
+        assert_eq!(allowance.used(), BTreeSet::from([0]));
+        assert!(Allowance::new(&rules, "t").same(&Place::new("x"), "ab=", "ab"));
+    }
+
+    #[test]
+    fn patterns() {
+        assert!(glob("https://*/a/b", "https://h/a/b") && !glob("https://*/a/b", "https://h/x/a/b"));
+        assert!(names(&["Config.*".into()], "Config.Scope") && !names(&["Config".into()], "Config.Scope"));
+        assert_eq!(How::CollapseSlashes.apply("https://a//b///c"), "https://a/b/c");
+    }
+}

@@ -1,0 +1,133 @@
+//! Plays one recording: step by step, everything compared, the rules tried only after it failed without them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use sansal::cache::TokenCache;
+use sansal::time::UnixTime;
+
+use super::arguments::Spelling;
+use super::calls::{self, Arguments, Turn};
+use super::deviations::{Allowance, Rules, names};
+use super::matching::Matching;
+use super::outcome::{Outcome, Stop};
+use super::server::Server;
+use super::stage::{Pending, Stage};
+use super::transcript::{Action, Transcript};
+
+/// What came of a replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything is as recorded.
+    Passed,
+    /// Everything is as recorded but for these rules, by their place in the file.
+    Deviating(BTreeSet<usize>),
+    /// The first difference.
+    Failed(String),
+    /// What the recording needs and is not built.
+    Unsupported(String),
+}
+
+/// Plays a recording.
+pub fn play(transcript: &Transcript, certs: &Path, rules: &Rules) -> Verdict {
+    let without = match replay_caught(transcript, certs, Allowance::none()) {
+        Ok(_) => return Verdict::Passed,
+        Err(Stop::Unsupported(why)) => return Verdict::Unsupported(why),
+        Err(Stop::Different(difference)) => difference,
+    };
+    match replay_caught(transcript, certs, Allowance::new(rules, &transcript.name)) {
+        Ok(used) if !used.is_empty() => Verdict::Deviating(used),
+        Ok(_) => Verdict::Failed(without),
+        Err(Stop::Unsupported(why)) => Verdict::Unsupported(why),
+        Err(Stop::Different(difference)) => Verdict::Failed(difference),
+    }
+}
+
+/// A panic of the core is a failure of the recording, and of the promise never to panic.
+fn replay_caught(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Result<BTreeSet<usize>, Stop> {
+    let played = catch_unwind(AssertUnwindSafe(|| replay(transcript, certs, allowance)));
+    played.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(Stop::Different(format!("a panic: {}", text.unwrap_or("without words"))))
+    })
+}
+
+fn replay(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Result<BTreeSet<usize>, Stop> {
+    if let Some(step) = transcript.steps.iter().find(|step| calls::named(&step.action.call).is_none()) {
+        return Err(Stop::Unsupported(format!("the call {}", step.action.call)));
+    }
+    let before = transcript.cache_before.as_ref().map_or("", |text| text.as_str());
+    let cache =
+        TokenCache::from_json(before.as_bytes()).map_err(|why| Stop::malformed(format!("cache_before: {why}")))?;
+    let others = transcript.other_apps.iter().map(|(name, app)| (name.as_str(), app));
+    let apps: BTreeMap<_, _> = transcript.app.iter().map(|app| ("app", app)).chain(others).collect();
+    let mut stage = Stage::new(apps, &transcript.env, Spelling::new(certs), cache, UnixTime(transcript.clock));
+    let mut matching = Matching::new(certs.to_path_buf(), allowance);
+    let mut played = Vec::new();
+    let mut pending: Vec<Pending> = Vec::new();
+    for (index, step) in transcript.steps.iter().enumerate() {
+        let action = &step.action;
+        let within = |stop: Stop| match stop {
+            Stop::Different(difference) => Stop::Different(format!("step {index} ({}): {difference}", action.call)),
+            unsupported => unsupported,
+        };
+        stage.advance(action.advance_clock);
+        matching.allowance.remember_cache(&action.call, || calls::whole_cache(&stage.cache).unwrap_or_default());
+        let outcome = match pending.iter().find(|pending| pending.concerns(action)) {
+            Some(pending) => Outcome::Failed(pending.failure.clone()),
+            None => {
+                let server = Server::new(&step.exchanges, &action.call, &mut played, &mut matching);
+                perform(&mut stage, action, server).map_err(within)?
+            }
+        };
+        let (waits, callbacks) = stage.take_events();
+        if let Some((failure, later)) = step.expected.comes_earlier(&action.call, &outcome, &matching) {
+            pending.push(Pending { subject: subject(action), failure, later });
+            continue;
+        }
+        let compared = step.expected.compare(&action.call, &outcome, &waits, &callbacks, &mut matching);
+        compared.map_err(|why| within(Stop::Different(why.0)))?;
+        if step.expected.raised() {
+            pending.retain(|pending| !pending.concerns(action));
+        }
+    }
+    if let Some(pending) = pending.first() {
+        return Err(Stop::Different(format!(
+            "{} failed and the recording never does: {}",
+            pending.subject, pending.failure.message
+        )));
+    }
+    let after = calls::whole_cache(&stage.cache).map_err(Stop::Different)?;
+    transcript.cache_after.compare(&after, &mut matching).map_err(|why| Stop::Different(why.0))?;
+    Ok(matching.allowance.used())
+}
+
+fn perform(stage: &mut Stage<'_>, action: &Action, server: Server<'_, '_, '_>) -> Result<Outcome, Stop> {
+    let Some(call) = calls::named(&action.call) else {
+        return Err(Stop::Unsupported(format!("the call {}", action.call)));
+    };
+    let mut args = BTreeMap::new();
+    for (name, value) in &action.args {
+        let value = server.matching.resolve(value).map_err(|why| Stop::malformed(why.0))?;
+        args.insert(name.clone(), stage.spelling.read(&value)?);
+    }
+    let mut turn = Turn { on: &action.on, args: Arguments::new(args), server };
+    let outcome = call(stage, &mut turn)?;
+    turn.server.finish()?;
+    Ok(outcome)
+}
+
+/// Whom a call is about.
+fn subject(action: &Action) -> String {
+    match action.call.split_once('.') {
+        Some((object, _)) => object.to_string(),
+        None => action.on.clone(),
+    }
+}
+
+impl Pending {
+    fn concerns(&self, action: &Action) -> bool {
+        subject(action) == self.subject && names(&self.later, &action.call)
+    }
+}

@@ -1,0 +1,146 @@
+//! Plays the servers of one call: compares each request with the recording, in order, and answers as recorded.
+
+use base64ct::{Base64, Encoding};
+use sansal::http::{Request, ServerTrust};
+use serde_json::{Map, Value, json};
+
+use super::matching::{Matching, Mismatch, fields, hex};
+use super::outcome::Stop;
+use super::transcript::{Answer, Exchange};
+
+/// A request as the recordings describe them.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Without the query.
+    pub url: String,
+    /// The decoded query.
+    pub query: Map<String, Value>,
+    /// The headers of the library's own; names in lower case.
+    pub headers: Map<String, Value>,
+    /// The decoded fields of a form.
+    pub form: Option<Value>,
+    /// Any other body.
+    pub body: Option<Value>,
+    /// The thumbprint that the server is checked against.
+    pub tls_pin_sha1: Option<Value>,
+}
+
+impl Sent {
+    /// From a request of the core.
+    ///
+    /// # Errors
+    /// A header or field that comes twice, which the recordings cannot describe.
+    pub fn new(request: &Request) -> Result<Self, Mismatch> {
+        let twice = |what: &str| Mismatch(format!("request.{what}: a name comes twice"));
+        let mut headers = Map::new();
+        for header in &request.headers {
+            if headers.insert(header.name.to_ascii_lowercase(), json!(header.value.expose())).is_some() {
+                return Err(twice("headers"));
+            }
+        }
+        let mut sent = Self {
+            method: request.method.as_str().to_string(),
+            url: request.endpoint.origin().to_string() + request.endpoint.path(),
+            query: fields(request.endpoint.query().unwrap_or_default()).ok_or_else(|| twice("query"))?,
+            headers,
+            form: None,
+            body: None,
+            tls_pin_sha1: match &request.server {
+                ServerTrust::System => None,
+                ServerTrust::Thumbprint(thumbprint) => Some(json!(hex(thumbprint))),
+            },
+        };
+        if let Some(body) = &request.body {
+            let bytes = body.bytes.expose();
+            match std::str::from_utf8(bytes) {
+                Ok(text) if body.content_type.starts_with("application/x-www-form-urlencoded") => {
+                    sent.form = Some(Value::Object(fields(text).ok_or_else(|| twice("form"))?));
+                }
+                Ok(text) => sent.body = Some(json!(text)),
+                Err(_) => sent.body = Some(json!({ "not UTF-8": Base64::encode_string(bytes) })),
+            }
+        }
+        Ok(sent)
+    }
+}
+
+/// The servers during one call.
+#[derive(Debug)]
+pub struct Server<'t, 'm, 'r> {
+    exchanges: &'t [Exchange],
+    next: usize,
+    call: &'t str,
+    played: &'m mut Vec<&'t Exchange>,
+    /// What is known in this replay.
+    pub matching: &'m mut Matching<'r>,
+}
+
+impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
+    /// The servers of a call; `played` are the exchanges of the calls before it.
+    pub fn new(
+        exchanges: &'t [Exchange],
+        call: &'t str,
+        played: &'m mut Vec<&'t Exchange>,
+        matching: &'m mut Matching<'r>,
+    ) -> Self {
+        Self { exchanges, next: 0, call, played, matching }
+    }
+
+    /// The answer to a request that is sent so many seconds after the start of the scenario.
+    ///
+    /// # Errors
+    /// The request is not the recorded one.
+    pub fn answer(&mut self, request: &Request, at: f64) -> Result<&'t Answer, Stop> {
+        let sent = Sent::new(request).map_err(|why| Stop::Different(why.0))?;
+        let Some(first) = self.exchanges.get(self.next) else { return self.beyond(&sent) };
+        let before = self.matching.snapshot();
+        let difference = match compare(first, &sent, at, self.matching) {
+            Ok(()) => {
+                self.next = self.next.saturating_add(1);
+                self.played.push(first);
+                return Ok(&first.response);
+            }
+            Err(difference) => difference,
+        };
+        self.matching.restore(before);
+        // A rule may say that the recorded request is not sent at all; then this one is the next.
+        if first.request.may_be_absent(self.call, self.matching) {
+            self.next = self.next.saturating_add(1);
+            return self.answer(request, at);
+        }
+        Err(Stop::Different(format!("request {} ({}): {difference}", self.next, first.request.title())))
+    }
+
+    /// A request that is not recorded.
+    fn beyond(&mut self, sent: &Sent) -> Result<&'t Answer, Stop> {
+        let earlier = self.played.iter().rev().find(|exchange| exchange.request.is_to(sent));
+        if let Some(earlier) = earlier
+            && let Answer::Response(response) = &earlier.response
+            && self.matching.allowance.may_repeat(self.call, response.status, &response.headers)
+        {
+            return Ok(&earlier.response);
+        }
+        Err(Stop::Different(format!("a request too many: {} {}", sent.method, sent.url)))
+    }
+
+    /// Says that the call is over.
+    ///
+    /// # Errors
+    /// A recorded request was not sent.
+    pub fn finish(&mut self) -> Result<(), Stop> {
+        while let Some(exchange) = self.exchanges.get(self.next) {
+            if !exchange.request.may_be_absent(self.call, self.matching) {
+                return Err(Stop::Different(format!("a request is missing: {}", exchange.request.title())));
+            }
+            self.next = self.next.saturating_add(1);
+        }
+        Ok(())
+    }
+}
+
+fn compare(exchange: &Exchange, sent: &Sent, at: f64, matching: &mut Matching<'_>) -> Result<(), Mismatch> {
+    exchange.request.compare(sent, matching)?;
+    if exchange.at == at { Ok(()) } else { Err(Mismatch(format!("at: want {}, got {at}", exchange.at))) }
+}

@@ -1,0 +1,10 @@
+//! Everything about sansal that is tested from outside: recorded conversations, real servers, hosts.
+#![forbid(unsafe_code)]
+
+pub mod conformance;
+pub mod hosts;
+
+/// The README's code, compiled as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
