@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sansal::jose::Compact;
-use sansal::json::Members;
+use sansal::json::{self, Members};
+use sansal::limits::MAX_RESPONSE;
 use sansal_std::Secret;
 use serde_json::{Map, Value, json};
 
@@ -19,17 +20,24 @@ const DATES: [&str; 5] = ["exp", "nbf", "iat", "auth_time", "updated_at"];
 /// What to decode.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A file with the token; - or nothing: standard input.
+    /// A file with the token, or with the JSON that `sansal token --json` prints; - or nothing: standard input.
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let text = Secret::new(input::text(&arguments.file)?);
-    let decoded = decode(text.expose().trim())?;
+    let decoded = decode(token_in(text.expose().trim()).expose())?;
     output::print_json(&decoded)?;
     let _ = writeln!(io::stderr(), "sansal: not verified: anybody can write such a token");
     Ok(())
+}
+
+/// The token itself, or the access token in what `sansal token --json` prints.
+fn token_in(text: &str) -> Secret {
+    let members = json::parse_object(text.as_bytes(), MAX_RESPONSE).ok();
+    let inside = members.as_ref().and_then(|members| members.text("access_token"));
+    Secret::from(inside.unwrap_or(text))
 }
 
 fn decode(token: &str) -> Result<Value, Failure> {
@@ -43,7 +51,7 @@ fn decode(token: &str) -> Result<Value, Failure> {
 }
 
 fn object(members: &Members) -> Value {
-    members.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect::<Map<_, _>>().into()
+    members.as_map().clone().into()
 }
 
 /// A NumericDate (RFC 7519 s2), which may have a fraction.

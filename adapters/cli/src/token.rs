@@ -9,7 +9,7 @@ use sansal_std::{
     CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment, ProxyChoice,
     Secret, Token, TokenSource,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::failure::Failure;
@@ -193,8 +193,7 @@ fn credential(arguments: &Arguments) -> Result<Option<Given<'_>>, Failure> {
 }
 
 fn whole(token: &Token) -> Value {
-    let mut members: Map<String, Value> =
-        token.members().iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    let mut members = token.members().as_map().clone();
     members.insert("expires_on".to_owned(), token.expires_on().0.into());
     if let Some(at) = token.refresh_on() {
         members.insert("refresh_on".to_owned(), at.0.into());

@@ -250,7 +250,10 @@ fn decode() {
     let token = "eyJhbGciOiJub25lIn0.eyJleHAiOjk1MTc4MjQwMH0.";
     let folder = Folder::new("decode");
     let file = folder.file("token", token);
-    for (arguments, input) in [(vec!["decode"], token), (vec!["decode", "-"], token), (vec!["decode", &file], "")] {
+    let json = json!({ "access_token": token }).to_string();
+    let cases = [("", token), ("-", token), ("-", &json), (&*file, "")];
+    for (argument, input) in cases {
+        let arguments: Vec<&str> = ["decode", argument].into_iter().filter(|a| !a.is_empty()).collect();
         let ran = sansal(&arguments, &[], input);
         assert_eq!(ran.code, 0);
         let expected = json!({

@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod asks;
+mod builder;
 mod certificate;
 mod clock;
 mod confidential;
@@ -50,9 +51,10 @@ mod setup;
 mod ureq_client;
 
 pub use asks::{Asks, AssertionContext, NoAsks};
+pub use builder::ConfidentialClientBuilder;
 pub use certificate::CertificateCredential;
 pub use clock::{SystemClock, Time, platform};
-pub use confidential::{ConfidentialClient, ConfidentialClientBuilder};
+pub use confidential::ConfidentialClient;
 pub use driver::Driver;
 pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use http::{HttpClient, HttpResponse};

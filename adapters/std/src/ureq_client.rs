@@ -52,7 +52,7 @@ struct Roots {
 }
 
 /// Which proxy requests go through. Never those to loopback and the metadata address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum ProxyChoice {
     /// What `ALL_PROXY`, `HTTPS_PROXY` and `HTTP_PROXY` say, upper or lower case, but for the hosts in `NO_PROXY`.
     #[default]
@@ -218,6 +218,17 @@ impl fmt::Debug for UreqClient {
             .field("extra_roots", &self.roots.extra.len())
             .field("proxy", &self.proxy.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+/// Without the address: it may have a password in it.
+impl fmt::Debug for ProxyChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Environment => "Environment",
+            Self::None => "None",
+            Self::Address(_) => "Address(..)",
+        })
     }
 }
 

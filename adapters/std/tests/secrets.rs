@@ -157,12 +157,14 @@ fn debug_of_all_types() {
     let environment = Environment::from_lookup(|name| Ok(Some(format!("planted-{name}")))).unwrap_err();
     let secret_only = |name: &str| name == "AZURE_CLIENT_SECRET" || name == "AZURE_CLIENT_CERTIFICATE_PASSWORD";
     let filled = Environment::from_lookup(|name| Ok(secret_only(name).then(|| "planted".to_owned()))).unwrap();
-    let proxy = UreqClient::builder().proxy(ProxyChoice::Address("http://user:planted@p.example:1".into()));
+    let choice = ProxyChoice::Address("http://user:planted@p.example:1".into());
+    let proxy = UreqClient::builder().proxy(choice.clone());
     let response = HttpResponse { headers: cookies(), ..HttpResponse::new(200, "planted") };
     let certificate = CertificateCredential::pem(b"planted").passphrase("planted");
     let texts = [
         environment.to_string(),
         format!("{filled:?}"),
+        format!("{choice:?}"),
         format!("{proxy:?}"),
         format!("{:?}", proxy.build().unwrap()),
         format!("{response:?}"),
