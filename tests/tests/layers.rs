@@ -67,13 +67,26 @@ fn sources() -> Vec<(String, String)> {
     files(&core(), &mut paths);
     paths.sort();
     assert!(paths.len() > 30, "the core's sources are where they should be");
-    paths
+    let all: Vec<(String, String)> = paths
         .into_iter()
         .map(|path| {
             let name = path.strip_prefix(core()).unwrap().to_string_lossy().replace('\\', "/");
             (name, fs::read_to_string(&path).unwrap())
         })
-        .collect()
+        .collect();
+    let of_tests: BTreeSet<String> = all.iter().flat_map(|(file, text)| test_modules(file, text)).collect();
+    all.into_iter().filter(|(file, _)| !of_tests.contains(file)).collect()
+}
+
+/// Files that exist for tests only: those that a `mod` under `#[cfg(test)]` names.
+fn test_modules(file: &str, text: &str) -> Vec<String> {
+    let folder = match file.strip_suffix("mod.rs") {
+        Some(folder) => folder.to_string(),
+        None => format!("{}/", file.trim_end_matches(".rs")),
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let named = lines.windows(2).filter(|pair| pair[0].trim() == "#[cfg(test)]");
+    named.filter_map(|pair| Some(format!("{folder}{}.rs", pair[1].strip_prefix("mod ")?.strip_suffix(';')?))).collect()
 }
 
 /// The code of a file without its tests and comments: tests may look down, comments may link anywhere.

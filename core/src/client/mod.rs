@@ -152,7 +152,7 @@ impl ClientBuilder {
     /// # Errors
     /// [`Error::Config`] says what does not fit.
     pub fn build(self) -> Result<Client, Error> {
-        if self.client_id.is_empty() {
+        if self.client_id.is_empty() && !self.settings.client_id_optional {
             return Err(Config::ClientId.into());
         }
         let texts = [

@@ -52,6 +52,8 @@ pub struct Settings {
     pub token_optional: bool,
     /// Whether cached tokens are found that other libraries spelled differently: scopes in another case, no account for a null one (G-11).
     pub tolerant_lookups: bool,
+    /// Whether a client without an id can be built.
+    pub client_id_optional: bool,
     /// Whether personal data may appear in logs.
     pub enable_pii_log: bool,
 }
@@ -132,6 +134,7 @@ impl Default for Settings {
             check_certificates: true,
             token_optional: false,
             tolerant_lookups: true,
+            client_id_optional: false,
             enable_pii_log: false,
         }
     }
@@ -151,6 +154,7 @@ impl Settings {
             check_certificates: false,
             token_optional: true,
             tolerant_lookups: false,
+            client_id_optional: true,
             ..Self::default()
         }
     }

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::matching::Place;
+use super::place::Place;
 
 /// The rules of `deviations.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -43,10 +44,8 @@ enum Kind {
     Outcome(OutcomeRule),
     /// An error may come at an earlier call than in the recording.
     Earlier(Earlier),
-    /// An object may have more members.
-    MoreMembers(MoreMembers),
-    /// An object may lack members that are objects with these members.
-    FewerMembers(FewerMembers),
+    /// A member of a cache entry may still stand where it stood before.
+    KeptMembers(KeptMembers),
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,8 +61,6 @@ enum How {
     StripPadding,
     StripWhiteSpace,
     CollapseSlashes,
-    /// Not of a text: what is no object counts as an empty one.
-    OnlyObjects,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,20 +95,18 @@ struct Earlier {
     call: String,
     errors: Vec<String>,
     later: Vec<String>,
+    /// Whether it is the cache that could not be read, so that it is not there afterwards either.
+    #[serde(default)]
+    refuses_cache: bool,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MoreMembers {
+struct KeptMembers {
+    /// The calls that store a response.
+    call: Vec<String>,
     at: String,
     members: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FewerMembers {
-    at: String,
-    having: Vec<String>,
 }
 
 impl Rules {
@@ -139,19 +134,20 @@ pub struct Allowance<'r> {
     rules: &'r [Rule],
     transcript: &'r str,
     used: RefCell<BTreeSet<usize>>,
+    caches: Rc<RefCell<Vec<Value>>>,
 }
 
 impl Allowance<'static> {
     /// No rule at all.
     pub fn none() -> Self {
-        Self { rules: &[], transcript: "", used: RefCell::default() }
+        Self { rules: &[], transcript: "", used: RefCell::default(), caches: Rc::default() }
     }
 }
 
 impl<'r> Allowance<'r> {
     /// All rules, for this recording.
     pub fn new(rules: &'r Rules, transcript: &'r str) -> Self {
-        Self { rules: &rules.rules, transcript, used: RefCell::default() }
+        Self { rules: &rules.rules, transcript, used: RefCell::default(), caches: Rc::default() }
     }
 
     /// The rules that were needed, by their place in the file.
@@ -178,15 +174,12 @@ impl<'r> Allowance<'r> {
         })
     }
 
-    /// Whether a recorded value that is no object counts as the empty object that was seen.
-    pub fn is_none(&self, at: &Place, want: &Value, got: &Value) -> bool {
+    /// Whether a recorded cache that is no object counts as the empty one that was seen: it was refused when it was read.
+    pub fn is_refused(&self, at: &Place, want: &Value, got: &Value) -> bool {
         let empty = got.as_object().is_some_and(|members| members.is_empty());
-        self.any(|kind| match kind {
-            Kind::Normalise(Normalise { at: place, how: How::OnlyObjects }) => {
-                at.is(place) && !want.is_object() && empty
-            }
-            _ => false,
-        })
+        let refused = |rule: &Rule| matches!(&rule.kind, Kind::Earlier(Earlier { refuses_cache: true, .. }));
+        let refuses = || self.used.borrow().iter().filter_map(|at| self.rules.get(*at)).any(refused);
+        at.is("cache_after") && !want.is_object() && empty && refuses()
     }
 
     /// Whether a recorded request of this call may be missing.
@@ -236,18 +229,20 @@ impl<'r> Allowance<'r> {
         self.any(|kind| is(kind).is_some()).then_some(found)
     }
 
-    /// Whether an object may have this member beside the recorded ones.
-    pub fn may_add(&self, at: &Place, member: &str) -> bool {
-        self.any(|kind| match kind {
-            Kind::MoreMembers(rule) => at.is(&rule.at) && names(&rule.members, member),
-            _ => false,
-        })
+    /// Notes what the cache looks like before a call.
+    pub fn remember_cache(&self, call: &str, cache: impl FnOnce() -> Value) {
+        if self.rules.iter().any(|rule| matches!(&rule.kind, Kind::KeptMembers(rule) if names(&rule.call, call))) {
+            self.caches.borrow_mut().push(cache());
+        }
     }
 
-    /// Whether an object may lack this recorded member.
-    pub fn may_lack(&self, at: &Place, value: &Value) -> bool {
+    /// Whether an entry of the cache may have this member beside the recorded ones: it had it before a response was stored.
+    pub fn may_keep(&self, at: &Place, member: &str, value: &Value) -> bool {
+        let stood = |cache: &Value| at.inside(cache).and_then(|entry| entry.get(member)) == Some(value);
         self.any(|kind| match kind {
-            Kind::FewerMembers(rule) => at.is(&rule.at) && rule.having.iter().all(|name| value.get(name).is_some()),
+            Kind::KeptMembers(rule) => {
+                at.is(&rule.at) && names(&rule.members, member) && self.caches.borrow().iter().any(stood)
+            }
             _ => false,
         })
     }
@@ -258,7 +253,6 @@ impl How {
         match self {
             Self::StripPadding => text.trim_end_matches('=').to_string(),
             Self::StripWhiteSpace => text.chars().filter(|c| !c.is_ascii_whitespace()).collect(),
-            Self::OnlyObjects => text.to_string(),
             Self::CollapseSlashes => match text.split_once("://") {
                 None => text.to_string(),
                 Some((scheme, rest)) => {

@@ -7,13 +7,15 @@ pub const REFUSED_BY_TYPE: &str = "refused by type";
 /// the reference lets a library's or the language's own exception through (G-55, G-70).
 const TABLE: &[(&str, &[&str])] = &[
     ("Throttled.5xx", &["MsalServiceError"]),
+    // The reference parses what comes with a 429 as it does any 4xx.
+    ("Throttled.429", &["JSONDecodeError", "ValueError"]),
     ("Unreachable.NotSent", &["ConnectionError"]),
     ("Unreachable.NoAnswer", &["Timeout"]),
     // The reference raises a generic authority error for 4xx and unreadable metadata, KeyError for missing members and
     // RuntimeError for statuses that are none of 200, 4xx, 5xx (G-55, G-56).
     ("BadResponse.ProviderMetadata", &["ValueError", "KeyError", "AttributeError", "RuntimeError"]),
     ("BadResponse.InstanceDiscovery", &["JSONDecodeError", "KeyError", "AttributeError"]),
-    ("BadResponse.TokenResponse", &["JSONDecodeError", "ValueError", "TypeError"]),
+    ("BadResponse.TokenResponse", &["JSONDecodeError", "ValueError", "TypeError", "AttributeError"]),
     ("BadResponse.TokenCache", &["JSONDecodeError", "AttributeError", "AssertionError"]),
     ("BadResponse.ClientInfo", &["JSONDecodeError", "Error"]),
     ("Config.Authority", &["ValueError"]),
@@ -26,6 +28,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Credential", &["ValueError"]),
     ("Config.Claims", &["ValueError", "JSONDecodeError", "AttributeError"]),
     ("Config.FmiPath", &["ValueError"]),
+    ("Config.Region", &["ValueError"]),
     ("Config.ClientKind", &["ValueError"]),
     ("Config.Certificate.BadThumbprint", &["ValueError", "Error"]),
     ("Config.Certificate.NoThumbprint", &["ValueError"]),
@@ -36,6 +39,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Certificate.NotRsa", &["TypeError", "InvalidKeyError"]),
     ("Config.Certificate.PassphraseMissing", &["TypeError", "InvalidKeyError"]),
     ("Config.Certificate.WrongPassphrase", &["ValueError"]),
+    ("Config.Certificate.UnsupportedEncryption", &["ValueError", "UnsupportedAlgorithm"]),
     ("Config.Certificate.NotEncrypted", &["TypeError"]),
     ("Config.Certificate.PrivateKeyInsteadOfCertificate", &["ValueError"]),
     ("Config.Certificate.CertificateInsteadOfPrivateKey", &["ValueError", "InvalidKeyError"]),

@@ -88,11 +88,11 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
         Self { exchanges, next: 0, call, played, matching }
     }
 
-    /// The answer to a request that is sent so many seconds after the start.
+    /// The answer to a request that is sent so many seconds after the start of the scenario.
     ///
     /// # Errors
     /// The request is not the recorded one.
-    pub fn answer(&mut self, request: &Request, at: u64) -> Result<&'t Answer, Stop> {
+    pub fn answer(&mut self, request: &Request, at: f64) -> Result<&'t Answer, Stop> {
         let sent = Sent::new(request).map_err(|why| Stop::Different(why.0))?;
         let Some(first) = self.exchanges.get(self.next) else { return self.beyond(&sent) };
         let before = self.matching.snapshot();
@@ -140,7 +140,7 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
     }
 }
 
-fn compare(exchange: &Exchange, sent: &Sent, at: u64, matching: &mut Matching<'_>) -> Result<(), Mismatch> {
+fn compare(exchange: &Exchange, sent: &Sent, at: f64, matching: &mut Matching<'_>) -> Result<(), Mismatch> {
     exchange.request.compare(sent, matching)?;
     if exchange.at == at { Ok(()) } else { Err(Mismatch(format!("at: want {}, got {at}", exchange.at))) }
 }

@@ -74,7 +74,7 @@ pub struct Action {
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
     /// Seconds since the start of the scenario.
-    pub at: u64,
+    pub at: f64,
     /// What must be sent, for the comparer.
     pub request: ExpectedRequest,
     /// What comes back.

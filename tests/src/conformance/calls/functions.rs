@@ -24,7 +24,7 @@ pub(super) fn decode_part(_: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) ->
         (true, Argument::Text(name)) if matches!(name.to_ascii_lowercase().as_str(), "utf-8" | "utf8") => {
             jose::decode_part_text(&raw).map(Value::from)
         }
-        (true, _) => return Err(Stop::Unsupported("decode_part in other encodings than UTF-8".into())),
+        (true, _) => return Err(Stop::Unsupported("decode_part in another encoding than UTF-8".into())),
     };
     Ok(decoded.map_or_else(|why| Outcome::Failed(why.into()), Outcome::Value))
 }
@@ -38,7 +38,7 @@ pub(super) fn decode_id_token(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_,
     };
     let now = match turn.args.take("now") {
         Argument::None => stage.now(),
-        Argument::Number(now) => UnixTime(now.as_u64().unwrap_or_default()),
+        Argument::Number(now) => UnixTime(now.as_f64().unwrap_or_default() as u64),
         _ => return Ok(Outcome::refused_by_type("now must be a number")),
     };
     turn.args.finish()?;

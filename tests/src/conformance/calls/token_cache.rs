@@ -1,7 +1,7 @@
 //! `token_cache.*`: the cache by itself (chapter 5 of the reference).
 
 use sansal::Secret;
-use sansal::cache::{Entry, Kind, Scheme, TokenCache, TokenEvent};
+use sansal::cache::{Entry, Kind, Scheme, TokenCache, TokenChange, TokenEvent};
 use sansal::error::Error;
 use sansal::json::Members;
 use sansal::time::UnixTime;
@@ -44,7 +44,7 @@ fn record(
     cache: &TokenCache,
     event: &Map<String, Value>,
     now: UnixTime,
-) -> Result<Result<Vec<sansal::cache::TokenChange>, Error>, Outcome> {
+) -> Result<Result<Vec<TokenChange>, Error>, Outcome> {
     let refused = |what: &str| Outcome::refused_by_type(&format!("{what} of an event"));
     let text = |name: &'static str| match event.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -169,16 +169,35 @@ pub(super) fn remove_account(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, 
     remove(stage, turn, Kind::Account, "account_item")
 }
 
-/// `modify` without new members removes; with them it has no counterpart but the renewal of a refresh token.
+/// Puts new members over an entry, at the place of the old one; without new members it goes.
 pub(super) fn modify(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Done {
     let kind = turn.args.take("credential_type");
     let Some(kind) = kind.text().and_then(Kind::of_section) else {
         return Ok(Outcome::refused_by_type("there is no such kind of entry"));
     };
-    if turn.args.take("new_key_value_pairs").is_truthy() {
-        return Err(Stop::Unsupported("token_cache.modify with new members".into()));
-    }
-    remove(stage, turn, kind, "old_entry")
+    let (old, new) = (turn.args.take("old_entry"), turn.args.take("new_key_value_pairs"));
+    turn.args.finish()?;
+    let removal = match entry(&old) {
+        Ok(entry) => stage.cache.remove(kind, &entry),
+        Err(outcome) => return Ok(outcome),
+    };
+    let removal = match removal {
+        Ok(removal) => removal,
+        Err(why) => return Ok(Outcome::Failed(why.into())),
+    };
+    let change = match (old, new) {
+        (Argument::Map(mut members), Argument::Map(new)) if !new.is_empty() => {
+            members.extend(new);
+            match entry(&Argument::Map(members)) {
+                Ok(entry) => TokenChange::Put { section: kind.section().into(), key: removal.key().to_string(), entry },
+                Err(outcome) => return Ok(outcome),
+            }
+        }
+        (_, new) if new.is_truthy() => return Ok(Outcome::refused_by_type("new members must be an object")),
+        _ => removal,
+    };
+    stage.cache.apply(vec![change]);
+    Ok(Outcome::NONE)
 }
 
 /// Puts a new secret into a refresh token.
