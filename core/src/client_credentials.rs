@@ -91,7 +91,11 @@ impl ClientCredentials {
             cached: challenge.is_none(),
             data,
         };
-        let grant = Grant::ClientCredentials { scopes: self.scopes.clone(), claims, fmi_path: self.fmi_path.clone() };
+        let grant = Grant::ClientCredentials {
+            scopes: self.scopes.clone(),
+            claims: claims.map(Secret::new),
+            fmi_path: self.fmi_path.clone(),
+        };
         Ok(Acquire::new(wanted, Ready::new(grant)))
     }
 
