@@ -12,6 +12,8 @@ mod certificate;
 #[cfg(feature = "encrypted-keys")]
 mod encrypted;
 mod extract;
+#[cfg(feature = "encrypted-keys")]
+mod legacy;
 pub mod pem;
 #[cfg(feature = "cert")]
 mod pkcs1;

@@ -37,8 +37,6 @@ pub enum CertError {
     NotEncrypted,
     /// The key's encryption is of a kind that is not supported; re-encrypt it with `openssl pkcs8 -topk8`.
     UnsupportedEncryption,
-    /// The key is in OpenSSL's legacy encrypted format (`Proc-Type: 4,ENCRYPTED`).
-    LegacyEncryption,
     /// The key derivation asks for more work or memory than allowed.
     TooExpensive(KdfLimit),
     /// A thumbprint that is not 40 (SHA-1) or 64 (SHA-256) hexadecimal digits.
@@ -83,9 +81,6 @@ impl fmt::Display for CertError {
             Self::NotEncrypted => "a passphrase was given, but the private key is not encrypted",
             Self::UnsupportedEncryption => {
                 "the private key's encryption is not supported; re-encrypt it with `openssl pkcs8 -topk8`"
-            }
-            Self::LegacyEncryption => {
-                "the private key is in OpenSSL's legacy encrypted format; convert it with `openssl pkcs8 -topk8`"
             }
             Self::TooExpensive(KdfLimit::Pbkdf2Rounds) => "the private key asks for too many PBKDF2 rounds",
             Self::TooExpensive(KdfLimit::ScryptMemory) => "the private key asks for too much scrypt memory",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sansal::client::{Client, ClientBuilder, Credential, InstanceDiscovery, Settings};
-use sansal::error::{CertError, Config, Error};
+use sansal::error::Error;
 use sansal::json::Members;
 use sansal::{Endpoint, Secret};
 use serde_json::{Map, Value};
@@ -211,9 +211,6 @@ fn read_credential(given: &Argument, stage: &Stage<'_>) -> Result<ReadCredential
     }
     match Credential::certificate(key.expose().as_bytes(), passphrase.as_ref(), thumbprint.text(), certificate.text()) {
         Ok(credential) => Ok(Ok((credential, None))),
-        Err(Error::Config(Config::Certificate(CertError::LegacyEncryption))) => {
-            Err(Stop::Unsupported("private keys in OpenSSL's legacy encrypted format".into()))
-        }
         Err(error) => Ok(Err(Outcome::Failed(error.into()))),
     }
 }
