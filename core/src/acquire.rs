@@ -50,6 +50,7 @@ impl Wanted {
 }
 
 /// A token on its way: from the cache, or by the grant that `S` obtains.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 pub struct Acquire<S> {
     wanted: Wanted,
@@ -66,6 +67,7 @@ pub struct Acquire<S> {
     state: State,
 }
 
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 enum State {
     Begin,

@@ -22,6 +22,7 @@ use crate::time::Millis;
 const REMEMBER_400: u64 = 60;
 
 /// A request in progress.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Call {
     request: Request,
@@ -33,6 +34,7 @@ pub(crate) struct Call {
     state: State,
 }
 
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 enum State {
     Ready,

@@ -113,9 +113,11 @@ impl ClientCredentials {
 
 /// Forgets every token that the application got on its own behalf, under every name of its authority
 /// (`remove_tokens_for_client` of MSAL). Done with whether the removal could be persisted.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 pub struct RemoveTokensForClient(State);
 
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 enum State {
     Begin,

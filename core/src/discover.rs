@@ -29,6 +29,7 @@ const PUBLIC_INSTANCE: &str = "https://login.microsoftonline.com";
 /// Finds the endpoints of the client's authority; from memory where they are known.
 ///
 /// A flow of its own for hosts that want to know early whether an authority is right; every other flow does it by itself.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 pub struct Discover {
     max_age: MaxAge,
@@ -51,6 +52,7 @@ enum Again {
     No,
 }
 
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 enum State {
     Begin,
@@ -227,12 +229,14 @@ fn unavailable(reply: &Reply) -> Error {
 }
 
 /// Finds which hosts are the same cloud as the authority (section 2.8 of the reference); the authority's own host is not among them.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct DiscoverAliases {
     deadline: Millis,
     state: AliasState,
 }
 
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 enum AliasState {
     Begin,

@@ -53,6 +53,7 @@ pub(crate) struct Target {
 }
 
 /// A grant on its way to the token endpoint and back.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Exchange {
     grant: Grant,
@@ -63,6 +64,7 @@ pub(crate) struct Exchange {
     state: State,
 }
 
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 enum State {
     Begin,

@@ -35,6 +35,7 @@ const TRY_AGAIN: u64 = 300;
 /// Finds the endpoint of the client's region; `None` means the central one.
 ///
 /// A flow of its own for hosts that want everything known early; client credentials do it by themselves.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 pub struct DiscoverRegion {
     realm: String,
@@ -43,6 +44,7 @@ pub struct DiscoverRegion {
     state: State,
 }
 
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 enum State {
     Begin,

@@ -113,7 +113,7 @@ impl<T> Kept<T> {
 }
 
 /// One change of the memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum MemoryChange {
     /// Provider metadata, by the authority it was found for.
     Metadata(String, Box<Kept<ProviderMetadata>>),

@@ -59,3 +59,47 @@ fn every_rule_is_needed() {
     let unused: Vec<_> = unused.map(|(_, rule)| format!("{}: {}", rule.id, rule.why)).collect();
     assert!(unused.is_empty(), "rules that no recording needs:\n{}", unused.join("\n"));
 }
+
+/// The program: one clear line for a call that cannot be, a count for what can.
+#[test]
+fn oracle_on_the_command_line() {
+    let folder = std::env::temp_dir().join(format!("sansal-oracle-{}", std::process::id()));
+    let transcripts = folder.join("transcripts");
+    std::fs::create_dir_all(&transcripts).unwrap();
+    let name = "decode_part__already_padded.json";
+    std::fs::copy(test_transcripts().join(name), transcripts.join(name)).unwrap();
+    let certs = test_certs();
+    let run = |args: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_oracle"))
+            .args(args)
+            .args(["--certs", certs.to_str().unwrap()])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), text.trim_end().to_string())
+    };
+    let here = transcripts.to_str().unwrap();
+    assert_eq!(
+        run(&[here]),
+        (0, "decode_part 1 0 0 0\noracle: 1 passed, 0 deviating, 0 failed, 0 unsupported of 1".into())
+    );
+    for (args, complaint) in [
+        (vec![], "which folder"),
+        (vec!["/no/such/folder"], "is not a folder"),
+        (vec![here, "more"], "too many"),
+        (vec![here, "--verbos"], "no option --verbos"),
+        (vec![here, "--area", "nowhere"], "no area nowhere"),
+        (vec![here, "--deviations", "/no/such/file"], "/no/such/file"),
+        (vec![folder.to_str().unwrap()], "no transcript"),
+    ] {
+        let (code, text) = run(&args);
+        assert!(code == 2 && text.contains(complaint), "{args:?}: {code} {text}");
+    }
+    std::fs::write(transcripts.join("decode_part__broken.json"), "{").unwrap();
+    std::fs::write(transcripts.join("decode_part__bytes.json"), [0xFF, 0xFE]).unwrap();
+    let (code, text) = run(&[here, "--verbose"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("failed decode_part__broken: not a transcript") && text.contains("cannot be read"), "{text}");
+    assert!(text.ends_with("oracle: 1 passed, 0 deviating, 2 failed, 0 unsupported of 3"), "{text}");
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -8,6 +8,7 @@ use crate::metadata::ProviderMetadata;
 use crate::source::Source;
 
 /// Gives its grant at once.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 pub struct Ready(Option<Grant>);
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sansal::client::{Client, ClientBuilder, Credential, InstanceDiscovery, Settings};
+use sansal::client::{Client, ClientBuilder, Credential, InstanceDiscovery, Region, RegionName, Settings};
 use sansal::error::Error;
 use sansal::json::Members;
 use sansal::{Endpoint, Secret};
@@ -20,6 +20,8 @@ pub struct Plan {
     oidc_authority: Option<String>,
     settings: Settings,
     client_claims: Option<Members>,
+    /// Whether it can ask for tokens of its own.
+    pub confidential: bool,
     /// The memory it uses, and whether others use it too.
     pub memory: (String, bool),
     /// How it proves itself, or why it cannot: that comes out after discovery, as in the reference.
@@ -51,20 +53,30 @@ impl Plan {
         };
         let Argument::Text(client_id) = take("client_id") else { return refused("a client id that is not a text") };
         let credential = take("client_credential");
-        match take("azure_region") {
-            Argument::None if credential.is_truthy() && stage.env.contains_key("MSAL_FORCE_REGION") => {
-                return unsupported("regions");
-            }
-            Argument::None | Argument::Bool(false) => {}
-            _ => return unsupported("regions"),
-        }
+        let region = match take("azure_region") {
+            Argument::None => Region::Unset,
+            Argument::Bool(true) => Region::Detect,
+            Argument::Bool(false) => Region::Never,
+            Argument::Text(name) => match RegionName::parse(&name) {
+                Ok(name) => Region::Named(name),
+                Err(why) => return Ok(Err(Outcome::Failed(Error::from(why).into()))),
+            },
+            _ => return refused("a region that is neither a text nor a flag"),
+        };
         if take("exclude_scopes").is_truthy() {
             return unsupported("exclude_scopes");
         }
         if public && credential.is_truthy() {
             return refused("a credential for a public client");
         }
-        let mut settings = Settings { platform: "test".into(), ..Settings::reference() };
+        let variable = |name: &str| stage.env.get(name).cloned().unwrap_or_default();
+        let mut settings = Settings {
+            platform: "test".into(),
+            region,
+            region_name: variable("REGION_NAME"),
+            force_region: variable("MSAL_FORCE_REGION"),
+            ..Settings::reference()
+        };
         match take("instance_discovery") {
             Argument::None | Argument::Bool(true) => {}
             Argument::Bool(false) => settings.instance_discovery = InstanceDiscovery::Off,
@@ -121,7 +133,8 @@ impl Plan {
         if let Some(key) = given.keys().next() {
             return unsupported(&format!("the argument {key} of an application"));
         }
-        Ok(Ok(Self { client_id, authority, oidc_authority, settings, client_claims, memory, credential }))
+        let confidential = !public;
+        Ok(Ok(Self { client_id, authority, oidc_authority, settings, client_claims, confidential, memory, credential }))
     }
 
     fn builder(&self) -> ClientBuilder {
@@ -135,12 +148,16 @@ impl Plan {
         builder
     }
 
-    /// The application without its credential: enough to find its authority.
+    /// The application without its credential: enough to find its authority. That there is one can be seen.
     ///
     /// # Errors
     /// The settings do not fit.
     pub fn probe(&self) -> Result<Client, Error> {
-        self.builder().build()
+        let credential = match &self.credential {
+            Ok((Credential::None, _)) => Credential::None,
+            _ => Credential::AssertionCallback,
+        };
+        self.builder().credential(credential).build()
     }
 
     /// The application as a whole.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::matching::Place;
+use super::place::Place;
 
 /// The rules of `deviations.toml`.
 #[derive(Debug, Default, Deserialize)]

@@ -28,6 +28,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Credential", &["ValueError"]),
     ("Config.Claims", &["ValueError", "JSONDecodeError", "AttributeError"]),
     ("Config.FmiPath", &["ValueError"]),
+    ("Config.Region", &["ValueError"]),
     ("Config.ClientKind", &["ValueError"]),
     ("Config.Certificate.BadThumbprint", &["ValueError", "Error"]),
     ("Config.Certificate.NoThumbprint", &["ValueError"]),

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::exceptions;
 use super::json::brief;
-use super::matching::{Checked, Matching, Mismatch, Place};
+use super::matching::{Checked, Matching, Mismatch};
 use super::outcome::{Failure, Outcome};
+use super::place::Place;
 use super::server::Sent;
 
 /// A recorded request.

@@ -11,9 +11,9 @@ use super::arguments::Spelling;
 use super::calls::{self, Arguments, Turn};
 use super::deviations::{Allowance, Rules, names};
 use super::matching::Matching;
-use super::outcome::{Outcome, Stop};
+use super::outcome::{Failure, Outcome, Stop};
 use super::server::Server;
-use super::stage::{Pending, Stage};
+use super::stage::Stage;
 use super::transcript::{Action, Transcript};
 
 /// What came of a replay.
@@ -46,14 +46,31 @@ pub fn play(transcript: &Transcript, certs: &Path, rules: &Rules) -> Verdict {
 
 /// A panic of the core is a failure of the recording, and of the promise never to panic.
 fn replay_caught(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Result<BTreeSet<usize>, Stop> {
-    let played = catch_unwind(AssertUnwindSafe(|| replay(transcript, certs, allowance)));
+    let played = catch_unwind(AssertUnwindSafe(|| replay(transcript, certs, allowance, &mut None)));
     played.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         Err(Stop::Different(format!("a panic: {}", text.unwrap_or("without words"))))
     })
 }
 
-fn replay(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Result<BTreeSet<usize>, Stop> {
+/// Plays a recording and feeds every input to forks of its machines at every point: how many there were, or `None` when
+/// the recording is not played to its end.
+///
+/// # Panics
+/// When a machine panics or answers after its end.
+pub fn probe(transcript: &Transcript, certs: &Path, rules: &Rules) -> Option<u64> {
+    let mut probed = Some(0);
+    replay(transcript, certs, Allowance::new(rules, &transcript.name), &mut probed).ok()?;
+    probed
+}
+
+/// `probed` counts forks where it is `Some`.
+fn replay(
+    transcript: &Transcript,
+    certs: &Path,
+    allowance: Allowance<'_>,
+    probed: &mut Option<u64>,
+) -> Result<BTreeSet<usize>, Stop> {
     if let Some(step) = transcript.steps.iter().find(|step| calls::named(&step.action.call).is_none()) {
         return Err(Stop::Unsupported(format!("the call {}", step.action.call)));
     }
@@ -63,6 +80,7 @@ fn replay(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Re
     let others = transcript.other_apps.iter().map(|(name, app)| (name.as_str(), app));
     let apps: BTreeMap<_, _> = transcript.app.iter().map(|app| ("app", app)).chain(others).collect();
     let mut stage = Stage::new(apps, &transcript.env, Spelling::new(certs), cache, UnixTime(transcript.clock));
+    stage.probed = *probed;
     let mut matching = Matching::new(certs.to_path_buf(), allowance);
     let mut played = Vec::new();
     let mut pending: Vec<Pending> = Vec::new();
@@ -74,30 +92,30 @@ fn replay(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Re
         };
         stage.advance(action.advance_clock);
         matching.allowance.remember_cache(&action.call, || calls::whole_cache(&stage.cache).unwrap_or_default());
-        let outcome = match pending.iter().find(|pending| pending.concerns(action)) {
-            Some(pending) => Outcome::Failed(pending.failure.clone()),
-            None => {
-                let server = Server::new(&step.exchanges, &action.call, &mut played, &mut matching);
-                perform(&mut stage, action, server).map_err(within)?
+        let mut server = Server::new(&step.exchanges, &action.call, &mut played, &mut matching);
+        let outcome = match pending.iter_mut().find(|pending| pending.concerns(action)) {
+            Some(pending) => {
+                server.finish().map_err(within)?;
+                pending.came |= step.expected.raised();
+                Outcome::Failed(pending.failure.clone())
             }
+            None => perform(&mut stage, action, server).map_err(within)?,
         };
         let (waits, callbacks) = stage.take_events();
         if let Some((failure, later)) = step.expected.comes_earlier(&action.call, &outcome, &matching) {
-            pending.push(Pending { subject: subject(action), failure, later });
+            pending.push(Pending { subject: subject(action), failure, later, came: false });
             continue;
         }
         let compared = step.expected.compare(&action.call, &outcome, &waits, &callbacks, &mut matching);
         compared.map_err(|why| within(Stop::Different(why.0)))?;
-        if step.expected.raised() {
-            pending.retain(|pending| !pending.concerns(action));
-        }
     }
-    if let Some(pending) = pending.first() {
+    if let Some(pending) = pending.iter().find(|pending| !pending.came) {
         return Err(Stop::Different(format!(
             "{} failed and the recording never does: {}",
             pending.subject, pending.failure.message
         )));
     }
+    *probed = stage.probed;
     let after = calls::whole_cache(&stage.cache).map_err(Stop::Different)?;
     transcript.cache_after.compare(&after, &mut matching).map_err(|why| Stop::Different(why.0))?;
     Ok(matching.allowance.used())
@@ -124,6 +142,19 @@ fn subject(action: &Action) -> String {
         Some((object, _)) => object.to_string(),
         None => action.on.clone(),
     }
+}
+
+/// Calls that fail because of what an earlier call failed of, where the recording has the error only here.
+#[derive(Debug)]
+struct Pending {
+    /// Whose calls: an application's name, or `token_cache`.
+    subject: String,
+    /// The error that came earlier.
+    failure: Failure,
+    /// The calls.
+    later: Vec<String>,
+    /// Whether the recording has the error, too.
+    came: bool,
 }
 
 impl Pending {

@@ -14,7 +14,8 @@ use sansal::time::{Clock, Millis, UnixTime};
 use serde_json::{Map, Value, json};
 
 use super::arguments::Spelling;
-use super::outcome::{Failure, Stop};
+use super::outcome::Stop;
+use super::probe;
 use super::server::Server;
 use super::transcript::{Answer as Recorded, TransportError};
 
@@ -32,7 +33,6 @@ pub struct Stage<'t> {
     pub spelling: Spelling,
     /// The one token cache.
     pub cache: TokenCache,
-    /// Why the cache could not be read, for calls that would find out later.
     apps: BTreeMap<String, App>,
     memories: BTreeMap<String, Memory>,
     chance: Chance,
@@ -41,6 +41,8 @@ pub struct Stage<'t> {
     slept: Millis,
     waits: Vec<Value>,
     callbacks: Vec<Value>,
+    /// How many forks of machines were fed, where that is asked for.
+    pub probed: Option<u64>,
 }
 
 /// An application that was built.
@@ -107,6 +109,7 @@ impl<'t> Stage<'t> {
             slept: Millis(0),
             waits: Vec::new(),
             callbacks: Vec::new(),
+            probed: None,
         }
     }
 
@@ -172,7 +175,7 @@ impl<'t> Stage<'t> {
     ///
     /// # Errors
     /// It asks for something that is not in the recording.
-    pub fn run<F: Flow>(
+    pub fn run<F: Flow + Clone>(
         &mut self,
         name: &str,
         flow: &mut F,
@@ -188,7 +191,7 @@ impl<'t> Stage<'t> {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn run_with<F: Flow>(
+    pub fn run_with<F: Flow + Clone>(
         &mut self,
         app: &mut App,
         flow: &mut F,
@@ -204,7 +207,7 @@ impl<'t> Stage<'t> {
         result
     }
 
-    fn drive<F: Flow>(
+    fn drive<F: Flow + Clone>(
         &mut self,
         app: &mut App,
         store: &mut Store,
@@ -241,7 +244,7 @@ impl<'t> Stage<'t> {
         Err(Stop::Different(format!("a machine that does not end within {MAX_STEPS} steps")))
     }
 
-    fn step<F: Flow>(
+    fn step<F: Flow + Clone>(
         &mut self,
         app: &App,
         store: &Store,
@@ -249,10 +252,13 @@ impl<'t> Stage<'t> {
         input: Input<'_>,
     ) -> Result<Step<F::Output>, Error> {
         let clock = self.clock();
+        if let Some(cases) = &mut self.probed {
+            *cases += probe::every_input(flow, &app.client, store, clock);
+        }
         flow.step(&mut Cx { client: &app.client, store, clock, entropy: &mut self.chance }, input)
     }
 
-    fn receive<F: Flow>(
+    fn receive<F: Flow + Clone>(
         &mut self,
         app: &App,
         store: &Store,
@@ -304,15 +310,4 @@ impl<'t> Stage<'t> {
         callback.kept = callback.keep.map(|seconds| (text.clone(), now.after(seconds)));
         Some(text)
     }
-}
-
-/// Calls that fail because of what an earlier call failed of, where the recording has the error only here.
-#[derive(Debug)]
-pub struct Pending {
-    /// Whose calls: an application's name, or `token_cache`.
-    pub subject: String,
-    /// The error that came earlier.
-    pub failure: Failure,
-    /// The calls.
-    pub later: Vec<String>,
 }

@@ -1,8 +1,9 @@
-//! `__init__`: builds an application, and finds its authority at once, as the reference does.
+//! `__init__`: builds an application, and finds its authority and its region at once, as the reference does.
 
 use sansal::client::{AuthorityKind, Client, Credential};
 use sansal::discover::Discover;
 use sansal::metadata::ProviderMetadata;
+use sansal::region::DiscoverRegion;
 use serde_json::{Value, json};
 
 use super::Turn;
@@ -10,7 +11,7 @@ use crate::conformance::apps::Plan;
 use crate::conformance::outcome::{Outcome, Stop};
 use crate::conformance::stage::{App, Stage};
 
-/// Settings first, then the authority, then the credential: the order of section 1.2 of the reference.
+/// Settings first, then the authority, the credential, the region: the order of section 1.2 of the reference.
 pub(super) fn init(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
     turn.args.finish()?;
     let Some(recorded) = stage.recorded_apps.get(turn.on).copied() else {
@@ -42,7 +43,14 @@ pub(super) fn init(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Re
         Err(error) => return Ok(Outcome::Failed(error.into())),
     };
     let result = result(&client, &metadata);
-    stage.add_app(turn.on, App { client, memory, callback });
+    let mut app = App { client, memory, callback };
+    if plan.confidential {
+        let mut region = DiscoverRegion::new(&metadata.realm);
+        if let Err(error) = stage.run_with(&mut app, &mut region, &mut turn.server)? {
+            return Ok(Outcome::Failed(error.into()));
+        }
+    }
+    stage.add_app(turn.on, app);
     Ok(Outcome::Value(result))
 }
 
