@@ -25,6 +25,12 @@ pub enum CertError {
     BadKey,
     /// A PKCS#12 (PFX) file, which has to be opened first.
     Pfx,
+    /// Not a PKCS#12 (PFX) file.
+    NotPfx,
+    /// There is no private key in the PKCS#12 file.
+    NoKeyInPfx,
+    /// There is no certificate in the PKCS#12 file.
+    NoCertificateInPfx,
     /// A key, but not RSA.
     NotRsa,
     /// An RSA key shorter or longer than allowed.
@@ -74,6 +80,9 @@ impl fmt::Display for CertError {
             Self::BadCertificate => "this is not an X.509 certificate",
             Self::BadKey => "this is not a private key in PKCS#1 or PKCS#8",
             Self::Pfx => "this is a PKCS#12 (PFX) file; give the key and the certificate in it as PEM",
+            Self::NotPfx => "this is not a PKCS#12 (PFX) file",
+            Self::NoKeyInPfx => "there is no private key in the PKCS#12 (PFX) file",
+            Self::NoCertificateInPfx => "there is no certificate in the PKCS#12 (PFX) file",
             Self::NotRsa => "the key is not an RSA key",
             Self::KeySize => "the RSA key must have 2048 to 8192 bits",
             Self::PassphraseMissing => "the private key is encrypted: give its passphrase",
