@@ -72,8 +72,8 @@ impl CertificateCredential {
         Ok(Self { key_file: Some(path.to_owned()), ..content })
     }
 
-    /// Which certificates of a PFX file go into `x5c`; without a PFX file it changes nothing. Default: none, or those
-    /// that [`Self::certificate`] names.
+    /// Which certificates go into `x5c` where the key is from a PFX file; else it changes nothing. Default: none.
+    /// [`Self::certificate`] overrides it.
     #[must_use]
     pub fn x5c(mut self, x5c: X5c) -> Self {
         if let Some(given) = &mut self.pfx {
@@ -150,9 +150,9 @@ impl CertificateCredential {
         {
             return Err(CertError::ThumbprintMismatch.into());
         }
-        let x5c = match (x5c, &self.certificate) {
-            (X5c::None, Some(text)) => X5c::Text(text.clone()),
-            (given, _) => given.clone(),
+        let x5c = match &self.certificate {
+            Some(text) => X5c::Text(text.clone()),
+            None => x5c.clone(),
         };
         if let X5c::Text(text) = &x5c
             && Certificate::from_pem(text).map_err(in_certificate_file)? != *leaf
