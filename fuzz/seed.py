@@ -98,6 +98,14 @@ for header in ('Basic realm="a", NewAuth q=1, r="x,\\"y"', "Negotiate abc==", 'B
     seed("www_authenticate", header)
 for address in ("https://a.example:8443/x//y?q=1&r=%20", "http://[::1]:8080/cb", "http://169.254.169.254/metadata", "https://A.B/"):
     seed("endpoint", address)
+for address in ("https://login.microsoftonline.com/common", "https://contoso.b2clogin.com/t/p", "https://c.ciamlogin.com",
+                "https://fs.contoso.com/adfs/", "https://d.example/dstsv2/x", "https://login.contoso.com:8443/t/b2c_1_x?q=1#f",
+                " https://login.b\u00fccher.example/t"):
+    seed("authority", address)
+for body in ('{"location":"westus2"}', '{"location":"west us.evil.example/"}', "westus2", '{"location":null}', "a-9"):
+    seed("region_answer", body)
+seed("throttle_memory", bytes([0, 1, 10, 7, 2, 1, 99, 0, 0, 1, 5, 8, 1, 1, 50, 0, 2, 1, 255, 0]))
+seed("throttle_memory", bytes(range(64)))
 # settings byte, then (choice, body) an answer: start, load, discover, commit, token, commit
 for kind in range(0, 256, 7):
     seed("flow_script", bytes([kind, 0, 9, 0, 9, 0, 9, 70, 8, 70, 8, 0, 8, 0, 8, 0, 9, 0, 9, 0]))

@@ -42,8 +42,14 @@ impl ClientCredentials {
     /// # Errors
     /// [`Error::Config`] when one is not a scope-token of RFC 6749 s3.3.
     pub fn new<S: AsRef<str>>(scopes: &[S]) -> Result<Self, Error> {
-        let scopes = Scopes::parse(scopes)?;
-        Ok(Self { scopes, claims_challenge: None, forwarded_client_claims: None, fmi_path: None })
+        Scopes::parse(scopes)?;
+        Ok(Self::as_given(scopes))
+    }
+
+    /// For scopes that are sent as they are, even none or malformed ones: what the reference does (G-67). For comparing with it.
+    pub fn as_given<S: AsRef<str>>(scopes: &[S]) -> Self {
+        let scopes = Scopes::as_given(scopes);
+        Self { scopes, claims_challenge: None, forwarded_client_claims: None, fmi_path: None }
     }
 
     /// The claims request of a resource that refused an earlier token; the cache is not asked then.
@@ -85,7 +91,11 @@ impl ClientCredentials {
             cached: challenge.is_none(),
             data,
         };
-        let grant = Grant::ClientCredentials { scopes: self.scopes.clone(), claims, fmi_path: self.fmi_path.clone() };
+        let grant = Grant::ClientCredentials {
+            scopes: self.scopes.clone(),
+            claims: claims.map(Secret::new),
+            fmi_path: self.fmi_path.clone(),
+        };
         Ok(Acquire::new(wanted, Ready::new(grant)))
     }
 

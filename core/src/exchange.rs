@@ -69,7 +69,7 @@ pub(crate) struct Exchange {
 enum State {
     Begin,
     Asserting,
-    Signing { signing_input: String, key: AssertionKey, now: UnixTime },
+    Signing { signing_input: Secret, key: AssertionKey, now: UnixTime },
     Calling { call: Call, sent: Option<Secret> },
     Spent,
 }
@@ -140,7 +140,7 @@ impl Exchange {
             }
             Signer::External(name) => {
                 let message = signing_input.clone().into_bytes();
-                self.state = State::Signing { signing_input, key: held, now };
+                self.state = State::Signing { signing_input: Secret::new(signing_input), key: held, now };
                 Ok(Step::Ask(Ask::Sign { key: name.clone(), alg: header.alg, message }))
             }
         }
@@ -266,7 +266,7 @@ impl Flow for Exchange {
             }
             (State::Asserting, Input::Answer(answer)) => Err(unanswered("client assertion", &answer)),
             (State::Signing { signing_input, key, now }, Input::Answer(Answer::Signature(signature))) => {
-                self.signed(cx, &signing_input, signature, key, now)
+                self.signed(cx, signing_input.expose(), signature, key, now)
             }
             (State::Signing { .. }, Input::Answer(answer)) => Err(unanswered("signature", &answer)),
             (state @ State::Calling { .. }, input) => {

@@ -5,11 +5,13 @@
 mod flow_script;
 mod material;
 mod parsers;
+mod platform;
 mod tokens;
 
 pub use flow_script::flow_script;
 pub use material::*;
 pub use parsers::*;
+pub use platform::*;
 pub use tokens::*;
 
 /// A fuzz target: a name and the property it holds input against.
@@ -21,6 +23,9 @@ pub const TARGETS: &[Target] = &[
     ("www_authenticate", www_authenticate),
     ("form", form),
     ("metadata", metadata),
+    ("authority", authority),
+    ("region_answer", region_answer),
+    ("throttle_memory", throttle_memory),
     ("jwt", jwt),
     ("id_token", id_token),
     ("jwk", jwk),

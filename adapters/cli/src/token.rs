@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use sansal_std::sansal::client::{Region, RegionName};
 use sansal_std::{
     CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment, ProxyChoice,
     Secret, Token, TokenSource, X5c,
@@ -79,6 +80,9 @@ pub(crate) struct Arguments {
     /// Microsoft's federated managed identity path.
     #[arg(long, value_name = "PATH")]
     fmi_path: Option<String>,
+    /// An Azure region to get the token from, such as westus2; auto: the one this machine is in.
+    #[arg(long, value_name = "NAME|auto", value_parser = region)]
+    region: Option<Region>,
     /// A host that requests may leave for, should the provider's metadata name it.
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
@@ -117,6 +121,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.json { output::print_json(&whole(&token)) } else { output::print(token.access_token()) }
 }
 
+fn region(text: &str) -> Result<Region, String> {
+    match text {
+        "auto" => Ok(Region::Detect),
+        name => RegionName::parse(name).map(Region::Named).map_err(|why| why.to_string()),
+    }
+}
+
 fn client(pii: bool, arguments: &Arguments) -> Result<ConfidentialClientBuilder, Failure> {
     let environment = Environment::from_process()?;
     let client_id = match &arguments.client_id {
@@ -137,6 +148,9 @@ fn client(pii: bool, arguments: &Arguments) -> Result<ConfidentialClientBuilder,
     };
     for path in &arguments.ca {
         builder = builder.extra_roots(&input::bytes(path)?);
+    }
+    if let Some(region) = &arguments.region {
+        builder = builder.azure_region(region.clone());
     }
     for host in &arguments.allow_host {
         builder = builder.allow_host(host);

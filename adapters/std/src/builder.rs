@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sansal::cache::TokenCache;
-use sansal::client::{Client, Credential, InstanceDiscovery, Settings};
+use sansal::client::{Client, Credential, InstanceDiscovery, Region, Settings};
 use sansal::error::{AskError, Config, Error};
 use sansal::limits::MAX_CLAIMS;
 use sansal::time::Millis;
@@ -17,6 +17,7 @@ use crate::certificate::CertificateCredential;
 use crate::clock::{SystemClock, Time, platform};
 use crate::confidential::{AssertionCallback, ConfidentialClient, Own};
 use crate::driver::Driver;
+use crate::environment::Environment;
 use crate::environment::{EnvironmentCredential, read_assertion};
 use crate::http::HttpClient;
 use crate::persistence::Persistence;
@@ -41,6 +42,7 @@ pub struct ConfidentialClientBuilder {
     credential: Option<Proof>,
     client_claims: Option<String>,
     settings: Settings,
+    regions: Option<(Option<String>, Option<String>)>,
     http: Option<Arc<dyn HttpClient>>,
     ureq: UreqClientBuilder,
     ureq_configured: bool,
@@ -58,6 +60,7 @@ impl ConfidentialClientBuilder {
             credential: None,
             client_claims: None,
             settings: Settings::default(),
+            regions: None,
             http: None,
             ureq: UreqClient::builder(),
             ureq_configured: false,
@@ -216,6 +219,21 @@ impl ConfidentialClientBuilder {
         self
     }
 
+    /// Gets application tokens from an endpoint of this Azure region, of the one this machine is in, or of none. Without
+    /// it `MSAL_FORCE_REGION` counts, as at MSAL.
+    #[must_use]
+    pub fn azure_region(mut self, region: Region) -> Self {
+        self.settings.region = region;
+        self
+    }
+
+    /// Takes `REGION_NAME` and `MSAL_FORCE_REGION` from here, not from this process.
+    #[must_use]
+    pub fn environment_regions(mut self, environment: &Environment) -> Self {
+        self.regions = Some((environment.region_name.clone(), environment.force_region.clone()));
+        self
+    }
+
     /// Everything at once; replaces what the methods above have set.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
@@ -315,6 +333,12 @@ impl ConfidentialClientBuilder {
         if settings.platform == Settings::default().platform {
             platform().clone_into(&mut settings.platform);
         }
+        let (region_name, force_region) = match self.regions {
+            Some(regions) => regions,
+            None => Environment::from_process().map(|e| (e.region_name, e.force_region)).unwrap_or_default(),
+        };
+        settings.region_name = region_name.unwrap_or(settings.region_name);
+        settings.force_region = force_region.or(settings.force_region);
         let mut client = Client::builder(&self.client_id).credential(credential).settings(settings);
         if let Some(authority) = &self.authority {
             client = client.authority(authority);

@@ -43,7 +43,9 @@ impl ConfidentialClient {
     /// # Errors
     /// [`SetupError`] names the variable or the file that is at fault.
     pub fn from_environment(environment: &Environment) -> Result<ConfidentialClientBuilder, SetupError> {
-        let builder = Self::builder(environment.client_id()?).authority(&environment.authority()?);
+        let builder = Self::builder(environment.client_id()?)
+            .authority(&environment.authority()?)
+            .environment_regions(environment);
         builder.environment_credential(environment.credential()?)
     }
 

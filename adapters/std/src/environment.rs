@@ -24,6 +24,8 @@ const MAX_ASSERTION: u64 = 64 * 1024;
 /// | `AZURE_CLIENT_CERTIFICATE_PATH`, or `AZURE_CERTIFICATE_PATH` | a file with key and certificate |
 /// | `AZURE_CLIENT_CERTIFICATE_PASSWORD` | the passphrase of that key |
 /// | `AZURE_CERTIFICATE_THUMBPRINT` | the thumbprint of that certificate |
+/// | `REGION_NAME` | the Azure region this machine is in, as Azure's hosts set it; opts in to nothing |
+/// | `MSAL_FORCE_REGION` | the region for those who name none themselves |
 /// | `AZURE_FEDERATED_TOKEN_FILE` | a file with a client assertion, read anew for each request; counts only if there is neither secret nor certificate, since Kubernetes sets it by itself |
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
@@ -45,6 +47,10 @@ pub struct Environment {
     pub certificate_thumbprint: Option<String>,
     /// `AZURE_FEDERATED_TOKEN_FILE`
     pub federated_token_file: Option<PathBuf>,
+    /// `REGION_NAME`
+    pub region_name: Option<String>,
+    /// `MSAL_FORCE_REGION`
+    pub force_region: Option<String>,
 }
 
 /// Which credential the environment names.
@@ -117,6 +123,8 @@ impl Environment {
             certificate_password: text("AZURE_CLIENT_CERTIFICATE_PASSWORD")?.map(Secret::new),
             certificate_thumbprint: text("AZURE_CERTIFICATE_THUMBPRINT")?,
             federated_token_file: text("AZURE_FEDERATED_TOKEN_FILE")?.map(PathBuf::from),
+            region_name: text("REGION_NAME")?,
+            force_region: text("MSAL_FORCE_REGION")?,
         })
     }
 

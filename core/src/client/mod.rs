@@ -82,11 +82,12 @@ impl Client {
     }
 }
 
+/// Public clients have no tokens of their own to get from a region.
 fn effective_region(settings: &Settings, credential: &Credential) -> Result<Region, Config> {
-    match (&settings.region, credential, settings.force_region.as_str()) {
-        (Region::Unset, _, "") | (Region::Unset, Credential::None, _) => Ok(Region::Unset),
-        (Region::Unset, _, forced) => Ok(Region::Named(RegionName::parse(forced)?)),
-        (own, _, _) => Ok(own.clone()),
+    match (&settings.region, &settings.force_region) {
+        _ if matches!(credential, Credential::None) => Ok(Region::Unset),
+        (Region::Unset, Some(forced)) => Ok(Region::Named(RegionName::parse(forced)?)),
+        (own, _) => Ok(own.clone()),
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::error::Config;
 use crate::limits::MAX_SCOPES;
 
-/// A set of scopes. A value of this type is always well formed: non-empty tokens of `%x21 / %x23-5B / %x5D-7E`.
+/// A set of scopes. Whoever is outside this crate gets well-formed ones only: non-empty tokens of `%x21 / %x23-5B / %x5D-7E`.
 ///
 /// ```
 /// use sansal::client::Scopes;
@@ -48,10 +48,15 @@ impl Scopes {
                 _ => {}
             }
         }
+        Ok(Self::as_given(scopes))
+    }
+
+    /// Takes them unread; only the reference's profile needs that.
+    pub(crate) fn as_given<S: AsRef<str>>(scopes: &[S]) -> Self {
         let mut list: Vec<String> = scopes.iter().map(|s| s.as_ref().to_string()).collect();
         list.sort_unstable();
         let joined = list.join(" ");
-        Ok(Self { list, joined })
+        Self { list, joined }
     }
 
     /// Sorted and joined by one space, as it goes on the wire.

@@ -38,8 +38,9 @@ pub struct Settings {
     pub region_fallback: bool,
     /// `REGION_NAME` of the environment; empty when unset. It tells where this machine is, and opts in to nothing.
     pub region_name: String,
-    /// `MSAL_FORCE_REGION` of the environment; empty when unset.
-    pub force_region: String,
+    /// `MSAL_FORCE_REGION` of the environment, where it is set; what is no region is an error, an empty text too. Adapters
+    /// take an empty variable for an unset one (G-58).
+    pub force_region: Option<String>,
     /// Whether error answers are remembered, so that a failing request is not repeated at once (section 10 of the reference).
     pub throttling: bool,
     /// Seconds that provider metadata is trusted after it was fetched; `None`: as long as the memory lives.
@@ -127,7 +128,7 @@ impl Default for Settings {
             region: Region::Unset,
             region_fallback: true,
             region_name: String::new(),
-            force_region: String::new(),
+            force_region: None,
             throttling: true,
             metadata_lifetime: Some(crate::limits::METADATA_LIFETIME),
             aliases: AliasSource::BuiltIn,

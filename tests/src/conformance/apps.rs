@@ -77,7 +77,7 @@ impl Plan {
             platform: "test".into(),
             region,
             region_name: variable("REGION_NAME"),
-            force_region: variable("MSAL_FORCE_REGION"),
+            force_region: stage.env.get("MSAL_FORCE_REGION").cloned(),
             ..Settings::reference()
         };
         match take("instance_discovery") {

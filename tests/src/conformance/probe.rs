@@ -15,15 +15,15 @@ use sansal::time::Clock;
 /// # Panics
 /// When a machine panics, or answers after its end: that is what a test looks for.
 pub fn every_input<F: Flow + Clone>(flow: &F, client: &Client, store: &Store, clock: Clock) -> u64 {
-    let mut cases = 0;
+    let mut cases = 0_u64;
     for first in inputs() {
         let mut fork = flow.clone();
         let alive = !matches!(feed(&mut fork, client, store, clock, first), Ok(Step::Done(_)) | Err(_));
-        cases += 1;
+        cases = cases.saturating_add(1);
         for second in inputs() {
             let answer = feed(&mut fork.clone(), client, store, clock, second);
             assert!(alive || matches!(answer, Err(Error::OutOfTurn)), "an answer after the end");
-            cases += 1;
+            cases = cases.saturating_add(1);
         }
     }
     cases

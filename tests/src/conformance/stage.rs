@@ -253,7 +253,7 @@ impl<'t> Stage<'t> {
     ) -> Result<Step<F::Output>, Error> {
         let clock = self.clock();
         if let Some(cases) = &mut self.probed {
-            *cases += probe::every_input(flow, &app.client, store, clock);
+            *cases = cases.saturating_add(probe::every_input(flow, &app.client, store, clock));
         }
         flow.step(&mut Cx { client: &app.client, store, clock, entropy: &mut self.chance }, input)
     }

@@ -17,15 +17,15 @@ pub(super) fn acquire_token_for_client(
     };
     turn.args.finish()?;
     let client = &stage.app(turn.on)?.client;
-    let mut flow = match request.and_then(|request| request.flow(client)) {
+    let mut flow = match request.flow(client) {
         Ok(flow) => flow,
         Err(error) => return Ok(Outcome::Failed(error.into())),
     };
     stage.run(turn.on, &mut flow, &mut turn.server).map(Outcome::of_token)
 }
 
-/// The request, an error of the core, or what cannot be written in Rust.
-fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Result<ClientCredentials, sansal::Error>, Outcome> {
+/// The request, or what cannot be written in Rust.
+fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<ClientCredentials, Outcome> {
     let scopes = turn.args.take("scopes");
     let scopes = scopes.texts().ok_or_else(|| Outcome::refused_by_type("scopes must be a list of texts"))?;
     // There is no such argument: a cached token is passed over by a claims challenge only.
@@ -35,18 +35,17 @@ fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Result<ClientCredentials, 
     let fmi_path = turn.args.take_text("fmi_path")?;
     let challenge = turn.args.take_text("claims_challenge")?;
     let forwarded = turn.args.take_text("forwarded_client_claims")?;
-    Ok(ClientCredentials::new(&scopes).map(|mut request| {
-        if let Some(path) = &fmi_path {
-            request = request.fmi_path(path);
-        }
-        if let Some(claims) = &challenge {
-            request = request.claims_challenge(claims);
-        }
-        if let Some(claims) = &forwarded {
-            request = request.forwarded_client_claims(claims);
-        }
-        request
-    }))
+    let mut request = ClientCredentials::as_given(&scopes);
+    if let Some(path) = &fmi_path {
+        request = request.fmi_path(path);
+    }
+    if let Some(claims) = &challenge {
+        request = request.claims_challenge(claims);
+    }
+    if let Some(claims) = &forwarded {
+        request = request.forwarded_client_claims(claims);
+    }
+    Ok(request)
 }
 
 /// Forgets the application's own tokens.
