@@ -45,6 +45,10 @@ for path in sorted(CERTS.iterdir()):
         seed("extract_certs", data)
     if ".key" in path.name and path.suffix in (".pem", ".der"):
         seed("pkcs8", data)
+    if b"\nDEK-Info:" in data:
+        seed("legacy_pem", data)
+        for cipher in (b"AES-128-CBC", b"AES-192-CBC", b"AES-256-CBC"):
+            seed("legacy_pem", data.replace(b"AES-128-CBC", cipher))
     if path.suffix == ".der" and ".cert" in path.name:
         seed("x509", data)
     if path.suffix == ".pem" and ".cert" in path.name:

@@ -34,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     ("pem", pem),
     ("x509", x509),
     ("pkcs8", pkcs8),
+    ("legacy_pem", legacy_pem),
     ("extract_certs", extract_certs),
     ("flow_script", flow_script),
 ];

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use der::asn1::UintRef;
 use der::{Decode, Reader};
-use sansal::cert::{Certificate, PrivateKey};
+use sansal::cert::{Certificate, PrivateKey, in_chain_order, is_chain};
 use sansal::error::CertError;
-use sansal_std::{Secret, SystemClock, Time};
+use sansal::time::UnixTime;
+use sansal_std::{Pfx, Secret, SystemClock, Time};
 use serde_json::{Value, json};
 use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 
@@ -19,19 +20,23 @@ use crate::{input, output};
 /// What to show.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Files with certificates and private keys, PEM or DER.
+    /// Files with certificates and private keys: PEM, DER, or PKCS#12 (PFX), whatever their names.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// A file with the passphrase of the private keys.
+    /// A file with the passphrase of the private keys or PFX files.
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase_env")]
     passphrase_file: Option<PathBuf>,
-    /// The environment variable with the passphrase of the private keys.
+    /// The environment variable with the passphrase of the private keys or PFX files.
     #[arg(long, value_name = "NAME")]
     passphrase_env: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
+
+/// A certificate that ends within so many seconds should be renewed by now: 30 days.
+const SOON: u64 = 30 * 24 * 3600;
+const ENDS_SOON: &str = "ENDS IN LESS THAN 30 DAYS";
 
 /// What one file holds.
 struct Content {
@@ -59,6 +64,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn read(name: &str, bytes: &[u8], passphrase: Option<&Secret>) -> Result<Content, Failure> {
+    if Pfx::is_pfx(bytes) {
+        return pfx(name, bytes, passphrase).map_err(|why| Failure::usage(format_args!("{name}: {why}")));
+    }
     let certificates = match std::str::from_utf8(bytes) {
         Ok(text) => Certificate::chain(text),
         Err(_) => Certificate::from_der(bytes).map(|certificate| vec![certificate]),
@@ -71,13 +79,23 @@ fn read(name: &str, bytes: &[u8], passphrase: Option<&Secret>) -> Result<Content
     }
 }
 
+/// A PFX file shows nothing until it is opened.
+fn pfx(name: &str, bytes: &[u8], passphrase: Option<&Secret>) -> Result<Content, CertError> {
+    let pfx = Pfx::parse(bytes, passphrase)?;
+    let key = match pfx.private_key() {
+        Err(CertError::NoKeyInPfx) => None,
+        opened => Some(Key { encrypted: pfx.is_encrypted(), opened: opened.cloned() }),
+    };
+    Ok(Content { name: name.to_owned(), certificates: pfx.certificates().to_vec(), key })
+}
+
 /// The private key in a file; `None` if there is none.
 fn key(bytes: &[u8], passphrase: Option<&Secret>) -> Option<Key> {
     use CertError as C;
     let plain = PrivateKey::parse(bytes, None);
     let encrypted = match &plain {
         Ok(_) | Err(C::NotRsa | C::KeySize) => false,
-        Err(C::PassphraseMissing | C::LegacyEncryption | C::UnsupportedEncryption) => true,
+        Err(C::PassphraseMissing | C::UnsupportedEncryption) => true,
         Err(_) => return None,
     };
     let opened = if encrypted && passphrase.is_some() { PrivateKey::parse(bytes, passphrase) } else { plain };
@@ -92,7 +110,16 @@ impl Key {
     }
 }
 
+impl Content {
+    /// Whether these certificates would be a chain in another order.
+    fn is_out_of_order(&self) -> bool {
+        let all = &self.certificates;
+        !is_chain(all) && all.iter().any(|leaf| is_chain(&in_chain_order(leaf, all.clone())))
+    }
+}
+
 fn to_json(files: &[Content]) -> Value {
+    let now = SystemClock.now().wall;
     let certificate = |certificate: &Certificate| {
         json!({
             "subject": certificate.subject(),
@@ -100,7 +127,8 @@ fn to_json(files: &[Content]) -> Value {
             "serial": certificate.serial(),
             "not_before": readable(certificate.not_before().0),
             "not_after": readable(certificate.not_after().0),
-            "valid_now": validity(certificate).is_none(),
+            "valid_now": validity(certificate, now).is_none_or(|problem| problem == ENDS_SOON),
+            "ends_soon": now.is_some_and(|now| certificate.expires_within(now, SOON)),
             "sha1": certificate.sha1_hex(),
             "sha256": certificate.sha256_hex(),
             "key": kind(certificate.public_key_der()),
@@ -118,6 +146,7 @@ fn to_json(files: &[Content]) -> Value {
         json!({
             "file": file.name,
             "certificates": file.certificates.iter().map(certificate).collect::<Vec<_>>(),
+            "in_order": !file.is_out_of_order(),
             "private_key": file.key.as_ref().map(key),
         })
     };
@@ -125,6 +154,7 @@ fn to_json(files: &[Content]) -> Value {
 }
 
 fn table(files: &[Content]) -> String {
+    let now = SystemClock.now().wall;
     let mut out = String::new();
     // Writing to a String does not fail.
     let mut line = |label: &str, text: &str| {
@@ -138,13 +168,16 @@ fn table(files: &[Content]) -> String {
             line("  serial", certificate.serial());
             line("  from", &readable(certificate.not_before().0));
             let until = readable(certificate.not_after().0);
-            match validity(certificate) {
+            match validity(certificate, now) {
                 Some(problem) => line("  until", &format!("{until}  {problem}")),
                 None => line("  until", &until),
             }
             line("  SHA-1", &certificate.sha1_hex());
             line("  SHA-256", &certificate.sha256_hex());
             line("  key", &kind(certificate.public_key_der()));
+        }
+        if file.is_out_of_order() {
+            line("order", "WRONG: the leaf comes first, then the issuer of each");
         }
         if let Some(key) = &file.key {
             let encrypted = if key.encrypted { "encrypted" } else { "not encrypted" };
@@ -164,11 +197,12 @@ fn table(files: &[Content]) -> String {
 }
 
 /// What is wrong with the dates now.
-fn validity(certificate: &Certificate) -> Option<&'static str> {
-    let now = SystemClock.now().wall?;
+fn validity(certificate: &Certificate, now: Option<UnixTime>) -> Option<&'static str> {
+    let now = now?;
     match now {
         _ if now < certificate.not_before() => Some("NOT YET VALID"),
         _ if now > certificate.not_after() => Some("EXPIRED"),
+        _ if certificate.expires_within(now, SOON) => Some(ENDS_SOON),
         _ => None,
     }
 }
@@ -206,4 +240,28 @@ fn modulus_bits(public_key: &[u8]) -> Option<usize> {
         Ok::<_, der::Error>(whole.saturating_sub(usize::try_from(leading).unwrap_or(0)))
     });
     bits.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        let pem = include_str!("../../../tests/certs/rsa2048.cert.pem");
+        let certificate = Certificate::from_pem(pem).expect("the file is a certificate");
+        let (first, last) = (certificate.not_before(), certificate.not_after());
+        let cases = [
+            (first.before(1), Some("NOT YET VALID")),
+            (first, None),
+            (last.before(SOON), None),
+            (last.before(SOON).after(1), Some(ENDS_SOON)),
+            (last, Some(ENDS_SOON)),
+            (last.after(1), Some("EXPIRED")),
+        ];
+        for (now, expected) in cases {
+            assert_eq!(validity(&certificate, Some(now)), expected, "{now:?}");
+        }
+        assert_eq!(validity(&certificate, None), None);
+    }
 }

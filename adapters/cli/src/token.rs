@@ -8,7 +8,7 @@ use clap::{ArgAction, Args};
 use sansal_std::sansal::client::{Region, RegionName};
 use sansal_std::{
     CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment, ProxyChoice,
-    Secret, Token, TokenSource,
+    Secret, Token, TokenSource, X5c,
 };
 use serde_json::Value;
 use tracing_subscriber::filter::LevelFilter;
@@ -52,12 +52,15 @@ pub(crate) struct Arguments {
     /// The environment variable with the client secret.
     #[arg(long, value_name = "NAME", help_heading = "Credential", conflicts_with_all = ["certificate", "key", "assertion_file"])]
     client_secret_env: Option<String>,
-    /// A PEM file with the certificate, and the private key unless --key names another file.
+    /// A PEM or PKCS#12 (PFX) file with the certificate, and the private key unless --key names another file.
     #[arg(long, value_name = "FILE", help_heading = "Credential", conflicts_with = "assertion_file")]
     certificate: Option<PathBuf>,
-    /// The private key, in PEM or DER.
+    /// The private key, in PEM, DER or a PKCS#12 (PFX) file.
     #[arg(long, value_name = "FILE", help_heading = "Credential", conflicts_with = "assertion_file")]
     key: Option<PathBuf>,
+    /// Send the certificate along where it is from a PFX file (subject name and issuer); from PEM it always is.
+    #[arg(long, help_heading = "Credential", conflicts_with = "assertion_file")]
+    x5c: bool,
     /// A file with the passphrase of the private key.
     #[arg(long, value_name = "FILE", help_heading = "Credential", conflicts_with = "passphrase_env")]
     passphrase_file: Option<PathBuf>,
@@ -185,8 +188,8 @@ fn credential(arguments: &Arguments) -> Result<Option<Given<'_>>, Failure> {
             }
         }
         (Some(both), None) => CertificateCredential::file(both)?,
-        (None, None) if passphrase.is_some() || arguments.thumbprint.is_some() => {
-            return Err(Failure::usage("a passphrase or a thumbprint needs --certificate or --key"));
+        (None, None) if passphrase.is_some() || arguments.thumbprint.is_some() || arguments.x5c => {
+            return Err(Failure::usage("a passphrase, a thumbprint or --x5c needs --certificate or --key"));
         }
         (None, None) => {
             if let Some(path) = &arguments.assertion_file {
@@ -202,6 +205,9 @@ fn credential(arguments: &Arguments) -> Result<Option<Given<'_>>, Failure> {
     }
     if let Some(thumbprint) = &arguments.thumbprint {
         certificate = certificate.thumbprint(thumbprint);
+    }
+    if arguments.x5c {
+        certificate = certificate.x5c(X5c::Leaf);
     }
     Ok(Some(Given::Certificate(Box::new(certificate))))
 }

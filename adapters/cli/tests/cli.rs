@@ -177,6 +177,8 @@ fn each_mistake_has_its_line() {
     let (key, certificate) = (certs("rsa2048.key.pkcs8.pem"), certs("rsa2048.cert.pem"));
     let encrypted = certs("rsa2048.key.enc-pbes2-aes256-sha256.pem");
     let foreign = certs("rsa4096.cert.pem");
+    let (pfx, no_key) = (certs("rsa2048.modern.pfx"), certs("rsa2048.cert-only.pfx"));
+    let passphrase = folder.file("passphrase", "oracle-pass");
     let base = |issuer: &str, more: &[&str]| {
         let mut all = vec!["token", "--issuer", issuer, "--client-id", "app", "--scope", "a"];
         all.extend(more);
@@ -193,6 +195,8 @@ fn each_mistake_has_its_line() {
             2,
             base(&issuer, &["--key", &encrypted, "--certificate", &certificate, "--passphrase-file", &wrong]),
         ),
+        ("PFX, wrong passphrase", 2, base(&issuer, &["--certificate", &pfx, "--passphrase-file", &wrong])),
+        ("PFX without key", 2, base(&issuer, &["--certificate", &no_key, "--passphrase-file", &passphrase])),
         ("http", 2, base("http://localhost/lab", &by_secret)),
         ("unreachable", 3, base(&unreachable, &by_secret)),
         ("host not allowed", 2, base(&other, &[&by_secret[..], &["--ca", &ca]].concat())),
@@ -218,6 +222,10 @@ fn each_mistake_has_its_line() {
         assert!(!ran.err.contains("planted") && !lines.contains(&ran.err), "{name}: {}", ran.err);
         lines.push(ran.err);
     }
+    // The provider knows no certificate; it was asked, so the file was opened and signed with.
+    let by_pfx = base(&issuer, &["--certificate", &pfx, "--x5c", "--passphrase-file", &passphrase, "--ca", &ca]);
+    let ran = sansal(&by_pfx.iter().map(String::as_str).collect::<Vec<_>>(), &[], "");
+    assert!(ran.code == 1 && ran.err.contains("invalid_client"), "{ran:?}");
     // Not one of them, but the server's own word: its escape sequence is gone.
     assert!(lines[1].contains("invalid_client: client authentication  [31mfailed"), "{}", lines[1]);
 }
@@ -298,6 +306,19 @@ fn certificates() {
     // Without the passphrase it says what is missing; nothing else is an error.
     let ran = sansal(&["certs", &encrypted], &[], "");
     assert!(ran.code == 0 && ran.out.contains("give its passphrase"), "{ran:?}");
+    // PFX files say nothing before they are opened; a name says nothing about what a file is.
+    let (pfx, certificate_only) = (certs("chain.leaf-with-intermediate.pfx"), certs("rsa2048.cert-only.pfx"));
+    let ran = sansal(&["certs", &pfx], &[], "");
+    assert!(ran.code == 2 && ran.err.contains("give its passphrase"), "{ran:?}");
+    let ran = sansal(&["certs", "--json", &pfx, &certificate_only, "--passphrase-file", &passphrase], &[], "");
+    let shown: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(shown[0]["certificates"][0]["subject"], "OU=éñ,CN=oracle test leaf");
+    assert_eq!(shown[0]["certificates"][1]["subject"], "CN=oracle test intermediate");
+    assert_eq!(shown[0]["private_key"]["encrypted"], json!(true));
+    assert_eq!(shown[0]["private_key"]["belongs_to"], json!([shown[0]["certificates"][0]["sha256"]]));
+    assert_eq!((&shown[0]["in_order"], &shown[1]["private_key"]), (&json!(true), &Value::Null));
+    let ran = sansal(&["certs", &certs("chain.root-first.pem")], &[], "");
+    assert!(ran.out.contains("the leaf comes first"), "{ran:?}");
     let ran = sansal(&["certs", &passphrase], &[], "");
     assert_eq!((ran.code, &*ran.out), (2, ""), "{}", ran.err);
     assert!(!ran.err.contains("oracle-pass"));

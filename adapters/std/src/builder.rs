@@ -21,6 +21,7 @@ use crate::environment::Environment;
 use crate::environment::{EnvironmentCredential, read_assertion};
 use crate::http::HttpClient;
 use crate::persistence::Persistence;
+use crate::pfx::X5c;
 use crate::random::SystemRandom;
 use crate::setup::SetupError;
 use crate::ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};
@@ -97,6 +98,17 @@ impl ConfidentialClientBuilder {
     pub fn certificate(mut self, certificate: CertificateCredential) -> Self {
         self.credential = Some(Proof::Certificate(Box::new(certificate)));
         self
+    }
+
+    /// The key and the certificate in a PKCS#12 (PFX) file, which is opened by [`build`](Self::build). For one on disk
+    /// there is [`CertificateCredential::file`].
+    #[must_use]
+    pub fn pfx(self, bytes: &[u8], passphrase: Option<Secret>, x5c: X5c) -> Self {
+        let credential = CertificateCredential::pfx(bytes).x5c(x5c);
+        self.certificate(match passphrase {
+            Some(passphrase) => credential.passphrase(passphrase),
+            None => credential,
+        })
     }
 
     /// A ready-made client assertion, good until it ends.

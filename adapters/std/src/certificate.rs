@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sansal::Secret;
-use sansal::cert::{Certificate, PrivateKey};
+use sansal::cert::{Certificate, PrivateKey, parse_thumbprint};
 use sansal::client::{Credential, KeyCredential, Signer};
 use sansal::error::{CertError, Error};
 use sansal::key::KeyName;
 use sansal::secret::SecretBytes;
 
 use crate::keys::RingKeys;
+use crate::pfx::{Pfx, X5c};
 use crate::setup::SetupError;
 
 /// The name under which a client holds its own key.
@@ -20,7 +21,8 @@ const OWN_KEY: &str = "client certificate";
 /// A private key with its certificate, its thumbprint, or both.
 ///
 /// The rules are MSAL's: with a SHA-1 thumbprint the assertion is RS256 with `x5t`, and all certificates go into `x5c`;
-/// with a certificate alone it is PS256 with `x5t#S256`, or RS256 with `x5t` at ADFS.
+/// with a certificate alone it is PS256 with `x5t#S256`, or RS256 with `x5t` at ADFS. From a PFX file it is the latter, and
+/// `x5c` is sent only when asked for ([`Self::x5c`]).
 ///
 /// ```no_run
 /// use sansal_std::{CertificateCredential, Secret};
@@ -32,6 +34,8 @@ pub struct CertificateCredential {
     certificate: Option<String>,
     passphrase: Option<Secret>,
     thumbprint: Option<String>,
+    /// The key is in a PFX file, with these certificates for `x5c`.
+    pfx: Option<X5c>,
     /// Where the key was read, for errors.
     key_file: Option<PathBuf>,
     certificate_file: Option<PathBuf>,
@@ -46,22 +50,40 @@ impl CertificateCredential {
             certificate: certificates_in(bytes),
             passphrase: None,
             thumbprint: None,
+            pfx: None,
             key_file: None,
             certificate_file: None,
         }
     }
 
-    /// The same from a file, which is read now.
+    /// A key with its certificate in a PKCS#12 (PFX) file.
+    pub fn pfx(bytes: &[u8]) -> Self {
+        Self { certificate: None, pfx: Some(X5c::None), ..Self::pem(bytes) }
+    }
+
+    /// [`Self::pem`] or [`Self::pfx`] from a file, which is read now; what it is, its content says.
     ///
     /// # Errors
     /// [`SetupError::File`] when it cannot be read.
     pub fn file(path: impl AsRef<Path>) -> Result<Self, SetupError> {
         let path = path.as_ref();
         let bytes = SecretBytes::new(fs::read(path).map_err(|error| SetupError::file(path, &error))?);
-        Ok(Self { key_file: Some(path.to_owned()), ..Self::pem(bytes.expose()) })
+        let content = if Pfx::is_pfx(bytes.expose()) { Self::pfx(bytes.expose()) } else { Self::pem(bytes.expose()) };
+        Ok(Self { key_file: Some(path.to_owned()), ..content })
     }
 
-    /// The certificates in PEM, the client's first, when they are not in the text of the key.
+    /// Which certificates go into `x5c` where the key is from a PFX file; else it changes nothing. Default: none.
+    /// [`Self::certificate`] overrides it.
+    #[must_use]
+    pub fn x5c(mut self, x5c: X5c) -> Self {
+        if let Some(given) = &mut self.pfx {
+            *given = x5c;
+        }
+        self
+    }
+
+    /// The certificates in PEM, the client's first, when they are not in the text of the key. With a PFX file they go
+    /// into `x5c`.
     #[must_use]
     pub fn certificate(mut self, pem: &str) -> Self {
         self.certificate = Some(pem.to_owned());
@@ -95,6 +117,9 @@ impl CertificateCredential {
 
     /// Reads it all: what the core needs to know, and the key that signs.
     pub(crate) fn open(self) -> Result<(Credential, RingKeys), SetupError> {
+        if let Some(x5c) = &self.pfx {
+            return self.open_pfx(x5c);
+        }
         let key = PrivateKey::parse(self.key.expose(), self.passphrase.as_ref())
             .map_err(|why| in_file(self.key_file.as_deref(), why))?;
         let name = KeyName(OWN_KEY.to_owned());
@@ -113,6 +138,31 @@ impl CertificateCredential {
             other => other.into(),
         })?;
         Ok((Credential::Key(Box::new(credential)), keys))
+    }
+
+    fn open_pfx(&self, x5c: &X5c) -> Result<(Credential, RingKeys), SetupError> {
+        let in_key_file = |why| in_file(self.key_file.as_deref(), why);
+        let in_certificate_file = |why| in_file(self.certificate_file.as_deref(), why);
+        let pfx = Pfx::parse(self.key.expose(), self.passphrase.as_ref()).map_err(in_key_file)?;
+        let (key, leaf) = pfx.identity().map_err(in_key_file)?;
+        if let Some(hex) = &self.thumbprint
+            && !leaf.has_thumbprint(&parse_thumbprint(hex)?)
+        {
+            return Err(CertError::ThumbprintMismatch.into());
+        }
+        let x5c = match &self.certificate {
+            Some(text) => X5c::Text(text.clone()),
+            None => x5c.clone(),
+        };
+        if let X5c::Text(text) = &x5c
+            && Certificate::from_pem(text).map_err(in_certificate_file)? != *leaf
+        {
+            return Err(CertError::KeyMismatch.into());
+        }
+        let name = KeyName(OWN_KEY.to_owned());
+        let mut keys = RingKeys::new();
+        keys.add(name.clone(), key)?;
+        Ok((Credential::Key(Box::new(pfx.credential(Signer::External(name), &x5c)?)), keys))
     }
 }
 

@@ -16,6 +16,7 @@
 //! |---|---|
 //! | [`ConfidentialClient`] | an application that gets tokens on its own behalf |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
+//! | [`Pfx`] | what is in a PKCS#12 file |
 //! | [`Environment`] | the variables of the Azure SDKs, as data |
 //! | [`HttpClient`], [`UreqClient`] | how requests leave; bring your own if you like |
 //! | [`Driver`] | drives any [`Flow`](sansal::Flow): store, clock, randomness, HTTP |
@@ -45,6 +46,7 @@ mod http;
 mod keys;
 mod log;
 mod persistence;
+mod pfx;
 mod random;
 mod sent;
 mod setup;
@@ -60,6 +62,7 @@ pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use http::{HttpClient, HttpResponse};
 pub use keys::RingKeys;
 pub use persistence::Persistence;
+pub use pfx::{MAX_PFX, Pfx, X5c};
 pub use random::SystemRandom;
 pub use setup::SetupError;
 pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};

@@ -17,12 +17,13 @@ use sansal_std::sansal::http::Request;
 use sansal_std::sansal::time::{Clock, Millis, UnixTime};
 use sansal_std::{
     CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment, Error,
-    HttpClient, HttpResponse, Persistence, ProxyChoice, Secret, SetupError, Time, TokenSource,
+    HttpClient, HttpResponse, Persistence, ProxyChoice, Secret, SetupError, Time, TokenSource, X5c,
 };
 use serde_json::Value;
 
 const KEY: &[u8] = include_bytes!("../../../tests/certs/rsa2048.key.pkcs8.pem");
 const CERTIFICATE: &str = include_str!("../../../tests/certs/rsa2048.cert.pem");
+const PFX: &[u8] = include_bytes!("../../../tests/certs/rsa2048.modern.pfx");
 const METADATA: &str = r#"{
     "issuer": "https://idp.example/t",
     "authorization_endpoint": "https://idp.example/t/auth",
@@ -170,7 +171,19 @@ fn certificates_sign_by_ring() {
             1,
         ),
     ];
-    for (name, certificate, alg, chain) in cases {
+    let pfx = || CertificateCredential::pfx(PFX).passphrase("oracle-pass");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/certs/rsa2048.modern.pfx");
+    let from_file = CertificateCredential::file(file).unwrap().passphrase("oracle-pass");
+    let of_pfx = [
+        ("pfx", pfx(), "PS256", 0),
+        ("pfx with leaf", pfx().x5c(X5c::Leaf), "PS256", 1),
+        ("pfx with text", pfx().x5c(X5c::Text(CERTIFICATE.to_owned())), "PS256", 1),
+        ("pfx and certificate", pfx().certificate(CERTIFICATE), "PS256", 1),
+        // The reference ignores the thumbprint here.
+        ("pfx and thumbprint", pfx().thumbprint(sha1), "PS256", 0),
+        ("pfx from a file", from_file, "PS256", 0),
+    ];
+    for (name, certificate, alg, chain) in cases.into_iter().chain(of_pfx) {
         let script = Script::of([token("one")]);
         let client = builder(&script).certificate(certificate).client_claims(r#"{"x":"y"}"#).build().expect(name);
         client.acquire_token_for_client(&["s"]).expect(name);
@@ -180,12 +193,18 @@ fn certificates_sign_by_ring() {
         assert_eq!(claims["aud"], "https://idp.example/t/token", "{name}");
         assert_eq!((&claims["iss"], &claims["x"]), (&"app".into(), &"y".into()), "{name}");
     }
+    let script = Script::of([token("one")]);
+    let client = builder(&script).pfx(PFX, Some(Secret::from("oracle-pass")), X5c::Leaf).build().unwrap();
+    client.acquire_token_for_client(&["s"]).unwrap();
+    let (header, _) = assertion(&script.token_requests()[0]);
+    assert_eq!((&header["alg"], header["x5c"].as_array().map(Vec::len)), (&"PS256".into(), Some(1)));
 }
 
 #[test]
 fn certificates_that_cannot_be_used() {
     use CertError as C;
     let key = || CertificateCredential::pem(KEY);
+    let pfx = || CertificateCredential::pfx(PFX).passphrase("oracle-pass");
     let encrypted =
         || CertificateCredential::pem(include_bytes!("../../../tests/certs/rsa2048.key.enc-pbes2-aes256-sha256.pem"));
     let other = include_str!("../../../tests/certs/rsa4096.cert.pem");
@@ -199,6 +218,20 @@ fn certificates_that_cannot_be_used() {
         (key().thumbprint("xyz"), C::BadThumbprint),
         (CertificateCredential::pem(CERTIFICATE.as_bytes()), C::CertificateInsteadOfPrivateKey),
         (CertificateCredential::pem(include_bytes!("../../../tests/certs/ec256.key.pkcs8.pem")), C::NotRsa),
+        (CertificateCredential::pfx(KEY), C::NotPfx),
+        (CertificateCredential::pfx(PFX), C::PassphraseMissing),
+        (pfx().passphrase("wrong"), C::WrongPassphrase),
+        (pfx().thumbprint(&"0".repeat(40)), C::ThumbprintMismatch),
+        (pfx().certificate(other), C::KeyMismatch),
+        (
+            pfx().x5c(X5c::Text(include_str!("../../../tests/certs/rsa2048.key.pkcs8.pem").to_owned())),
+            C::PrivateKeyInsteadOfCertificate,
+        ),
+        (
+            CertificateCredential::pfx(include_bytes!("../../../tests/certs/rsa2048.cert-only.pfx"))
+                .passphrase("oracle-pass"),
+            C::NoKeyInPfx,
+        ),
     ];
     let mut lines = Vec::new();
     for (certificate, expected) in cases {
@@ -210,7 +243,7 @@ fn certificates_that_cannot_be_used() {
     }
     lines.sort();
     lines.dedup();
-    assert_eq!(lines.len(), 9, "each has a line of its own");
+    assert_eq!(lines.len(), 12, "each has a line of its own");
     assert!(matches!(CertificateCredential::file("/nonexistent/a.pem"), Err(SetupError::File { .. })));
 }
 

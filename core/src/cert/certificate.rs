@@ -159,6 +159,11 @@ impl Certificate {
         self.not_after
     }
 
+    /// Whether the certificate ends within so many seconds from `now`, or has ended already: time to renew it.
+    pub fn expires_within(&self, now: UnixTime, seconds: u64) -> bool {
+        self.not_after < now.after(seconds)
+    }
+
     /// The `SubjectPublicKeyInfo` in DER (RFC 5280 s4.1.2.7).
     pub fn public_key_der(&self) -> &[u8] {
         &self.spki
@@ -237,6 +242,17 @@ mod tests {
         assert_eq!(certificate.serial(), "102048");
         assert_eq!(certificate.not_before(), UnixTime(1_795_363_191));
         assert_eq!(certificate.not_after(), UnixTime(2_426_083_191));
+        let end = certificate.not_after();
+        for (now, seconds, expected) in [
+            (end.before(10), 9, false),
+            (end.before(10), 10, false),
+            (end.before(10), 11, true),
+            (end, 0, false),
+            (end.after(1), 0, true),
+            (UnixTime(0), u64::MAX, true),
+        ] {
+            assert_eq!(certificate.expires_within(now, seconds), expected, "{now:?} {seconds}");
+        }
         assert!(!certificate.x5c().contains('\n'));
         assert_eq!(Certificate::from_pem(&certificate.x5c()).unwrap(), certificate);
         assert!(certificate.has_thumbprint(&super::super::parse_thumbprint(RSA2048_SHA256).unwrap()));

@@ -3,15 +3,19 @@
 //! | feature | adds |
 //! |---|---|
 //! | none | PEM blocks, [`extract_certs`], [`Thumbprint`] |
-//! | `cert` | [`Certificate`], [`PrivateKey`] |
+//! | `cert` | [`Certificate`], [`PrivateKey`], [`in_chain_order`] |
 //! | `encrypted-keys` | [`PrivateKey::parse`] opens keys that have a passphrase |
 //! | `rsa` | [`RsaKey`], [`Certificate::verify_signature`] |
 
 #[cfg(feature = "cert")]
 mod certificate;
+#[cfg(feature = "cert")]
+mod chain;
 #[cfg(feature = "encrypted-keys")]
 mod encrypted;
 mod extract;
+#[cfg(feature = "encrypted-keys")]
+mod legacy;
 pub mod pem;
 #[cfg(feature = "cert")]
 mod pkcs1;
@@ -23,6 +27,8 @@ mod thumbprint;
 
 #[cfg(feature = "cert")]
 pub use certificate::Certificate;
+#[cfg(feature = "cert")]
+pub use chain::{in_chain_order, is_chain};
 pub use extract::extract_certs;
 #[cfg(feature = "cert")]
 pub use private_key::PrivateKey;

@@ -42,10 +42,13 @@ impl Block<'_> {
 
     /// Whether the body is encrypted in OpenSSL's legacy way (RFC 1421 s4.6.1.1 and s4.6.1.3).
     pub fn is_legacy_encrypted(&self) -> bool {
-        self.headers.iter().any(|(name, value)| {
-            name.eq_ignore_ascii_case("DEK-Info")
-                || name.eq_ignore_ascii_case("Proc-Type") && value.to_ascii_uppercase().contains("ENCRYPTED")
-        })
+        let of_type = |value: &str| value.to_ascii_uppercase().contains("ENCRYPTED");
+        self.header("DEK-Info").is_some() || self.header("Proc-Type").is_some_and(of_type)
+    }
+
+    /// The value of the first header of this name, letters in either case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
     /// Decodes the body.

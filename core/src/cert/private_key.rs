@@ -1,4 +1,4 @@
-//! Private keys as files hold them: PKCS#1 (RFC 8017 A.1.2) and PKCS#8 (RFC 5958), plain or encrypted.
+//! Private keys as files hold them: PKCS#1 (RFC 8017 A.1.2) and PKCS#8 (RFC 5958), plain or encrypted, in PEM or DER.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -37,7 +37,7 @@ impl PrivateKey {
         let blocks = pem::blocks(input)?;
         if let Some(block) = blocks.iter().find(|block| block.is_private_key()) {
             if block.is_legacy_encrypted() {
-                return Err(CertError::LegacyEncryption);
+                return Self::from_legacy(block, passphrase.ok_or(CertError::PassphraseMissing)?);
             }
             return Self::from_der(block.der()?.expose(), passphrase);
         }
@@ -81,6 +81,22 @@ impl PrivateKey {
             Some(Shape::Pkcs8) => Self::from_pkcs8(opened.expose()),
             _ => Err(CertError::WrongPassphrase),
         }
+    }
+
+    #[cfg(feature = "encrypted-keys")]
+    fn from_legacy(block: &Block<'_>, passphrase: &Secret) -> Result<Self, CertError> {
+        let opened = super::legacy::decrypt(block, passphrase)?;
+        match Shape::of(opened.expose()) {
+            Some(Shape::Pkcs1) => Self::from_pkcs1(opened.expose()),
+            Some(Shape::Pkcs8) => Self::from_pkcs8(opened.expose()),
+            Some(Shape::Sec1) => Err(CertError::NotRsa),
+            _ => Err(CertError::WrongPassphrase),
+        }
+    }
+
+    #[cfg(not(feature = "encrypted-keys"))]
+    fn from_legacy(_: &Block<'_>, _: &Secret) -> Result<Self, CertError> {
+        Err(CertError::UnsupportedEncryption)
     }
 
     #[cfg(not(feature = "encrypted-keys"))]
@@ -295,14 +311,7 @@ mod tests {
             ),
             ("ec", include_bytes!("../../../tests/certs/ec256.key.pkcs8.pem"), None, CertError::NotRsa),
             ("pfx", include_bytes!("../../../tests/certs/rsa2048.modern.pfx"), Some(&pass), CertError::Pfx),
-            ("legacy", LEGACY, None, CertError::LegacyEncryption),
-            ("legacy", LEGACY, Some(&pass), CertError::LegacyEncryption),
-            (
-                "legacy",
-                include_bytes!("../../../tests/certs/rsa2048.key.enc-legacy-des3.pem"),
-                Some(&pass),
-                CertError::LegacyEncryption,
-            ),
+            ("legacy, no passphrase", LEGACY, None, CertError::PassphraseMissing),
             ("no passphrase", PBES2, None, CertError::PassphraseMissing),
             ("empty passphrase", PBES2, Some(&Secret::default()), CertError::PassphraseMissing),
             ("too long", &[0x30; crate::limits::MAX_PEM + 1], None, CertError::TooLong),

@@ -121,6 +121,15 @@ impl KeyCredential {
         Ok(Self { signer, x5t, x5t_s256, x5c: Vec::new(), contradiction: None, identity })
     }
 
+    /// A key with its certificate, as they come out of a PFX file or a key store: PS256 with `x5t#S256`, or RS256 with
+    /// `x5t` at ADFS. `x5c` is sent as it is: base64 of DER, nothing if it is empty (section 1.5 of the reference).
+    #[cfg(feature = "cert")]
+    pub fn with_leaf(signer: Signer, leaf: &Certificate, x5c: Vec<String>) -> Self {
+        let identity = signer.identity();
+        let (x5t, x5t_s256) = (Some(leaf.sha1()), Some(leaf.sha256()));
+        Self { signer, x5t, x5t_s256, x5c, contradiction: None, identity }
+    }
+
     /// A key with a certificate, a thumbprint, or both, by the table of [`Credential::certificate`]. `key`, where it is
     /// at hand, is held against the certificate.
     ///

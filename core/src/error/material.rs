@@ -25,6 +25,12 @@ pub enum CertError {
     BadKey,
     /// A PKCS#12 (PFX) file, which has to be opened first.
     Pfx,
+    /// Not a PKCS#12 (PFX) file.
+    NotPfx,
+    /// There is no private key in the PKCS#12 file.
+    NoKeyInPfx,
+    /// There is no certificate in the PKCS#12 file.
+    NoCertificateInPfx,
     /// A key, but not RSA.
     NotRsa,
     /// An RSA key shorter or longer than allowed.
@@ -37,8 +43,6 @@ pub enum CertError {
     NotEncrypted,
     /// The key's encryption is of a kind that is not supported; re-encrypt it with `openssl pkcs8 -topk8`.
     UnsupportedEncryption,
-    /// The key is in OpenSSL's legacy encrypted format (`Proc-Type: 4,ENCRYPTED`).
-    LegacyEncryption,
     /// The key derivation asks for more work or memory than allowed.
     TooExpensive(KdfLimit),
     /// A thumbprint that is not 40 (SHA-1) or 64 (SHA-256) hexadecimal digits.
@@ -76,6 +80,9 @@ impl fmt::Display for CertError {
             Self::BadCertificate => "this is not an X.509 certificate",
             Self::BadKey => "this is not a private key in PKCS#1 or PKCS#8",
             Self::Pfx => "this is a PKCS#12 (PFX) file; give the key and the certificate in it as PEM",
+            Self::NotPfx => "this is not a PKCS#12 (PFX) file",
+            Self::NoKeyInPfx => "there is no private key in the PKCS#12 (PFX) file",
+            Self::NoCertificateInPfx => "there is no certificate in the PKCS#12 (PFX) file",
             Self::NotRsa => "the key is not an RSA key",
             Self::KeySize => "the RSA key must have 2048 to 8192 bits",
             Self::PassphraseMissing => "the private key is encrypted: give its passphrase",
@@ -83,9 +90,6 @@ impl fmt::Display for CertError {
             Self::NotEncrypted => "a passphrase was given, but the private key is not encrypted",
             Self::UnsupportedEncryption => {
                 "the private key's encryption is not supported; re-encrypt it with `openssl pkcs8 -topk8`"
-            }
-            Self::LegacyEncryption => {
-                "the private key is in OpenSSL's legacy encrypted format; convert it with `openssl pkcs8 -topk8`"
             }
             Self::TooExpensive(KdfLimit::Pbkdf2Rounds) => "the private key asks for too many PBKDF2 rounds",
             Self::TooExpensive(KdfLimit::ScryptMemory) => "the private key asks for too much scrypt memory",

@@ -3,6 +3,7 @@
 use core::str;
 
 use crate::cert::{Certificate, PrivateKey, extract_certs as extract, pem as reader};
+use crate::error::CertError;
 use crate::limits::{MAX_PEM_BLOCKS, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::secret::Secret;
 
@@ -34,6 +35,26 @@ pub fn pkcs8(data: &[u8]) {
         let Ok(again) = PrivateKey::parse(key.pkcs8_der(), None) else { panic!("a key that we wrote is not read") };
         assert_eq!(again.pkcs1_der(), key.pkcs1_der());
     }
+}
+
+/// A key under OpenSSL's legacy encryption opens as an RSA key of an allowed size, or not at all; without a passphrase, or
+/// with an empty one, never.
+pub fn legacy_pem(data: &[u8]) {
+    let opened = PrivateKey::parse(data, Some(&Secret::from("oracle-pass")));
+    let legacy = reader::blocks(data).is_ok_and(|blocks| {
+        blocks.iter().find(|block| block.is_private_key()).is_some_and(|b| b.is_legacy_encrypted())
+    });
+    if !legacy {
+        return;
+    }
+    for none in [None, Some(Secret::default())] {
+        assert_eq!(PrivateKey::parse(data, none.as_ref()).err(), Some(CertError::PassphraseMissing));
+    }
+    assert!(!matches!(opened, Err(CertError::NotEncrypted | CertError::PassphraseMissing)));
+    let Ok(key) = opened else { return };
+    assert!((MIN_RSA_BITS..=MAX_RSA_BITS).contains(&key.rsa_bits()));
+    let again = PrivateKey::parse(key.pkcs8_der(), None);
+    assert!(again.is_ok_and(|again| again.pkcs1_der() == key.pkcs1_der()), "a key that we wrote is not read");
 }
 
 /// Texts come from the input, trimmed; there is always at least one.

@@ -1,15 +1,18 @@
 //! From constructor arguments of MSAL to a client of the core.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use sansal::client::{Client, ClientBuilder, Credential, InstanceDiscovery, Region, RegionName, Settings};
-use sansal::error::{CertError, Config, Error};
+use sansal::cert::RsaKey;
+use sansal::client::{Client, ClientBuilder, Credential, InstanceDiscovery, Region, RegionName, Settings, Signer};
+use sansal::error::Error;
 use sansal::json::Members;
 use sansal::{Endpoint, Secret};
+use sansal_std::{Pfx, X5c};
 use serde_json::{Map, Value};
 
 use super::arguments::Argument;
-use super::outcome::{Outcome, Stop};
+use super::outcome::{Failure, Outcome, Stop};
 use super::stage::{Callback, Stage};
 
 /// An application as it is to be built.
@@ -206,21 +209,29 @@ fn read_credential(given: &Argument, stage: &Stage<'_>) -> Result<ReadCredential
             };
         }
     }
-    if read("private_key_pfx_path")?.is_truthy() {
-        return Err(Stop::Unsupported("PFX files (an adapter's matter)".into()));
-    }
-    let key = read("private_key")?;
-    if !key.is_truthy() {
+    let (pfx, key) = (read("private_key_pfx_path")?, read("private_key")?);
+    if !pfx.is_truthy() && !key.is_truthy() {
         return refused("a dictionary that is no credential");
     }
     let passphrase = read("passphrase")?;
-    let (thumbprint, certificate) = (read("thumbprint")?, read("public_certificate")?);
-    let Some(key) = text_or_bytes(&key) else { return refused("a private key that is not a text") };
     let passphrase = match (passphrase.is_truthy(), text_or_bytes(&passphrase)) {
         (false, _) => None,
         (true, Some(passphrase)) => Some(passphrase),
         (true, None) => return refused("a passphrase that is not a text"),
     };
+    if pfx.is_truthy() {
+        let Argument::Path(path) = pfx else {
+            return Err(Stop::Unsupported("a PFX file that is not in certs/".into()));
+        };
+        let x5c = match read("public_certificate")? {
+            Argument::Bool(true) => X5c::Leaf,
+            Argument::Text(text) if !text.is_empty() => X5c::Text(text),
+            _ => X5c::None,
+        };
+        return Ok(open_pfx(&path, passphrase.as_ref(), &x5c).map(|c| (c, None)).map_err(Outcome::Failed));
+    }
+    let (thumbprint, certificate) = (read("thumbprint")?, read("public_certificate")?);
+    let Some(key) = text_or_bytes(&key) else { return refused("a private key that is not a text") };
     for text in [&thumbprint, &certificate] {
         if text.is_truthy() && text.text().is_none() {
             return refused("a thumbprint or certificate that is not a text");
@@ -228,11 +239,16 @@ fn read_credential(given: &Argument, stage: &Stage<'_>) -> Result<ReadCredential
     }
     match Credential::certificate(key.expose().as_bytes(), passphrase.as_ref(), thumbprint.text(), certificate.text()) {
         Ok(credential) => Ok(Ok((credential, None))),
-        Err(Error::Config(Config::Certificate(CertError::LegacyEncryption))) => {
-            Err(Stop::Unsupported("private keys in OpenSSL's legacy encrypted format".into()))
-        }
         Err(error) => Ok(Err(Outcome::Failed(error.into()))),
     }
+}
+
+/// Section 7.3 of the reference, with the adapter's reader and the core's own signatures.
+fn open_pfx(path: &Path, passphrase: Option<&Secret>, x5c: &X5c) -> Result<Credential, Failure> {
+    let bytes = std::fs::read(path).map_err(|why| Failure::file(&why))?;
+    let pfx = Pfx::parse(&bytes, passphrase)?;
+    let key = RsaKey::new(pfx.private_key()?)?;
+    Ok(Credential::Key(Box::new(pfx.credential(Signer::Software(Box::new(key)), x5c)?)))
 }
 
 fn text_or_bytes(given: &Argument) -> Option<Secret> {

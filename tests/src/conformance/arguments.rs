@@ -32,7 +32,7 @@ pub enum Argument {
     /// A dictionary.
     Map(Map<String, Value>),
     /// The path of a file.
-    Path,
+    Path(PathBuf),
     /// A callable of the application.
     Callable(Map<String, Value>),
     /// A callable that stands for a person's browser.
@@ -80,7 +80,7 @@ impl Spelling {
         Ok(match matcher(members) {
             None => Argument::Map(members.clone()),
             Some(("$file", name)) => Argument::Text(self.file(&text(name)?)?),
-            Some(("$path", _)) => Argument::Path,
+            Some(("$path", name)) => Argument::Path(self.path(&text(name)?)?),
             Some(("$bytes", digits)) => Argument::Bytes(unhex(&text(digits)?)?),
             Some(("$tuple" | "$set", items)) => Argument::OtherSequence(list(items)?),
             Some(("$callable", Value::String(name))) if name == "browser" => Argument::Browser,
@@ -92,8 +92,12 @@ impl Spelling {
         })
     }
 
+    fn path(&self, name: &str) -> Result<PathBuf, Stop> {
+        certificate_path(&self.certs, name).map_err(Stop::malformed)
+    }
+
     fn file(&self, name: &str) -> Result<String, Stop> {
-        let path = certificate_path(&self.certs, name).map_err(Stop::malformed)?;
+        let path = self.path(name)?;
         fs::read_to_string(&path).map_err(|why| Stop::malformed(format!("{}: {why}", path.display())))
     }
 }
@@ -168,6 +172,11 @@ mod tests {
             (json!({"$bytes": "c3a4"}), Some(Argument::Bytes(vec![0xC3, 0xA4]))),
             (json!({"$bytes": "c3a"}), None),
             (json!({"$bytes": "zz"}), None),
+            (
+                json!({"$path": "certs/no-such-file"}),
+                Some(Argument::Path(crate::conformance::report::test_certs().join("no-such-file"))),
+            ),
+            (json!({"$path": "certs/../x.pfx"}), None),
             (json!({"$file": "certs/no-such-file"}), None),
             (json!({"$file": "certs/../conformance"}), None),
             (json!({"$file": "/etc/passwd"}), None),

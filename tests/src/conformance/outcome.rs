@@ -115,6 +115,13 @@ impl From<Error> for Failure {
     }
 }
 
+impl Failure {
+    /// A file of the application could not be read.
+    pub fn file(why: &std::io::Error) -> Self {
+        Self { kind: format!("File.{}", variant(why.kind())), message: why.to_string(), transport: false }
+    }
+}
+
 impl From<JwtError> for Failure {
     fn from(why: JwtError) -> Self {
         Self { kind: format!("Jwt.{}", variant(why)), message: why.to_string(), transport: false }
