@@ -1,0 +1,64 @@
+//! How a failure ends the program: one line on standard error, and a code that scripts can tell apart.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use sansal_std::{Error, SetupError};
+
+use crate::output::one_line;
+
+/// A line that says what to do, and the exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    line: String,
+    code: u8,
+}
+
+impl Failure {
+    /// The command or the configuration is wrong.
+    pub(crate) fn usage(line: impl Display) -> Self {
+        Self { line: line.to_string(), code: 2 }
+    }
+
+    /// This machine failed.
+    pub(crate) fn local(line: impl Display) -> Self {
+        Self { line: line.to_string(), code: 6 }
+    }
+
+    /// Writes the line. A closed standard error changes nothing.
+    pub(crate) fn report(&self) -> ExitCode {
+        let _ = writeln!(io::stderr(), "sansal: {}", one_line(&self.line));
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = match &error {
+            Error::Refused(_) | Error::InteractionRequired { .. } | Error::IdToken(_) => 1,
+            Error::Config(_) => 2,
+            Error::Unreachable { .. } => 3,
+            Error::Throttled { .. } => 4,
+            Error::BadResponse { .. } => 5,
+            _ => 6,
+        };
+        Self { line: error.to_string(), code }
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Client(error) => error.into(),
+            SetupError::File { .. } => Self::local(error),
+            other => Self::usage(other),
+        }
+    }
+}
+
+impl From<sansal_std::EnvironmentError> for Failure {
+    fn from(error: sansal_std::EnvironmentError) -> Self {
+        Self::usage(error)
+    }
+}

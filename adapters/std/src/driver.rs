@@ -1,0 +1,195 @@
+//! The blocking host: asks a machine what it needs, does it, and goes round until there is a result.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use sansal::client::Client;
+use sansal::error::{AskError, CommitError, Error, SendError};
+use sansal::flow::{Answer, Ask, Changes, Cx, Flow, Input, Partition, Step};
+use sansal::http::{Request, Response, ResponseHeader};
+use sansal::secret::SecretBytes;
+use sansal::{Secret, Store};
+
+use crate::asks::{Asks, AssertionContext};
+use crate::clock::{SystemClock, Time};
+use crate::http::{HttpClient, HttpResponse};
+use crate::log::Log;
+use crate::persistence::Persistence;
+use crate::random::SystemRandom;
+
+/// Drives any [`Flow`] on the calling thread. Many threads may use one at a time.
+///
+/// The store is behind a lock that is never held while something is sent, signed, waited for or persisted.
+pub struct Driver {
+    http: Arc<dyn HttpClient>,
+    time: Arc<dyn Time>,
+    store: RwLock<Store>,
+    persistence: Option<Arc<dyn Persistence>>,
+}
+
+impl Driver {
+    /// With this store and the clocks of the system.
+    pub fn new(http: Arc<dyn HttpClient>, store: Store) -> Self {
+        Self { http, time: Arc::new(SystemClock), store: RwLock::new(store), persistence: None }
+    }
+
+    /// Counts by another clock.
+    #[must_use]
+    pub fn time(mut self, time: Arc<dyn Time>) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// Keeps tokens elsewhere too.
+    #[must_use]
+    pub fn persistence(mut self, persistence: Arc<dyn Persistence>) -> Self {
+        self.persistence = Some(persistence);
+        self
+    }
+
+    /// Looks into the store. Nothing can be committed meanwhile: be quick.
+    pub fn with_store<R>(&self, read: impl FnOnce(&Store) -> R) -> R {
+        read(&self.read())
+    }
+
+    /// Drives a machine to its end.
+    ///
+    /// # Errors
+    /// Whatever ends the machine.
+    pub fn drive<F: Flow>(&self, client: &Client, mut flow: F, asks: &dyn Asks) -> Result<F::Output, Error> {
+        let log = Log { pii: client.settings().enable_pii_log };
+        log.begin(client.client_id());
+        let mut happened = Happened::Begun;
+        let result = loop {
+            let step = happened.tell(|input| {
+                let store = self.read();
+                let mut entropy = SystemRandom;
+                let clock = self.time.now();
+                flow.step(&mut Cx { client, store: &store, clock, entropy: &mut entropy }, input)
+            });
+            happened = match step {
+                Ok(Step::Send(request)) => self.send(&request, log),
+                Ok(Step::Wait(span)) => {
+                    self.time.sleep(span);
+                    Happened::Woke
+                }
+                Ok(Step::Ask(ask)) => Happened::Answered(answer(&ask, asks)),
+                Ok(Step::Load(partition)) => self.load(&partition),
+                Ok(Step::Commit(changes)) => Happened::Committed(self.commit(changes)),
+                Ok(Step::Done(output)) => break Ok(output),
+                Err(error) => break Err(error),
+            };
+        };
+        log.outcome(result.as_ref().err());
+        result
+    }
+
+    fn send(&self, request: &Request, log: Log) -> Happened {
+        log.request(request);
+        let begun = self.time.now().mono;
+        let result = self.http.send(request);
+        let ms = self.time.now().mono.since(begun).0;
+        match result {
+            Ok(response) => {
+                log.response(request, &response, ms);
+                Happened::Responded(response)
+            }
+            Err(why) => {
+                log.failed(request, why, ms);
+                Happened::Failed(why)
+            }
+        }
+    }
+
+    fn load(&self, partition: &Partition) -> Happened {
+        if let Some(elsewhere) = &self.persistence {
+            let mut changes = Changes::default();
+            changes.tokens = elsewhere.load(partition);
+            self.apply(changes);
+        }
+        Happened::Loaded
+    }
+
+    fn commit(&self, changes: Changes) -> Result<(), CommitError> {
+        let saved = match &self.persistence {
+            Some(elsewhere) if changes.is_durable() => elsewhere.save(&changes.tokens),
+            _ => Ok(()),
+        };
+        // A token that could not be persisted still serves this process.
+        self.apply(changes);
+        saved
+    }
+
+    fn apply(&self, changes: Changes) {
+        // A panic elsewhere cannot leave a store half changed: only `apply` writes, and it does not panic.
+        if !changes.is_empty() {
+            self.store.write().unwrap_or_else(PoisonError::into_inner).apply(changes);
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Store> {
+        self.store.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("persistence", &self.persistence.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// What happened, owned; a machine is lent it.
+enum Happened {
+    Begun,
+    Responded(HttpResponse),
+    Failed(SendError),
+    Woke,
+    Answered(Answered),
+    Loaded,
+    Committed(Result<(), CommitError>),
+}
+
+enum Answered {
+    Signature(SecretBytes),
+    Assertion(Secret),
+    Failed(AskError),
+}
+
+impl Happened {
+    fn tell<R>(&self, step: impl FnOnce(Input<'_>) -> R) -> R {
+        match self {
+            Self::Begun => step(Input::Start),
+            Self::Responded(response) => {
+                let headers: Vec<ResponseHeader<'_>> =
+                    response.headers.iter().map(|(name, value)| ResponseHeader { name, value }).collect();
+                let body = response.body.expose();
+                step(Input::Response(Response { status: response.status, headers: &headers, body }))
+            }
+            Self::Failed(why) => step(Input::Failed(*why)),
+            Self::Woke => step(Input::Woke),
+            Self::Answered(Answered::Signature(bytes)) => step(Input::Answer(Answer::Signature(bytes.expose()))),
+            Self::Answered(Answered::Assertion(text)) => step(Input::Answer(Answer::Assertion(text.expose()))),
+            Self::Answered(Answered::Failed(why)) => step(Input::Answer(Answer::Failed(*why))),
+            Self::Loaded => step(Input::Loaded),
+            Self::Committed(result) => step(Input::Committed(*result)),
+        }
+    }
+}
+
+fn answer(ask: &Ask, asks: &dyn Asks) -> Answered {
+    let result = match ask {
+        Ask::Sign { key, alg, message } => {
+            asks.sign(key, *alg, message).map(|bytes| Answered::Signature(SecretBytes::new(bytes)))
+        }
+        Ask::Assertion { client_id, token_endpoint, fmi_path } => {
+            let context = AssertionContext {
+                client_id: client_id.clone(),
+                token_endpoint: token_endpoint.clone(),
+                fmi_path: fmi_path.clone(),
+            };
+            asks.assertion(&context).map(Answered::Assertion)
+        }
+        _ => Err(AskError::NotSupported),
+    };
+    result.unwrap_or_else(Answered::Failed)
+}

@@ -1,0 +1,66 @@
+//! Tokens for blocking programs: the machines of [`sansal`] driven with `ureq`, `rustls` and `ring`.
+//!
+//! ```no_run
+//! use sansal_std::ConfidentialClient;
+//!
+//! let client = ConfidentialClient::builder("your-application-id")
+//!     .authority("https://login.microsoftonline.com/your-tenant")
+//!     .secret("your-client-secret")
+//!     .build()?;
+//! let token = client.acquire_token_for_client(&["https://graph.microsoft.com/.default"])?;
+//! println!("Authorization: {} {}", token.token_type(), token.access_token());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | room | what for |
+//! |---|---|
+//! | [`ConfidentialClient`] | an application that gets tokens on its own behalf |
+//! | [`CertificateCredential`] | its key and certificate, from files or memory |
+//! | [`Environment`] | the variables of the Azure SDKs, as data |
+//! | [`HttpClient`], [`UreqClient`] | how requests leave; bring your own if you like |
+//! | [`Driver`] | drives any [`Flow`](sansal::Flow): store, clock, randomness, HTTP |
+//! | [`Asks`], [`RingKeys`] | who signs and who makes assertions |
+//!
+//! # What it does by itself
+//!
+//! - It trusts the roots of the operating system; `SSL_CERT_FILE` and `SSL_CERT_DIR` replace them
+//!   (`rustls-native-certs`). [`extra_roots`](ConfidentialClientBuilder::extra_roots) adds to them.
+//! - It uses the proxy that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` name (the first that is set, upper case before
+//!   lower case), but for the hosts in `NO_PROXY`; never for loopback and the metadata address.
+//! - It sends `User-Agent: sansal-std/VERSION` and no other header that the machine did not ask for. It has no cookies,
+//!   follows no redirects, and reads no more than the machine allows.
+//! - It says what it does as `tracing` events. Names of applications, tenants and users are left out unless
+//!   [`enable_pii_log`](ConfidentialClientBuilder::enable_pii_log) is on; secrets and tokens are never there.
+#![forbid(unsafe_code)]
+
+mod asks;
+mod certificate;
+mod clock;
+mod confidential;
+mod driver;
+mod environment;
+mod failure;
+mod http;
+mod keys;
+mod log;
+mod persistence;
+mod random;
+mod sent;
+mod setup;
+mod ureq_client;
+
+pub use asks::{Asks, AssertionContext, NoAsks};
+pub use certificate::CertificateCredential;
+pub use clock::{SystemClock, Time, platform};
+pub use confidential::{ConfidentialClient, ConfidentialClientBuilder};
+pub use driver::Driver;
+pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
+pub use http::{HttpClient, HttpResponse};
+pub use keys::RingKeys;
+pub use persistence::Persistence;
+pub use random::SystemRandom;
+pub use setup::SetupError;
+pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};
+
+pub use sansal;
+pub use sansal::{ClientCredentials, Error, Secret, Token, TokenSource};

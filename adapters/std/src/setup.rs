@@ -1,0 +1,86 @@
+//! What can be wrong before a client exists.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sansal::Error;
+use sansal::error::{CertError, Config};
+
+use crate::environment::EnvironmentError;
+
+/// Why a client could not be built. Says what to do; never holds a secret.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum SetupError {
+    /// The core refused: authority, credential, settings.
+    Client(Error),
+    /// A variable is missing, or two contradict each other.
+    Environment(EnvironmentError),
+    /// A file could not be read.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        kind: io::ErrorKind,
+    },
+    /// What is in a file cannot be used.
+    InFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: CertError,
+    },
+    /// The extra roots are not certificates in PEM.
+    Roots(&'static str),
+    /// The address of the proxy cannot be used.
+    Proxy,
+    /// Two settings exclude each other.
+    Contradiction(&'static str),
+}
+
+impl SetupError {
+    pub(crate) fn file(path: &Path, error: &io::Error) -> Self {
+        Self::File { path: path.to_owned(), kind: error.kind() }
+    }
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(why) => why.fmt(f),
+            Self::Environment(why) => why.fmt(f),
+            Self::File { path, kind } => write!(f, "cannot read {}: {kind}", path.display()),
+            Self::InFile { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Roots(why) => write!(f, "the extra roots cannot be used: {why}"),
+            Self::Proxy => f.write_str("the proxy must look like http://host:port"),
+            Self::Contradiction(which) => f.write_str(which),
+        }
+    }
+}
+
+impl std::error::Error for SetupError {}
+
+impl From<Error> for SetupError {
+    fn from(why: Error) -> Self {
+        Self::Client(why)
+    }
+}
+
+impl From<Config> for SetupError {
+    fn from(why: Config) -> Self {
+        Self::Client(why.into())
+    }
+}
+
+impl From<CertError> for SetupError {
+    fn from(why: CertError) -> Self {
+        Self::Client(why.into())
+    }
+}
+
+impl From<EnvironmentError> for SetupError {
+    fn from(why: EnvironmentError) -> Self {
+        Self::Environment(why)
+    }
+}

@@ -1,0 +1,294 @@
+//! The HTTP client of this crate: `ureq` over `rustls` and `ring`.
+
+use std::fmt;
+use std::io::Read;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use sansal::error::{SendError, TlsReason};
+use sansal::http::{Method, Proxy, Request, ServerTrust};
+use sansal::secret::SecretBytes;
+use ureq::config::Config;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::{Agent, AsSendBody, Body, http};
+use zeroize::Zeroize;
+
+use crate::failure::send_error;
+use crate::http::{HttpClient, HttpResponse};
+use crate::sent::{Watched, watch};
+use crate::setup::SetupError;
+
+/// Time to connect, TLS included, unless [`UreqClientBuilder::connect_timeout`] says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections are used again for the requests of one acquisition. Much later the server may have closed them, and a
+/// token request that gets lost that way is not repeated.
+const MAX_IDLE: Duration = Duration::from_secs(5);
+/// Bytes read at once.
+const CHUNK: usize = 16 * 1024;
+
+/// Sends requests by `ureq`. The roots are loaded when the first request goes out.
+///
+/// What it cannot do yet it refuses: a pinned server ([`ServerTrust::Thumbprint`]) and client certificates.
+pub struct UreqClient {
+    roots: Roots,
+    proxy: Option<ureq::Proxy>,
+    connect_timeout: Duration,
+    agents: OnceLock<Agents>,
+}
+
+/// Connections through a proxy and without one never mix.
+struct Agents {
+    direct: Agent,
+    proxied: Agent,
+}
+
+#[derive(Default)]
+struct Roots {
+    extra: Vec<Certificate<'static>>,
+    without_system: bool,
+}
+
+/// Which proxy requests go through. Never those to loopback and the metadata address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ProxyChoice {
+    /// What `ALL_PROXY`, `HTTPS_PROXY` and `HTTP_PROXY` say, upper or lower case, but for the hosts in `NO_PROXY`.
+    #[default]
+    Environment,
+    /// None.
+    None,
+    /// This one: `http://`, `https://` or `socks5h://`, host and port, with `user:password@` if need be.
+    Address(String),
+}
+
+/// Collects what a [`UreqClient`] is made of.
+#[derive(Default)]
+pub struct UreqClientBuilder {
+    extra_roots: Vec<Vec<u8>>,
+    without_system: bool,
+    proxy: ProxyChoice,
+    connect_timeout: Option<Duration>,
+}
+
+impl UreqClientBuilder {
+    /// Trusts the certificates in this PEM too.
+    #[must_use]
+    pub fn extra_roots(mut self, pem: &[u8]) -> Self {
+        self.extra_roots.push(pem.to_vec());
+        self
+    }
+
+    /// Trusts nothing but the [`extra_roots`](Self::extra_roots).
+    #[must_use]
+    pub fn only_extra_roots(mut self) -> Self {
+        self.without_system = true;
+        self
+    }
+
+    /// Which proxy to use.
+    #[must_use]
+    pub fn proxy(mut self, proxy: ProxyChoice) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Time to find and connect to the server, TLS included; at most the time for the whole attempt. Default: 10 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, span: Duration) -> Self {
+        self.connect_timeout = Some(span);
+        self
+    }
+
+    /// Checks it all.
+    ///
+    /// # Errors
+    /// [`SetupError::Roots`] when the roots hold no certificate, [`SetupError::Proxy`] when the proxy has no address.
+    pub fn build(self) -> Result<UreqClient, SetupError> {
+        let mut extra = Vec::new();
+        for pem in &self.extra_roots {
+            let before = extra.len();
+            for found in CertificateDer::pem_slice_iter(pem) {
+                let der = found.map_err(|_| SetupError::Roots("the PEM is broken"))?;
+                rustls::RootCertStore::empty()
+                    .add(der.clone())
+                    .map_err(|_| SetupError::Roots("one of them is not an X.509 certificate"))?;
+                extra.push(Certificate::from_der(&der).to_owned());
+            }
+            if extra.len() == before {
+                return Err(SetupError::Roots("there is no PEM certificate in them"));
+            }
+        }
+        if self.without_system && extra.is_empty() {
+            return Err(SetupError::Roots("there are none, and the system's are switched off"));
+        }
+        let proxy = match &self.proxy {
+            ProxyChoice::Environment => ureq::Proxy::try_from_env(),
+            ProxyChoice::None => None,
+            ProxyChoice::Address(text) => Some(ureq::Proxy::new(text).map_err(|_| SetupError::Proxy)?),
+        };
+        Ok(UreqClient {
+            roots: Roots { extra, without_system: self.without_system },
+            proxy,
+            connect_timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+            agents: OnceLock::new(),
+        })
+    }
+}
+
+impl UreqClient {
+    /// A client with the roots of the system and the proxy of the environment.
+    pub fn builder() -> UreqClientBuilder {
+        UreqClientBuilder::default()
+    }
+
+    fn agent(&self, proxy: Proxy) -> &Agent {
+        let agents = self.agents.get_or_init(|| {
+            let roots = self.roots.load();
+            Agents { direct: agent(&roots, None), proxied: agent(&roots, self.proxy.clone()) }
+        });
+        match proxy {
+            Proxy::Default => &agents.proxied,
+            Proxy::Never => &agents.direct,
+        }
+    }
+
+    fn run(&self, request: &Request) -> Result<http::Response<Body>, ureq::Error> {
+        let agent = self.agent(request.proxy);
+        let whole = Duration::from_millis(request.attempt_timeout.0);
+        let connect = self.connect_timeout.min(whole);
+        let mut builder = http::Request::builder().method(request.method.as_str()).uri(request.endpoint.to_string());
+        for header in &request.headers {
+            builder = builder.header(header.name, header.value.expose());
+        }
+        match (&request.body, request.method) {
+            (Some(body), _) => {
+                let builder = builder.header(http::header::CONTENT_TYPE, body.content_type);
+                run(agent, builder.body(body.bytes.expose())?, whole, connect)
+            }
+            (None, Method::Post) => run(agent, builder.body(&[][..])?, whole, connect),
+            (None, Method::Get) => run(agent, builder.body(())?, whole, connect),
+        }
+    }
+}
+
+fn run<B: AsSendBody>(
+    agent: &Agent,
+    request: http::Request<B>,
+    whole: Duration,
+    connect: Duration,
+) -> Result<http::Response<Body>, ureq::Error> {
+    let request = agent
+        .configure_request(request)
+        .timeout_global(Some(whole))
+        .timeout_resolve(Some(connect))
+        .timeout_connect(Some(connect))
+        .build();
+    agent.run(request)
+}
+
+impl HttpClient for UreqClient {
+    fn send(&self, request: &Request) -> Result<HttpResponse, SendError> {
+        if request.server != ServerTrust::System {
+            tracing::warn!("pinned servers are not supported by this HTTP client; the request was not sent");
+            return Err(SendError::Tls(TlsReason::Other));
+        }
+        if request.client_cert.is_some() {
+            tracing::warn!("client certificates are not supported by this HTTP client; the request was not sent");
+            return Err(SendError::Tls(TlsReason::Other));
+        }
+        let (result, sent) = watch(|| self.run(request));
+        let response = result.map_err(|error| send_error(&error, sent))?;
+        let (parts, body) = response.into_parts();
+        let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        };
+        Ok(HttpResponse {
+            status: parts.status.as_u16(),
+            headers: parts.headers.iter().filter_map(text).collect(),
+            body: read(body, request.response_limit)?,
+        })
+    }
+}
+
+impl fmt::Debug for UreqClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UreqClient")
+            .field("extra_roots", &self.roots.extra.len())
+            .field("proxy", &self.proxy.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for UreqClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UreqClientBuilder").field("extra_roots", &self.extra_roots.len()).finish_non_exhaustive()
+    }
+}
+
+impl Roots {
+    fn load(&self) -> RootCerts {
+        let mut all = self.extra.clone();
+        if !self.without_system {
+            let found = rustls_native_certs::load_native_certs();
+            if found.certs.is_empty() {
+                tracing::warn!("the operating system has no trusted roots, or they cannot be read");
+            }
+            all.extend(found.certs.iter().map(|der| Certificate::from_der(der).to_owned()));
+        }
+        RootCerts::Specific(Arc::new(all))
+    }
+}
+
+fn agent(roots: &RootCerts, proxy: Option<ureq::Proxy>) -> Agent {
+    let tls = TlsConfig::builder()
+        .root_certs(roots.clone())
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
+    let config = Config::builder()
+        .tls_config(tls)
+        .proxy(proxy)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .max_idle_age(MAX_IDLE)
+        .user_agent(concat!("sansal-std/", env!("CARGO_PKG_VERSION")))
+        .accept("")
+        .accept_encoding("")
+        .build();
+    Agent::with_parts(config, Watched::default(), DefaultResolver::default())
+}
+
+/// Reads a body into memory that is overwritten wherever it was.
+fn read(mut body: Body, limit: usize) -> Result<SecretBytes, SendError> {
+    let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(SendError::TooLarge);
+    }
+    let mut reader = body.as_reader();
+    let mut whole: Vec<u8> = Vec::with_capacity(announced.unwrap_or(CHUNK).saturating_add(1));
+    let mut chunk = [0; CHUNK];
+    let result = loop {
+        let part = match reader.read(&mut chunk) {
+            Ok(0) => break Ok(()),
+            Ok(length) => chunk.get(..length).unwrap_or_default(),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => break Err(send_error(&ureq::Error::from(error), true)),
+        };
+        if whole.len().saturating_add(part.len()) > limit {
+            break Err(SendError::TooLarge);
+        }
+        if whole.capacity().saturating_sub(whole.len()) < part.len() {
+            // A vector that grows by itself leaves copies behind.
+            let mut longer = Vec::with_capacity(whole.len().saturating_add(part.len()).saturating_mul(2));
+            longer.extend_from_slice(&whole);
+            whole.zeroize();
+            whole = longer;
+        }
+        whole.extend_from_slice(part);
+    };
+    chunk.zeroize();
+    let whole = SecretBytes::new(whole);
+    result.map(|()| whole)
+}
