@@ -40,7 +40,8 @@ fn token_in(text: &str) -> Secret {
     Secret::from(inside.unwrap_or(text))
 }
 
-fn decode(token: &str) -> Result<Value, Failure> {
+/// Header, claims and dates of a JWT.
+pub(crate) fn decode(token: &str) -> Result<Value, Failure> {
     let token = token.strip_prefix("Bearer ").unwrap_or(token).trim_start();
     let jwt = Compact::parse(token).map_err(Failure::usage)?;
     let header = jwt.decode_header().map_err(Failure::usage)?;

@@ -3,6 +3,7 @@
 mod certs;
 mod decode;
 mod dates;
+mod demo;
 mod failure;
 mod input;
 mod output;
@@ -22,6 +23,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Shows a sign-in with a certificate, step by step, against a simulated platform in this process.
+    Demo,
     /// Gets a token for an application itself (client credentials) and prints it.
     #[command(after_help = token::NOTES)]
     Token(token::Arguments),
@@ -43,6 +46,7 @@ Exit codes:
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Demo => demo::run(),
         Command::Token(arguments) => token::run(arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),

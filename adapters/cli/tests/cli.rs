@@ -352,3 +352,20 @@ fn help() {
     let ran = sansal(&["token", "--client-secret", "planted", "--scope", "a"], &[], "");
     assert_eq!((ran.code, &*ran.out), (2, ""));
 }
+
+#[test]
+fn the_demo_shows_every_step_and_no_secret() {
+    let ran = sansal(&["demo"], &[], "");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let begins = |line: &&str| line.starts_with("machine ");
+    let steps: Vec<&str> = ran.out.lines().filter(begins).map(|line| line.split(' ').nth(2).unwrap()).collect();
+    let first = "Start Load Loaded Send Response Commit Committed Ask Answer Send Response Commit Committed Done";
+    assert_eq!(steps.join(" "), format!("{first} Start Load Loaded Commit Committed Done"));
+    for shown in ["client_assertion = [hidden]", "\"x5t#S256\"", "\"roles\"", "from the platform", "from the cache"] {
+        assert!(ran.out.contains(shown), "{shown}");
+    }
+    // No colour where there is no terminal, and no signature: every token is cut.
+    assert!(!ran.out.contains('\u{1b}'));
+    let longest = ran.out.split(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c)).map(str::len).max();
+    assert!(longest.unwrap() < 60, "{longest:?}");
+}
