@@ -54,8 +54,9 @@ mod tests {
             let got = in_chain_order(leaf, given.iter().copied().cloned().collect());
             assert_eq!(got.iter().collect::<Vec<_>>(), *expected);
         }
-        assert_eq!(in_chain_order(&alone, Vec::from([alone.clone()])), [alone.clone()], "its own issuer");
-        assert!(is_chain(&ordered) && is_chain(&[]) && is_chain(&[alone.clone()]));
+        let only = Vec::from([alone.clone()]);
+        assert_eq!(in_chain_order(&alone, only.clone()), only, "its own issuer");
+        assert!(is_chain(&ordered) && is_chain(&[]) && is_chain(&only));
         let root_first = chain(include_str!("../../../tests/certs/chain.root-first.pem"));
         assert!(!is_chain(&root_first) && !is_chain(&[leaf.clone(), root.clone()]));
         assert_eq!(in_chain_order(leaf, root_first), ordered);

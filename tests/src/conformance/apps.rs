@@ -278,3 +278,18 @@ fn read_callback(script: &Map<String, Value>) -> Result<Callback, Stop> {
     }
     if callback.returns.is_empty() { Err(bad("it returns nothing")) } else { Ok(callback) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::exceptions::allows;
+    use crate::conformance::report::test_certs;
+
+    #[test]
+    fn files_that_are_not_there() {
+        let missing = test_certs().join("no-such-file.pfx");
+        let failure = open_pfx(&missing, None, &X5c::None).unwrap_err();
+        assert!(allows(&failure.kind, "FileNotFoundError") && !failure.transport, "{failure:?}");
+        assert!(open_pfx(&test_certs().join("rsa2048.unencrypted.pfx"), None, &X5c::None).is_ok());
+    }
+}
