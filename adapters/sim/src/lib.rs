@@ -1,7 +1,7 @@
 //! A simulated identity platform: for testing applications that get tokens from Entra, AD FS or any OpenID Connect provider.
 //!
 //! [`Platform::answer`] is a pure function from a [`Request`] to a [`Response`]: no socket, no clock, and for one seed
-//! always the same answers. With the feature `server` (on by default) [`Server`](crate::Server) puts it behind TLS on
+//! always the same answers. With the feature `server` (on by default) [`Server`] puts it behind TLS on
 //! 127.0.0.1. It checks what a real platform checks, signs real JWTs (RS256), and fails on command.
 //!
 //! **Keys, certificate and secret in this crate are public. Nothing outside of tests may trust them.**
