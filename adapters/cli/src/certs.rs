@@ -158,7 +158,7 @@ fn table(files: &[Content]) -> String {
     let mut out = String::new();
     // Writing to a String does not fail.
     let mut line = |label: &str, text: &str| {
-        let _ = writeln!(out, "  {label:<12}{}", output::one_line(text));
+        let _ = writeln!(out, "  {label:<13}{}", output::one_line(text));
     };
     for file in files {
         line("file", &file.name);
