@@ -2,11 +2,13 @@
 
 #![expect(clippy::panic, reason = "a property that does not hold is what a fuzzer looks for")]
 
+mod cache_ops;
 mod flow_script;
 mod material;
 mod parsers;
 mod tokens;
 
+pub use cache_ops::cache_ops;
 pub use flow_script::flow_script;
 pub use material::*;
 pub use parsers::*;
@@ -26,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("jwk", jwk),
     ("token_response", token_response),
     ("cache_json", cache_json),
+    ("cache_ops", cache_ops),
     ("pem", pem),
     ("x509", x509),
     ("pkcs8", pkcs8),
