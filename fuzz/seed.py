@@ -110,4 +110,8 @@ seed("throttle_memory", bytes(range(64)))
 for kind in range(0, 256, 7):
     seed("flow_script", bytes([kind, 0, 9, 0, 9, 0, 9, 70, 8, 70, 8, 0, 8, 0, 8, 0, 9, 0, 9, 0]))
     seed("flow_script", bytes([kind, 1, 9, 0, 9, 0, 9, 70, 8, 70, 0, 130, 8, 0, 9, 0, 9, 0, 3, 200, 8, 0]))
+# operations with what they choose: the same few values again and again, so that entries meet
+for number in range(12):
+    script = b"".join(hashlib.sha256(bytes([number, block])).digest() for block in range(8 + 8 * number))
+    seed("cache_ops", script if number % 2 else bytes(byte % 8 for byte in script))
 print({target: len(names) for target, names in sorted(seen.items())})

@@ -2,12 +2,14 @@
 
 #![expect(clippy::panic, reason = "a property that does not hold is what a fuzzer looks for")]
 
+mod cache_ops;
 mod flow_script;
 mod material;
 mod parsers;
 mod platform;
 mod tokens;
 
+pub use cache_ops::cache_ops;
 pub use flow_script::flow_script;
 pub use material::*;
 pub use parsers::*;
@@ -31,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("jwk", jwk),
     ("token_response", token_response),
     ("cache_json", cache_json),
+    ("cache_ops", cache_ops),
     ("pem", pem),
     ("x509", x509),
     ("pkcs8", pkcs8),

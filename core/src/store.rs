@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::cache::{TokenCache, TokenChange};
+use crate::cache::{Limits, TokenCache, TokenChange};
 use crate::client::RegionName;
 use crate::entropy::{Entropy, NoEntropy};
 use crate::keys::{AssertionKey, ProcessKey, WireKey};
@@ -23,6 +23,8 @@ pub struct Store {
     pub tokens: TokenCache,
     /// Metadata, throttled requests, assertions, telemetry; this is never persisted.
     pub memory: Memory,
+    /// How large `tokens` may become; without limit unless the application says so.
+    pub limits: Limits,
 }
 
 impl Store {
@@ -31,13 +33,17 @@ impl Store {
     /// # Errors
     /// [`NoEntropy`] when the host has no random bytes for the keys of its memory.
     pub fn new(entropy: &mut dyn Entropy) -> Result<Self, NoEntropy> {
-        Ok(Self { tokens: TokenCache::default(), memory: Memory::new(entropy)? })
+        Ok(Self { tokens: TokenCache::default(), memory: Memory::new(entropy)?, limits: Limits::default() })
     }
 
-    /// Applies the changes of a [`Step::Commit`](crate::flow::Step::Commit).
-    pub fn apply(&mut self, changes: Changes) {
+    /// Applies the changes of a [`Step::Commit`](crate::flow::Step::Commit), and then those that keep the tokens within
+    /// [`limits`](Self::limits). Gives the latter back, for hosts that write deltas elsewhere too.
+    pub fn apply(&mut self, changes: Changes) -> Vec<TokenChange> {
         self.tokens.apply(changes.tokens);
         changes.memory.into_iter().for_each(|change| self.memory.apply(change));
+        let evicted = self.tokens.over_budget(self.limits);
+        self.tokens.apply(evicted.clone());
+        evicted
     }
 }
 
@@ -251,6 +257,32 @@ mod tests {
         keep(&mut map, usize::MAX, Kept::for_seconds(0, Millis(0), 50));
         assert_eq!(map.len(), MAX_MEMORY_ENTRIES);
         assert!(!map.contains_key(&7) && map.contains_key(&usize::MAX));
+    }
+
+    #[test]
+    fn limits_hold_after_every_commit() {
+        struct Fixed;
+        impl Entropy for Fixed {
+            fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
+                out.fill(7);
+                Ok(())
+            }
+        }
+        let put = |n: u64| {
+            let entry = alloc::format!(r#"{{"secret":"s","expires_on":"{n}"}}"#);
+            let entry = crate::cache::Entry::from_json(entry.as_bytes()).unwrap();
+            let put = TokenChange::Put { section: "AccessToken".into(), key: alloc::format!("{n}"), entry };
+            Changes { tokens: Vec::from([put]), memory: Vec::new() }
+        };
+        let mut store = Store::new(&mut Fixed).unwrap();
+        for n in 0..10 {
+            assert!(store.apply(put(n)).is_empty(), "without limit unless asked");
+        }
+        store.limits.entries = Some(5);
+        let evicted = store.apply(put(10));
+        let keys: Vec<_> = evicted.iter().map(TokenChange::key).collect();
+        assert_eq!(keys, ["0", "1", "2", "3", "4", "5"]);
+        assert_eq!(store.tokens.weight().0, 5);
     }
 
     #[test]

@@ -125,6 +125,24 @@ impl Entry {
             .map_err(|why| Error::BadResponse { what: What::TokenCache, at: token::reason(why) })
     }
 
+    /// Bytes that the entry needs in a file, with its key: what is written, but escapes are not counted.
+    pub(super) fn weight(&self, key: &str) -> usize {
+        fn of(value: &Value) -> usize {
+            match value {
+                Value::String(text) => text.len().saturating_add(2),
+                Value::Array(all) => all.iter().map(of).fold(1, |sum, one| sum.saturating_add(one).saturating_add(1)),
+                Value::Object(all) => members(all.iter().map(|(name, value)| (name.as_str(), value))),
+                Value::Null | Value::Bool(_) | Value::Number(_) => super::json::length(value),
+            }
+        }
+        fn members<'a>(all: impl Iterator<Item = (&'a str, &'a Value)>) -> usize {
+            // Quotes, colon and comma.
+            let each = all.map(|(name, value)| name.len().saturating_add(of(value)).saturating_add(4));
+            each.fold(1, usize::saturating_add)
+        }
+        members(self.0.iter()).saturating_add(key.len()).saturating_add(4)
+    }
+
     /// A member that is a text with something in it.
     pub(super) fn filled(&self, name: &str) -> Option<&str> {
         self.text(name).filter(|text| !text.is_empty())

@@ -77,15 +77,26 @@ fn write_object<N: AsRef<str>, V>(
     out.write_str(if between == '{' { "{}" } else { "}" })
 }
 
+/// A sink that only counts.
+struct Count(usize);
+
+impl Write for Count {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.saturating_add(text.len());
+        Ok(())
+    }
+}
+
+/// How long a value is when it is written.
+pub(super) fn length(value: &Value) -> usize {
+    let mut count = Count(0);
+    // The sink does not fail.
+    let _ = write!(count, "{value}");
+    count.0
+}
+
 /// Writes twice: to count, then into memory of that size. A buffer that grows would leave tokens behind.
 fn written(write: impl Fn(&mut dyn Write) -> fmt::Result) -> Zeroizing<Vec<u8>> {
-    struct Count(usize);
-    impl Write for Count {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 = self.0.saturating_add(text.len());
-            Ok(())
-        }
-    }
     struct Buffer(Zeroizing<Vec<u8>>);
     impl Write for Buffer {
         fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -1,7 +1,8 @@
 //! Is there a token for this? Section 4.11.2 A of the reference, at a cost that does not grow with the cache.
 
 use super::entry::{Entry, Kind};
-use super::index::{self, Partition, lowered};
+use super::facts::Facts;
+use super::index::{Partition, lowered};
 use super::section::Section;
 use super::{TokenCache, entry};
 use crate::time::UnixTime;
@@ -86,27 +87,27 @@ impl TokenCache {
     /// rarest of the scopes, not on the size of the cache.
     pub fn find<S: AsRef<str>>(&self, lookup: &Lookup<'_, S>, now: UnixTime) -> Found<'_> {
         let Some(section) = self.section(Kind::AccessToken) else { return Found::Nothing };
-        let partition = lookup.partition();
+        let partition = lookup.partition(section);
         let mut expiring = false;
 
-        let exact = section.walk(partition.scopes(lookup.scopes.iter().map(AsRef::as_ref)));
-        let exact = exact.filter(|(_, entry)| lookup.fits(entry) && lookup.is_exactly(entry));
+        let exact = section.tokens(partition.scopes(lookup.scopes.iter().map(AsRef::as_ref)));
+        let exact = exact.filter(|(entry, facts)| facts.fit(lookup, entry) && lookup.is_exactly(facts));
         // Another library may have left an older one of the same scopes under a key of its own.
-        match exact.map(|(_, entry)| entry).max_by_key(|entry| entry.expires_on()).map(|entry| age(entry, now)) {
+        match exact.max_by_key(|(_, facts)| facts.end).map(|(entry, facts)| age(entry, facts, now)) {
             Some(Found::Expiring) => expiring = true,
             Some(found) => return found,
             None => {}
         }
         let posting = match lookup.rarest(partition, section) {
             Some(scope) => partition.scope(scope),
-            None => index::of_account(lookup.environment, lookup.home_account_id),
+            None => section.account(lookup.environment, lookup.home_account_id),
         };
-        for (_, entry) in section.walk(posting) {
-            let has_ended = entry.expires_on() < Some(now);
-            if has_ended || !lookup.fits(entry) || !lookup.is_within(entry) {
+        for (entry, facts) in section.tokens(posting) {
+            let has_ended = facts.end < Some(now);
+            if has_ended || !facts.fit(lookup, entry) || !lookup.is_within(facts) {
                 continue;
             }
-            match age(entry, now) {
+            match age(entry, facts, now) {
                 Found::Expiring => expiring = true,
                 found => return found,
             }
@@ -115,9 +116,9 @@ impl TokenCache {
     }
 }
 
-fn age(entry: &Entry, now: UnixTime) -> Found<'_> {
-    match entry.expires_on() {
-        Some(end) if end >= now.after(MARGIN) => match entry.refresh_on() {
+fn age<'a>(entry: &'a Entry, facts: &Facts, now: UnixTime) -> Found<'a> {
+    match facts.end {
+        Some(end) if end >= now.after(MARGIN) => match facts.refresh_on {
             Some(refresh) if refresh < now => Found::Aging(entry),
             _ => Found::Fresh(entry),
         },
@@ -126,63 +127,43 @@ fn age(entry: &Entry, now: UnixTime) -> Found<'_> {
 }
 
 impl<S: AsRef<str>> Lookup<'_, S> {
-    fn partition(&self) -> Partition {
+    fn partition<'s>(&self, section: &'s Section) -> Partition<'s> {
         let Self { client_id, environment, realm, home_account_id, ext_cache_key, .. } = *self;
-        Partition::new(client_id, environment, Some(realm), home_account_id, ext_cache_key)
-    }
-
-    /// Everything but the scopes.
-    fn fits(&self, entry: &Entry) -> bool {
-        entry.expires_on().is_some()
-            && !entry.secret().is_empty()
-            && self.scheme.fits(entry)
-            && entry.text("environment").is_some_and(|host| host.eq_ignore_ascii_case(self.environment))
-            && entry.text("realm") == Some(self.realm)
-            && self.is_text_or_null(entry, "client_id", self.client_id)
-            && self.is_text_or_null(entry, "home_account_id", self.home_account_id)
-            && entry.filled("ext_cache_key") == self.ext_cache_key.filter(|key| !key.is_empty())
-    }
-
-    fn is_text_or_null(&self, entry: &Entry, name: &str, wanted: Option<&str>) -> bool {
-        match (wanted, self.matching) {
-            (Some(_), _) => entry.text(name) == wanted,
-            (None, Matching::Reference) => entry.member(name).is_some_and(serde_json::Value::is_null),
-            (None, Matching::Tolerant) => entry.member(name).is_none_or(|m| m.is_null() || m == ""),
-        }
+        section.digests().partition(client_id, environment, Some(realm), home_account_id, ext_cache_key)
     }
 
     /// All scopes are the token's, and it has no others.
-    fn is_exactly(&self, entry: &Entry) -> bool {
+    fn is_exactly(&self, token: &Facts) -> bool {
         let scopes = || self.scopes.iter().map(AsRef::as_ref);
-        scopes().all(|wanted| entry.scopes().any(|scope| same_letters(scope, wanted)))
-            && entry.scopes().all(|scope| scopes().any(|wanted| same_letters(scope, wanted)))
+        if let [only] = self.scopes
+            && token.is_only(only.as_ref())
+        {
+            return true;
+        }
+        scopes().all(|wanted| token.scopes().any(|scope| same_letters(scope, wanted)))
+            && token.scopes().all(|scope| scopes().any(|wanted| same_letters(scope, wanted)))
     }
 
     /// All scopes are among the token's.
-    fn is_within(&self, entry: &Entry) -> bool {
+    fn is_within(&self, token: &Facts) -> bool {
         self.scopes.iter().map(AsRef::as_ref).all(|wanted: &str| match self.matching {
-            Matching::Tolerant => entry.scopes().any(|scope| same_letters(scope, wanted)),
-            Matching::Reference => entry.scopes().any(|scope| scope == wanted),
+            Matching::Tolerant => token.scopes().any(|scope| same_letters(scope, wanted)),
+            Matching::Reference => token.scopes().any(|scope| scope == wanted),
         })
     }
 
-    /// The scope that the fewest tokens have, more or less. Found without counting long lists to their ends.
-    fn rarest(&self, partition: Partition, section: &Section) -> Option<&str> {
-        let first = self.scopes.first()?;
-        let mut limit = 8_usize;
-        while self.scopes.len() > 1 && limit < section.len() {
-            let is_short = |scope: &&S| !section.is_longer(partition.scope(scope.as_ref()), limit);
-            if let Some(short) = self.scopes.iter().find(is_short) {
-                return Some(short.as_ref());
-            }
-            limit = limit.saturating_mul(8);
+    /// The scope that the fewest tokens have, more or less.
+    fn rarest(&self, partition: Partition<'_>, section: &Section) -> Option<&str> {
+        let scopes = || self.scopes.iter().map(AsRef::as_ref);
+        if self.scopes.len() < 2 {
+            return scopes().next();
         }
-        Some(first.as_ref())
+        scopes().min_by_key(|scope| section.count(partition.scope(scope)))
     }
 }
 
 impl Scheme<'_> {
-    fn fits(&self, entry: &entry::Entry) -> bool {
+    pub(super) fn fits(&self, entry: &entry::Entry) -> bool {
         match self {
             Self::Bearer => !entry.is_bound(),
             Self::Bound { token_type, key_id } => {
@@ -367,7 +348,7 @@ mod tests {
         let cache = cache(&entries);
         let section = cache.section(Kind::AccessToken).unwrap();
         let wanted = lookup(&["all", "s599"]);
-        assert_eq!(wanted.rarest(wanted.partition(), section), Some("s599"));
+        assert_eq!(wanted.rarest(wanted.partition(section), section), Some("s599"));
         assert_eq!(show(&cache.find(&wanted, NOW)), "s");
         assert_eq!(show(&cache.find(&lookup(&["all", "s600"]), NOW)), "(nothing)");
     }

@@ -1,16 +1,20 @@
 //! The token cache in MSAL's unified schema: a map that is only read here, and deltas that change it.
 //!
 //! ```text
-//! find, search                    read; nothing is allocated by `find`
-//! record, expired, remove_…       compute what is to be written: Vec<TokenChange>
+//! find, search, accounts          read; nothing is allocated by `find`
+//! record, expired, remove_…,
+//! over_budget                     compute what is to be written: Vec<TokenChange>
 //! apply                           writes it; the same delta goes to a file, Redis or flash
 //! from_json, to_json              the file that MSAL Python, .NET, Java and the Azure CLI share
 //! ```
 //!
 //! The schema is in section 5 of the protocol reference: five sections, each a map from a key to an entry.
 
+mod accounts;
+mod budget;
 mod change;
 mod entry;
+mod facts;
 mod index;
 mod json;
 mod lookup;
@@ -33,6 +37,8 @@ use core::fmt;
 
 use serde_json::Value;
 
+pub use accounts::ACCOUNT_TYPES;
+pub use budget::Limits;
 pub use change::TokenChange;
 pub use entry::{Entry, Kind};
 pub use lookup::{Found, Lookup, Matching, Scheme};
@@ -90,7 +96,7 @@ enum Body {
 }
 
 impl Body {
-    const fn empty(kind: Option<Kind>) -> Self {
+    fn empty(kind: Option<Kind>) -> Self {
         Self::Entries(Section::new(kind))
     }
 }

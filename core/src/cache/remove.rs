@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::entry::{Entry, Kind};
-use super::{TokenCache, TokenChange, index, slot};
+use super::{TokenCache, TokenChange, slot};
 use crate::error::{Error, What};
 use crate::secret::Secret;
 use crate::time::UnixTime;
@@ -71,7 +71,7 @@ impl TokenCache {
         let key = slot::key(kind, entry);
         let Some(section) = self.section(kind).filter(|section| section.get(&key).is_none()) else { return key };
         let environment = entry.text("environment").unwrap_or_default();
-        let mut same = section.walk(index::of_account(environment, entry.text("home_account_id")));
+        let mut same = section.of_account(environment, entry.text("home_account_id"));
         same.find(|(_, other)| *other == entry).map_or(key, |(key, _)| key.to_string())
     }
 
@@ -83,7 +83,7 @@ impl TokenCache {
         is_wanted: impl Fn(&Entry) -> bool + 'a,
     ) -> Vec<TokenChange> {
         let Some(section) = self.section(kind) else { return Vec::new() };
-        let entries = section.walk(index::of_account(environment, home_account_id)).filter(|(_, entry)| {
+        let entries = section.of_account(environment, home_account_id).filter(|(_, entry)| {
             entry.text("environment").is_some_and(|host| host.eq_ignore_ascii_case(environment)) && is_wanted(entry)
         });
         entries.map(|(key, _)| TokenChange::remove(kind, key.to_string())).collect()

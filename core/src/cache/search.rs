@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::entry::{Entry, Kind};
-use super::{TokenCache, TokenChange, index, slot};
+use super::{TokenCache, TokenChange, slot};
 use crate::time::UnixTime;
 
 impl TokenCache {
@@ -28,10 +28,10 @@ impl TokenCache {
             .filter(|entry| matches(entry, query));
         // Whoever names an account does not pay for all the others.
         let account = match (asked("environment"), asked("home_account_id")) {
-            (Some(Some(environment)), Some(home)) => Some(index::of_account(environment, home)),
+            (Some(Some(environment)), Some(home)) => Some((environment, home)),
             _ => None,
         };
-        let some = section.zip(account).map(|(section, account)| section.walk(account));
+        let some = section.zip(account).map(|(section, account)| section.of_account(account.0, account.1));
         let all = section.filter(|_| account.is_none()).map(|section| section.entries());
         let rest = some.into_iter().flatten().chain(all.into_iter().flatten()).map(|(_, entry)| entry);
         let rest = rest.filter(move |entry| {

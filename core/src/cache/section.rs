@@ -2,11 +2,14 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::vec::Vec;
 
+use hashbrown::HashMap;
 use serde_json::Value;
 
 use super::entry::{Entry, Kind};
-use super::index::{self, Partition, Posting};
+use super::facts::Facts;
+use super::index::{Digests, Partition, Posting};
 use crate::secret::wipe;
 use crate::time::UnixTime;
 
@@ -37,115 +40,253 @@ impl Clone for Content {
 
 #[derive(Clone)]
 struct Slot {
+    at: At,
     key: String,
     content: Content,
+    /// Of access tokens.
+    facts: Option<Facts>,
+    /// Of entries; see [`Limits`](super::Limits).
+    bytes: usize,
+}
+
+/// A slot's number, which is its place in the order of the file, and where it lies in memory.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct At {
+    number: u64,
+    place: usize,
+}
+
+/// The slots that share a digest, in their order. Most share it with none, which then costs no memory of its own.
+#[derive(Clone)]
+enum Places {
+    One(At),
+    Many(BTreeSet<At>),
+}
+
+impl Places {
+    fn iter(&self) -> impl Iterator<Item = At> + '_ {
+        let (one, many) = match self {
+            Self::One(at) => (Some(*at), None),
+            Self::Many(all) => (None, Some(all)),
+        };
+        one.into_iter().chain(many.into_iter().flatten().copied())
+    }
 }
 
 /// Entries in the order in which they came, and an index over them.
 ///
-/// The number of an entry is its place in that order; one that is replaced keeps its number, as in MSAL's maps.
+/// One that is replaced keeps its place in that order, as in MSAL's maps.
 #[derive(Clone)]
 pub(super) struct Section {
     kind: Option<Kind>,
-    slots: BTreeMap<u64, Slot>,
+    slots: Vec<Option<Slot>>,
+    /// Places that can be used again.
+    free: Vec<usize>,
+    /// Where each number lies.
+    order: BTreeMap<u64, usize>,
     next: u64,
-    /// Digests of keys, accounts and scopes, each with the numbers of its entries.
-    postings: BTreeSet<(Posting, u64)>,
-    /// Access tokens by the second in which they end.
-    ends: BTreeSet<(UnixTime, u64)>,
+    digests: Digests,
+    /// Digests of keys, accounts and scopes.
+    postings: HashMap<Posting, Places>,
+    /// Access tokens by the second in which they end; those that tell none come first.
+    ends: BTreeSet<(Option<UnixTime>, At)>,
+    /// Entries, foreign values not counted, and what they weigh.
+    entries: usize,
+    bytes: usize,
 }
 
 impl Section {
-    pub(super) const fn new(kind: Option<Kind>) -> Self {
-        Self { kind, slots: BTreeMap::new(), next: 0, postings: BTreeSet::new(), ends: BTreeSet::new() }
+    pub(super) fn new(kind: Option<Kind>) -> Self {
+        Self {
+            kind,
+            slots: Vec::new(),
+            free: Vec::new(),
+            order: BTreeMap::new(),
+            next: 0,
+            digests: Digests::default(),
+            postings: HashMap::new(),
+            ends: BTreeSet::new(),
+            entries: 0,
+            bytes: 0,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.order.len()
+    }
+
+    /// How many entries there are, and how many bytes they weigh.
+    pub(super) fn weight(&self) -> (usize, usize) {
+        (self.entries, self.bytes)
     }
 
     /// The entry under a key, if it is one.
     pub(super) fn get(&self, key: &str) -> Option<&Entry> {
-        match self.slots.get(&self.number(key)?) {
-            Some(Slot { content: Content::Entry(entry), .. }) => Some(entry),
-            _ => None,
-        }
+        named_entry(self.slot(self.find(key)?)?).map(|(_, entry)| entry)
     }
 
     pub(super) fn put(&mut self, key: String, content: Content) {
-        let number = match self.number(&key) {
-            Some(number) => {
-                self.unlink(number);
-                number
+        let at = self.find(&key).unwrap_or_else(|| {
+            let place = self.free.pop().unwrap_or(self.slots.len());
+            let at = At { number: self.next, place };
+            self.next = self.next.saturating_add(1);
+            at
+        });
+        self.unlink(at);
+        let (facts, bytes) = match &content {
+            Content::Entry(entry) => {
+                ((self.kind == Some(Kind::AccessToken)).then(|| Facts::of(entry)), entry.weight(&key))
             }
-            None => self.next,
+            Content::Foreign(_) => (None, 0),
         };
-        self.next = self.next.max(number.saturating_add(1));
-        self.postings.insert((index::of_key(&key), number));
-        if let (Some(kind), Content::Entry(entry)) = (self.kind, &content) {
-            for_each_posting(kind, entry, |posting| {
-                self.postings.insert((posting, number));
-            });
-            if let Some(end) = end(kind, entry) {
-                self.ends.insert((end, number));
-            }
+        let slot = Slot { at, key, content, facts, bytes };
+        self.link(&slot);
+        self.order.insert(at.number, at.place);
+        match self.slots.get_mut(at.place) {
+            Some(place) => *place = Some(slot),
+            None => self.slots.push(Some(slot)),
         }
-        self.slots.insert(number, Slot { key, content });
     }
 
     pub(super) fn remove(&mut self, key: &str) {
-        if let Some(number) = self.number(key) {
-            self.unlink(number);
-            self.slots.remove(&number);
+        if let Some(at) = self.find(key) {
+            self.unlink(at);
+            self.order.remove(&at.number);
+            if let Some(place) = self.slots.get_mut(at.place) {
+                *place = None;
+                self.free.push(at.place);
+            }
         }
     }
 
     /// Everything in the section, in its order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Content)> {
-        self.slots.values().map(|slot| (slot.key.as_str(), &slot.content))
+        self.in_order().map(|slot| (slot.key.as_str(), &slot.content))
     }
 
     /// All entries with their keys, in their order.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
-        self.slots.values().filter_map(named_entry)
+        self.in_order().filter_map(named_entry)
     }
 
-    /// The entries of a posting, in their order. Digests may collide: compare the members.
-    pub(super) fn walk(&self, posting: Posting) -> impl Iterator<Item = (&str, &Entry)> {
-        self.postings
-            .range((posting, 0)..=(posting, u64::MAX))
-            .filter_map(|(_, number)| self.slots.get(number))
-            .filter_map(named_entry)
+    /// The entries of an account in an environment, in their order. Digests may collide: compare the members.
+    pub(super) fn of_account(
+        &self,
+        environment: &str,
+        home_account_id: Option<&str>,
+    ) -> impl Iterator<Item = (&str, &Entry)> {
+        self.walk(self.digests.of_account(environment, home_account_id)).filter_map(named_entry)
     }
 
-    /// Whether more than `limit` entries have a posting; costs no more than `limit` steps.
-    pub(super) fn is_longer(&self, posting: Posting, limit: usize) -> bool {
-        self.postings.range((posting, 0)..=(posting, u64::MAX)).nth(limit).is_some()
+    /// The digest of such an account, for [`tokens`](Self::tokens).
+    pub(super) fn account(&self, environment: &str, home_account_id: Option<&str>) -> Posting {
+        self.digests.of_account(environment, home_account_id)
+    }
+
+    /// What makes digests here.
+    pub(super) fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
+    /// The access tokens of a posting, in their order. Digests may collide: compare the members.
+    pub(super) fn tokens(&self, posting: Posting) -> impl Iterator<Item = (&Entry, &Facts)> {
+        self.walk(posting).filter_map(|slot| match &slot.content {
+            Content::Entry(entry) => Some((entry, slot.facts.as_ref()?)),
+            Content::Foreign(_) => None,
+        })
+    }
+
+    /// How many entries have a posting.
+    pub(super) fn count(&self, posting: Posting) -> usize {
+        match self.postings.get(&posting) {
+            None => 0,
+            Some(Places::One(_)) => 1,
+            Some(Places::Many(all)) => all.len(),
+        }
     }
 
     /// The keys of the access tokens that ended before `now`, the oldest first.
     pub(super) fn ended(&self, now: UnixTime) -> impl Iterator<Item = &str> {
-        let slots = self.ends.range(..(now, 0)).filter_map(|(_, number)| self.slots.get(number));
-        slots.map(|slot| slot.key.as_str())
+        let first = At { number: 0, place: 0 };
+        let ended = self.ends.range((Some(UnixTime(0)), first)..(Some(now), first));
+        ended.filter_map(|(_, at)| self.slot(*at)).map(|slot| slot.key.as_str())
     }
 
-    fn number(&self, key: &str) -> Option<u64> {
-        let posting = index::of_key(key);
-        let mut numbers = self.postings.range((posting, 0)..=(posting, u64::MAX)).map(|(_, number)| *number);
-        numbers.find(|number| self.slots.get(number).is_some_and(|slot| slot.key == key))
+    /// Entries with what they weigh, in the order in which they go when there is no room; see [`Limits`](super::Limits).
+    pub(super) fn by_worth(&self) -> impl Iterator<Item = (&str, usize)> {
+        let tokens = self.ends.iter().filter_map(|(_, at)| self.slot(*at));
+        let is_by_place = self.kind != Some(Kind::AccessToken);
+        let others = is_by_place.then(|| self.in_order()).into_iter().flatten();
+        let others = others.filter(|slot| matches!(slot.content, Content::Entry(_)));
+        tokens.chain(others).map(|slot| (slot.key.as_str(), slot.bytes))
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = &Slot> {
+        self.order.values().filter_map(|place| self.slots.get(*place)?.as_ref())
+    }
+
+    fn walk(&self, posting: Posting) -> impl Iterator<Item = &Slot> {
+        let places = self.postings.get(&posting).into_iter().flat_map(Places::iter);
+        places.filter_map(|at| self.slot(at))
+    }
+
+    fn slot(&self, at: At) -> Option<&Slot> {
+        self.slots.get(at.place)?.as_ref()
+    }
+
+    fn find(&self, key: &str) -> Option<At> {
+        self.walk(self.digests.of_key(key)).find(|slot| slot.key == key).map(|slot| slot.at)
+    }
+
+    fn link(&mut self, slot: &Slot) {
+        let Self { kind, digests, postings, ends, .. } = self;
+        for_each_posting(digests, *kind, slot, |posting| match postings.get_mut(&posting) {
+            None => {
+                postings.insert(posting, Places::One(slot.at));
+            }
+            Some(Places::Many(all)) => {
+                all.insert(slot.at);
+            }
+            Some(places @ Places::One(_)) => {
+                let all: BTreeSet<At> = places.iter().chain([slot.at]).collect();
+                // The same scope twice, or two members with one digest: the slot is there already.
+                if all.len() > 1 {
+                    *places = Places::Many(all);
+                }
+            }
+        });
+        if let Content::Entry(entry) = &slot.content {
+            if *kind == Some(Kind::AccessToken) {
+                ends.insert((entry.expires_on(), slot.at));
+            }
+            self.entries = self.entries.saturating_add(1);
+            self.bytes = self.bytes.saturating_add(slot.bytes);
+        }
     }
 
     /// Takes a slot out of the index.
-    fn unlink(&mut self, number: u64) {
-        let Some(slot) = self.slots.get(&number) else { return };
-        self.postings.remove(&(index::of_key(&slot.key), number));
-        if let (Some(kind), Content::Entry(entry)) = (self.kind, &slot.content) {
-            for_each_posting(kind, entry, |posting| {
-                self.postings.remove(&(posting, number));
-            });
-            if let Some(end) = end(kind, entry) {
-                self.ends.remove(&(end, number));
+    fn unlink(&mut self, at: At) {
+        let Self { kind, slots, digests, postings, ends, .. } = self;
+        let Some(Some(slot)) = slots.get(at.place) else { return };
+        for_each_posting(digests, *kind, slot, |posting| {
+            let is_empty = match postings.get_mut(&posting) {
+                Some(Places::Many(all)) => {
+                    all.remove(&at);
+                    all.is_empty()
+                }
+                Some(Places::One(one)) => *one == at,
+                None => false,
+            };
+            if is_empty {
+                postings.remove(&posting);
             }
+        });
+        if let Content::Entry(entry) = &slot.content {
+            if *kind == Some(Kind::AccessToken) {
+                ends.remove(&(entry.expires_on(), at));
+            }
+            self.entries = self.entries.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(slot.bytes);
         }
     }
 }
@@ -157,24 +298,21 @@ fn named_entry(slot: &Slot) -> Option<(&str, &Entry)> {
     }
 }
 
-fn for_each_posting(kind: Kind, entry: &Entry, mut each: impl FnMut(Posting)) {
-    each(index::of_account(entry.text("environment").unwrap_or_default(), entry.text("home_account_id")));
+fn for_each_posting(digests: &Digests, kind: Option<Kind>, slot: &Slot, mut each: impl FnMut(Posting)) {
+    each(digests.of_key(&slot.key));
+    let (Some(kind), Content::Entry(entry)) = (kind, &slot.content) else { return };
+    each(digests.of_account(entry.text("environment").unwrap_or_default(), entry.text("home_account_id")));
     if kind == Kind::AccessToken {
-        let partition = Partition::of(entry);
+        let partition: Partition<'_> = digests.partition_of(entry);
         entry.scopes().for_each(|scope| each(partition.scope(scope)));
         each(partition.scopes(entry.scopes()));
     }
-}
-
-fn end(kind: Kind, entry: &Entry) -> Option<UnixTime> {
-    (kind == Kind::AccessToken).then(|| entry.expires_on()).flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::format;
-    use alloc::vec::Vec;
 
     fn token(target: &str, end: u64) -> Content {
         let text = format!(r#"{{"environment":"e","client_id":"c","target":"{target}","expires_on":"{end}"}}"#);
@@ -187,17 +325,22 @@ mod tests {
 
     #[test]
     fn index_follows_every_change() {
-        let partition = Partition::new(Some("c"), "e", None, None, None);
-        let (a, b) = (partition.scope("a"), partition.scope("b"));
         let mut section = Section::new(Some(Kind::AccessToken));
+        let partition = section.digests.partition(Some("c"), "e", None, None, None);
+        let (a, b) = (partition.scope("a"), partition.scope("b"));
+        let shown = |section: &Section, posting| {
+            section.walk(posting).filter_map(named_entry).map(|(key, _)| String::from(key)).collect::<Vec<_>>()
+        };
         section.put("1".into(), token("a", 10));
         section.put("2".into(), token("a b", 20));
         section.put("3".into(), Content::Foreign(Value::Null));
-        assert_eq!((keys(section.walk(a)), keys(section.walk(b))), (Vec::from(["1", "2"]), Vec::from(["2"])));
-        assert!(section.is_longer(a, 1) && !section.is_longer(a, 2));
+        assert_eq!(shown(&section, a), ["1", "2"]);
+        assert_eq!(shown(&section, b), ["2"]);
+        assert_eq!((section.count(a), section.count(b), section.count(0)), (2, 1, 0));
         // A replaced entry keeps its place and loses its old scopes and its old end.
         section.put("1".into(), token("b", 30));
-        assert_eq!((keys(section.walk(a)), keys(section.walk(b))), (Vec::from(["2"]), Vec::from(["1", "2"])));
+        assert_eq!(shown(&section, a), ["2"]);
+        assert_eq!(shown(&section, b), ["1", "2"]);
         assert_eq!(section.ended(UnixTime(30)).collect::<Vec<_>>(), ["2"]);
         assert_eq!(section.ended(UnixTime(20)).count(), 0);
         section.remove("1");
@@ -205,6 +348,9 @@ mod tests {
         section.remove("nothing");
         assert_eq!((section.len(), keys(section.entries())), (1, Vec::new()));
         section.remove("3");
-        assert!(section.slots.is_empty() && section.postings.is_empty() && section.ends.is_empty());
+        assert!(section.order.is_empty() && section.postings.is_empty() && section.ends.is_empty());
+        assert_eq!((section.slots.len(), section.free.len(), section.weight()), (3, 3, (0, 0)));
+        section.put("4".into(), token("a", 10));
+        assert_eq!((section.slots.len(), section.weight().0), (3, 1), "places are used again");
     }
 }

@@ -200,7 +200,8 @@ impl<'t> Stage<'t> {
         let Some(memory) = self.memories.remove(&app.memory) else {
             return Err(Stop::Different("an application without memory".into()));
         };
-        let mut store = Store { tokens: std::mem::take(&mut self.cache), memory };
+        let limits = sansal::cache::Limits::default();
+        let mut store = Store { tokens: std::mem::take(&mut self.cache), memory, limits };
         let result = self.drive(app, &mut store, flow, server);
         self.cache = store.tokens;
         self.memories.insert(app.memory.clone(), store.memory);

@@ -1,0 +1,140 @@
+//! What a look-up compares, taken out of an access token once, when it is put: a walk over its members costs more than
+//! all the rest of a look-up. The members stay what counts; nothing here is written anywhere.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::Scheme;
+use super::entry::Entry;
+use super::lookup::{Lookup, Matching};
+use crate::time::UnixTime;
+
+#[derive(Clone)]
+pub(super) struct Facts {
+    /// When the token ends. `None`: it is never used, for that or for another reason.
+    pub(super) end: Option<UnixTime>,
+    pub(super) refresh_on: Option<UnixTime>,
+    is_bound: bool,
+    client_id: Member,
+    home_account_id: Member,
+    /// Host, tenant, client, account, extended key and scopes, one after the other.
+    texts: Box<str>,
+    /// Where each of them ends.
+    ends: [usize; 6],
+    scopes: usize,
+}
+
+/// How a member stands there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Missing,
+    Null,
+    Text,
+    Other,
+}
+
+impl Facts {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let host_and_tenant = entry.text("environment").zip(entry.text("realm"));
+        let is_usable = host_and_tenant.is_some() && !entry.secret().is_empty();
+        let (host, tenant) = host_and_tenant.unwrap_or_default();
+        let text = |name| entry.text(name).unwrap_or_default();
+        let mut target = String::new();
+        for scope in entry.scopes() {
+            target.push_str(if target.is_empty() { "" } else { " " });
+            target.push_str(scope);
+        }
+        let mut texts = String::new();
+        let all = [host, tenant, text("client_id"), text("home_account_id"), text("ext_cache_key"), &target];
+        let ends = all.map(|text| {
+            texts.push_str(text);
+            texts.len()
+        });
+        Self {
+            end: entry.expires_on().filter(|_| is_usable),
+            refresh_on: entry.refresh_on(),
+            is_bound: entry.is_bound(),
+            client_id: Member::of(entry, "client_id"),
+            home_account_id: Member::of(entry, "home_account_id"),
+            texts: texts.into_boxed_str(),
+            ends,
+            scopes: entry.scopes().count(),
+        }
+    }
+
+    /// Whether the token is what was asked for, but for its scopes.
+    pub(super) fn fit<S>(&self, lookup: &Lookup<'_, S>, entry: &Entry) -> bool {
+        let [host, tenant, client, home, ext, _] = self.texts();
+        let is_member = |member: Member, text: &str, wanted: Option<&str>| match (wanted, lookup.matching) {
+            (Some(wanted), _) => member == Member::Text && text == wanted,
+            (None, Matching::Reference) => member == Member::Null,
+            (None, Matching::Tolerant) => text.is_empty() && member != Member::Other,
+        };
+        self.end.is_some()
+            && match lookup.scheme {
+                Scheme::Bearer => !self.is_bound,
+                bound @ Scheme::Bound { .. } => self.is_bound && bound.fits(entry),
+            }
+            && tenant == lookup.realm
+            && is_member(self.home_account_id, home, lookup.home_account_id)
+            && is_member(self.client_id, client, lookup.client_id)
+            && ext == lookup.ext_cache_key.unwrap_or_default()
+            && (host == lookup.environment || host.eq_ignore_ascii_case(lookup.environment))
+    }
+
+    /// The scopes of the token, as [`Entry::scopes`] gives them.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = &str> + Clone {
+        self.target().split(' ').filter(|scope| !scope.is_empty())
+    }
+
+    /// Whether this is the token's only scope, in the same spelling.
+    pub(super) fn is_only(&self, scope: &str) -> bool {
+        self.scopes == 1 && self.target() == scope
+    }
+
+    fn target(&self) -> &str {
+        let [_, _, _, _, _, target] = self.texts();
+        target
+    }
+
+    fn texts(&self) -> [&str; 6] {
+        let mut start = 0;
+        self.ends.map(|end| {
+            let text = self.texts.get(start..end).unwrap_or_default();
+            start = end;
+            text
+        })
+    }
+}
+
+impl Member {
+    fn of(entry: &Entry, name: &str) -> Self {
+        match entry.member(name) {
+            None => Self::Missing,
+            Some(value) if value.is_null() => Self::Null,
+            Some(value) if value.is_string() => Self::Text,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_those_of_the_entry() {
+        for (target, expected) in [
+            (r#""a b""#, &["a", "b"][..]),
+            (r#"" a  b\t""#, &["a", "b"]),
+            ("\"a\u{2003}b\"", &["a", "b"]),
+            (r#""""#, &[]),
+            ("null", &[]),
+        ] {
+            let entry = Entry::from_json(alloc::format!(r#"{{"target":{target}}}"#).as_bytes()).unwrap();
+            let facts = Facts::of(&entry);
+            assert!(facts.scopes().eq(expected.iter().copied()) && facts.scopes().eq(entry.scopes()), "{target}");
+            assert_eq!((facts.scopes, facts.is_only("a"), facts.is_only("a b")), (expected.len(), false, false));
+        }
+    }
+}
