@@ -6,7 +6,7 @@ use crate::endpoint::Endpoint;
 /// Whether an endpoint that a server named may be used by this application.
 ///
 /// Allowed are the authority's own host, names below it (`{region}.`, tenant sub-domains), every host of its cloud and
-/// names one label below those, and what the application lists itself. Ports other than the authority's own are allowed
+/// names below those, and what the application lists itself. Ports other than the authority's own are allowed
 /// only together with the host that has them.
 pub fn allows(authority: &Authority, settings: &Settings, endpoint: &Endpoint) -> bool {
     if settings.hosts == HostPolicy::Any {
@@ -24,7 +24,8 @@ pub fn allows(authority: &Authority, settings: &Settings, endpoint: &Endpoint) -
         && endpoint.port_or_default() == 443
         && aliases(own).iter().any(|alias| host == *alias || below(alias));
     let listed = settings.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
-    (same_port && (host == own || (below(own) && !authority.endpoint().is_local()))) || in_cloud || listed
+    let own_names = own.contains('.') && !authority.endpoint().is_local() && below(own);
+    (same_port && (host == own || own_names)) || in_cloud || listed
 }
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod tests {
     fn decision_7() {
         let entra = Authority::parse("https://login.microsoftonline.com/t").unwrap();
         let oidc = Authority::oidc("https://idp.example:8443/lab").unwrap();
+        let bare = Authority::oidc("https://intranet/realm").unwrap();
         let cases: &[(&Authority, &str, bool)] = &[
             (&entra, "https://login.microsoftonline.com/t/token", true),
             (&entra, "https://login.microsoft.com/t/token", true),
@@ -50,6 +52,9 @@ mod tests {
             (&oidc, "https://other.example:8443/token", false),
             (&oidc, "https://example:8443/token", false),
             (&oidc, "https://tokens.allowed.example/token", true),
+            // Whoever signs in at a bare name does not trust everybody who has it as a top-level domain.
+            (&bare, "https://intranet/token", true),
+            (&bare, "https://evil.intranet/token", false),
         ];
         let settings = Settings { allowed_hosts: alloc::vec!["tokens.allowed.example".into()], ..Settings::default() };
         for (authority, address, expected) in cases {
