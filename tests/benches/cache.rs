@@ -11,6 +11,7 @@
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::expect_used,
     reason = "a bench"
 )]
 #![allow(missing_docs, reason = "a program")]
