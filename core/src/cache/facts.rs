@@ -21,7 +21,8 @@ pub(super) struct Facts {
     texts: Box<str>,
     /// Where each of them ends.
     ends: [usize; 6],
-    scopes: usize,
+    /// How many scopes.
+    count: usize,
 }
 
 /// How a member stands there.
@@ -39,13 +40,13 @@ impl Facts {
         let is_usable = host_and_tenant.is_some() && !entry.secret().is_empty();
         let (host, tenant) = host_and_tenant.unwrap_or_default();
         let text = |name| entry.text(name).unwrap_or_default();
-        let mut target = String::new();
+        let mut target = String::with_capacity(text("target").len());
         for scope in entry.scopes() {
             target.push_str(if target.is_empty() { "" } else { " " });
             target.push_str(scope);
         }
-        let mut texts = String::new();
         let all = [host, tenant, text("client_id"), text("home_account_id"), text("ext_cache_key"), &target];
+        let mut texts = String::with_capacity(all.iter().map(|text| text.len()).fold(0, usize::saturating_add));
         let ends = all.map(|text| {
             texts.push_str(text);
             texts.len()
@@ -58,7 +59,7 @@ impl Facts {
             home_account_id: Member::of(entry, "home_account_id"),
             texts: texts.into_boxed_str(),
             ends,
-            scopes: entry.scopes().count(),
+            count: entry.scopes().count(),
         }
     }
 
@@ -87,9 +88,12 @@ impl Facts {
         self.target().split(' ').filter(|scope| !scope.is_empty())
     }
 
-    /// Whether this is the token's only scope, in the same spelling.
-    pub(super) fn is_only(&self, scope: &str) -> bool {
-        self.scopes == 1 && self.target() == scope
+    /// Whether the token's scopes are these, in this order and spelling. Faster than to take them apart.
+    pub(super) fn are<'a>(&self, count: usize, mut wanted: impl Iterator<Item = &'a str>) -> bool {
+        // With as many scopes as there are words, none of those wanted can be two words.
+        let first = wanted.next().and_then(|scope| self.target().strip_prefix(scope));
+        let rest = wanted.try_fold(first, |rest, scope| rest?.strip_prefix(' ')?.strip_prefix(scope).map(Some));
+        count == self.count && rest.flatten().is_some_and(str::is_empty)
     }
 
     fn target(&self) -> &str {
@@ -134,7 +138,25 @@ mod tests {
             let entry = Entry::from_json(alloc::format!(r#"{{"target":{target}}}"#).as_bytes()).unwrap();
             let facts = Facts::of(&entry);
             assert!(facts.scopes().eq(expected.iter().copied()) && facts.scopes().eq(entry.scopes()), "{target}");
-            assert_eq!((facts.scopes, facts.is_only("a"), facts.is_only("a b")), (expected.len(), false, false));
+        }
+    }
+
+    #[test]
+    fn the_same_scopes_in_the_same_order() {
+        let entry = Entry::from_json(br#"{"target":"a b  c"}"#).unwrap();
+        let facts = Facts::of(&entry);
+        for (wanted, expected) in [
+            (&["a", "b", "c"][..], true),
+            (&["b", "a", "c"], false),
+            (&["a", "b"], false),
+            (&["a", "b", "c", ""], false),
+            (&["a b", "c"], false),
+            (&["a b c", "", ""], false),
+            (&["", "a b", "c"], false),
+            (&["a", "b", "C"], false),
+            (&[], false),
+        ] {
+            assert_eq!(facts.are(wanted.len(), wanted.iter().copied()), expected, "{wanted:?}");
         }
     }
 }

@@ -135,9 +135,8 @@ impl<S: AsRef<str>> Lookup<'_, S> {
     /// All scopes are the token's, and it has no others.
     fn is_exactly(&self, token: &Facts) -> bool {
         let scopes = || self.scopes.iter().map(AsRef::as_ref);
-        if let [only] = self.scopes
-            && token.is_only(only.as_ref())
-        {
+        // As a rule they are spelled and ordered as they were when the token was stored.
+        if token.are(self.scopes.len(), scopes()) {
             return true;
         }
         scopes().all(|wanted| token.scopes().any(|scope| same_letters(scope, wanted)))
@@ -176,7 +175,7 @@ impl Scheme<'_> {
 }
 
 fn same_letters(a: &str, b: &str) -> bool {
-    a == b || lowered(a).eq(lowered(b))
+    a.eq_ignore_ascii_case(b) || !(a.is_ascii() && b.is_ascii()) && lowered(a).eq(lowered(b))
 }
 
 #[cfg(test)]

@@ -1,0 +1,312 @@
+//! What the token cache costs, in one run and as ratios: against a bare `HashMap` probe of the same key, and against
+//! MSAL Python and msal-node where they are installed. usage: cargo bench -p sansal-tests --bench cache [-- SIZE...]
+//!
+//! Distributions: `distinct`, each token for a resource of its own; `shared`, one scope in all tokens and one of their
+//! own. All tokens lie in one partition: same client, tenant and account. Times are the best of several rounds over 4096
+//! look-ups in random order, so that large caches pay for the processor's cache as they do in life.
+//! `--instructions SIZE LOOPS` only does LOOPS exact hits; `tests/bench/instructions` counts them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a bench"
+)]
+#![allow(missing_docs, reason = "a program")]
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use sansal::cache::{ACCOUNT_TYPES, Entry, Found, Lookup, Matching, Scheme, TokenCache, TokenChange};
+use sansal::json::Members;
+use sansal::time::UnixTime;
+
+const NOW: UnixTime = UnixTime(1_700_000_000);
+const CLIENT: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
+const HOST: &str = "login.microsoftonline.com";
+const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+const HOME: &str = "690222be-ff1a-4d56-abd1-7e4f7d38e474.11111111-2222-3333-4444-555555555555";
+const SAMPLE: usize = 4096;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Distribution {
+    Distinct,
+    Shared,
+}
+
+impl Distribution {
+    fn name(self) -> &'static str {
+        if self == Self::Distinct { "distinct" } else { "shared" }
+    }
+
+    fn scopes(self, n: usize) -> [String; 2] {
+        match self {
+            Self::Distinct => [format!("api://{n:08x}/Files.Read"), format!("api://{n:08x}/Files.Write")],
+            Self::Shared => ["User.Read".into(), format!("api://{n:08x}/Files.Write")],
+        }
+    }
+}
+
+fn entry(members: &[(&str, &str)]) -> Entry {
+    let mut all = Members::new();
+    members.iter().for_each(|(name, value)| all.set(name, *value));
+    Entry::from(all)
+}
+
+fn token(distribution: Distribution, n: usize) -> (String, Entry) {
+    let mut scopes = distribution.scopes(n);
+    scopes.sort();
+    let target = scopes.join(" ");
+    let members = [
+        ("credential_type", "AccessToken"),
+        ("secret", &format!("{n:064}")),
+        ("home_account_id", HOME),
+        ("environment", HOST),
+        ("client_id", CLIENT),
+        ("target", &target),
+        ("realm", TENANT),
+        ("token_type", "Bearer"),
+        ("cached_at", "1700000000"),
+        ("expires_on", &(NOW.0 + 3600 + n as u64 % 3600).to_string()),
+        ("extended_expires_on", "1700009000"),
+    ];
+    let key = format!("{HOME}-{HOST}-accesstoken-{CLIENT}-{TENANT}-{target}").to_lowercase();
+    (key, entry(&members))
+}
+
+fn put(section: &str, (key, entry): (String, Entry)) -> TokenChange {
+    TokenChange::Put { section: section.into(), key, entry }
+}
+
+fn filled(distribution: Distribution, size: usize) -> TokenCache {
+    let mut cache = TokenCache::new();
+    for n in 0..size {
+        cache.apply(Vec::from([put("AccessToken", token(distribution, n))]));
+    }
+    cache
+}
+
+fn lookup<S>(scopes: &[S]) -> Lookup<'_, S> {
+    Lookup {
+        client_id: Some(CLIENT),
+        environment: HOST,
+        realm: TENANT,
+        home_account_id: Some(HOME),
+        scopes,
+        ext_cache_key: None,
+        scheme: Scheme::Bearer,
+        matching: Matching::Tolerant,
+    }
+}
+
+/// Numbers below `end` that look random and are the same in every run (Marsaglia's xorshift64).
+fn sample(end: usize) -> Vec<usize> {
+    let mut state = 0x5eed_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) as usize % end
+    };
+    (0..SAMPLE).map(|_| next()).collect()
+}
+
+/// Nanoseconds for one of `count` operations: the best round of those that fit into some time.
+fn best(count: usize, mut round: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    let mut best = f64::INFINITY;
+    let mut rounds = 0;
+    while rounds < 3 || start.elapsed().as_millis() < 300 {
+        let begin = Instant::now();
+        round();
+        best = best.min(begin.elapsed().as_nanos() as f64 / count as f64);
+        rounds += 1;
+    }
+    best
+}
+
+#[inline(never)]
+fn hit_loop<S: AsRef<str>>(cache: &TokenCache, wanted: &[Vec<S>]) {
+    for scopes in wanted {
+        let found = cache.find(&lookup(black_box(scopes)), NOW);
+        assert!(matches!(black_box(found), Found::Fresh(_)));
+    }
+}
+
+fn find_ns<S: AsRef<str>>(cache: &TokenCache, wanted: &[Vec<S>], is_hit: bool) -> f64 {
+    best(wanted.len(), || {
+        for scopes in wanted {
+            let found = cache.find(&lookup(black_box(scopes)), NOW);
+            assert_eq!(black_box(found).entry().is_some(), is_hit);
+        }
+    })
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [mode, size, loops] = arguments.as_slice()
+        && mode == "--instructions"
+    {
+        let (size, loops): (usize, usize) = (size.parse().unwrap(), loops.parse().unwrap());
+        let cache = filled(Distribution::Distinct, size);
+        let wanted: Vec<_> = sample(size).iter().map(|n| Vec::from(Distribution::Distinct.scopes(*n))).collect();
+        return hit_loop(&cache, &wanted[..loops.min(SAMPLE)]);
+    }
+    let sizes: Vec<usize> = match arguments.as_slice() {
+        [] => vec![1, 1_000, 10_000, 100_000, 1_000_000],
+        given => given.iter().map(|size| size.parse().expect("a number of tokens")).collect(),
+    };
+    println!("ns for each; in brackets: times a bare HashMap probe (insert: times HashMap::insert) of the same key");
+    println!(
+        "{:>9} {:>8} {:>7} {:>15} {:>15} {:>15} {:>15} {:>15} {:>11} {:>11}",
+        "", "tokens", "probe", "hit", "hit, 1 scope", "subset hit", "miss", "insert", "write/token", "load/token"
+    );
+    for distribution in [Distribution::Distinct, Distribution::Shared] {
+        for size in &sizes {
+            tokens(distribution, *size);
+        }
+    }
+    for size in &sizes {
+        accounts(*size);
+    }
+    peers(&sizes);
+}
+
+fn tokens(distribution: Distribution, size: usize) {
+    let numbers = sample(size);
+    let map: HashMap<String, Entry> = (0..size).map(|n| token(distribution, n)).collect();
+    let keys: Vec<String> = numbers.iter().map(|n| token(distribution, *n).0).collect();
+    let probe = best(SAMPLE, || {
+        for key in &keys {
+            assert!(black_box(map.get(black_box(key))).is_some());
+        }
+    });
+    let map_insert = {
+        let mut map = map;
+        best_insert(
+            size,
+            |n| token(distribution, n),
+            |one, map| drop(map.insert(one.0, one.1)),
+            |map| {
+                for n in size..size + 1000 {
+                    map.remove(&token(distribution, n).0);
+                }
+            },
+            &mut map,
+        )
+    };
+
+    let mut cache = filled(distribution, size);
+    let exact: Vec<_> = numbers.iter().map(|n| Vec::from(distribution.scopes(*n))).collect();
+    let hit = find_ns(&cache, &exact, true);
+    let own: Vec<_> = numbers.iter().map(|n| vec![distribution.scopes(*n)[1].clone()]).collect();
+    let subset = find_ns(&cache, &own, true);
+    let none: Vec<_> = numbers.iter().map(|n| vec![distribution.scopes(*n)[0].clone(), format!("x{n}")]).collect();
+    let miss = find_ns(&cache, &none, false);
+    let insert = best_insert(
+        size,
+        |n| Vec::from([put("AccessToken", token(distribution, n))]),
+        |one, cache| cache.apply(one),
+        |cache| {
+            let remove = |n| TokenChange::Remove { section: "AccessToken".into(), key: token(distribution, n).0 };
+            cache.apply((size..size + 1000).map(remove).collect());
+        },
+        &mut cache,
+    );
+    let mut text = None;
+    let write = best_of_three(size, || text = Some(cache.to_json()));
+    drop(cache);
+    let text = text.unwrap();
+    let load = match TokenCache::from_json(&text) {
+        Ok(_) => format!("{:.0}", best_of_three(size, || drop(black_box(TokenCache::from_json(&text))))),
+        Err(_) => "too large".into(), // MAX_CACHE
+    };
+    drop(text);
+    // Most requests of daemons: one scope, `.default`.
+    let single = {
+        let mut cache = TokenCache::new();
+        let target = |n: usize| format!("api://{n:08x}/.default");
+        for n in 0..size {
+            let (key, mut members) = (format!("{n}"), Members::new());
+            token(distribution, n).1.members().iter().for_each(|(name, value)| members.set(name, value.clone()));
+            members.set("target", target(n));
+            cache.apply(Vec::from([put("AccessToken", (key, Entry::from(members)))]));
+        }
+        let wanted: Vec<_> = numbers.iter().map(|n| vec![target(*n)]).collect();
+        find_ns(&cache, &wanted, true)
+    };
+    let times = |ns: f64, base: f64| format!("{ns:.0} ({:.1}x)", ns / base);
+    println!(
+        "{:>9} {size:>8} {probe:>7.0} {:>15} {:>15} {:>15} {:>15} {:>15} {write:>11.0} {load:>11}",
+        distribution.name(),
+        times(hit, probe),
+        times(single, probe),
+        times(subset, probe),
+        times(miss, probe),
+        times(insert, map_insert),
+    );
+}
+
+/// Nanoseconds to put one of a thousand new tokens, which are then removed again.
+fn best_insert<T, M>(
+    size: usize,
+    make: impl Fn(usize) -> T,
+    insert: impl Fn(T, &mut M),
+    remove: impl Fn(&mut M),
+    into: &mut M,
+) -> f64 {
+    let mut best = f64::INFINITY;
+    for _ in 0..8 {
+        let new: Vec<T> = (size..size + 1000).map(&make).collect();
+        let begin = Instant::now();
+        new.into_iter().for_each(|one| insert(one, into));
+        best = best.min(begin.elapsed().as_nanos() as f64 / 1000.0);
+        remove(into);
+    }
+    best
+}
+
+fn best_of_three(count: usize, mut run: impl FnMut()) -> f64 {
+    let mut best = f64::INFINITY;
+    for _ in 0..if count < 1000 { 100 } else { 3 } {
+        let begin = Instant::now();
+        run();
+        best = best.min(begin.elapsed().as_nanos() as f64 / count as f64);
+    }
+    best
+}
+
+fn accounts(size: usize) {
+    let mut cache = TokenCache::new();
+    for n in 0..size {
+        let (home, name) = (format!("{n:08x}.{TENANT}"), format!("u{n}@lab"));
+        let members = [
+            ("home_account_id", home.as_str()),
+            ("environment", HOST),
+            ("realm", TENANT),
+            ("local_account_id", "690222be-ff1a-4d56-abd1-7e4f7d38e474"),
+            ("username", name.as_str()),
+            ("authority_type", "MSSTS"),
+        ];
+        cache.apply(Vec::from([put("Account", (format!("{home}-{HOST}-{TENANT}"), entry(&members)))]));
+    }
+    let all = best_of_three(size, || assert_eq!(cache.accounts(&[HOST], None, &ACCOUNT_TYPES).len(), size));
+    let name = format!("U{}@lab", size / 2);
+    let one = best_of_three(size, || assert_eq!(cache.accounts(&[HOST], Some(&name), &ACCOUNT_TYPES).len(), 1));
+    println!("accounts {size:>9}   list {all:>6.0} ns/account   by user name {one:>6.0} ns/account");
+}
+
+/// MSAL Python and msal-node with the same questions, at sizes that they can bear.
+fn peers(sizes: &[usize]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/peers");
+    let sizes = sizes.iter().filter(|size| **size <= 10_000).map(ToString::to_string);
+    match Command::new(&script).args(sizes).status() {
+        Ok(status) if status.success() => {}
+        why => println!("the peers were left out ({why:?}); tests/bench/peers --install fetches them"),
+    }
+}
