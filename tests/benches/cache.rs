@@ -7,6 +7,7 @@
 //! `--instructions SIZE LOOPS` only does LOOPS exact hits; `tests/bench/instructions` counts them.
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
