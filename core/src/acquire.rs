@@ -301,7 +301,7 @@ impl<S: Source> Flow for Acquire<S> {
 fn realm(cx: &Cx<'_>) -> String {
     let authority = cx.client.authority();
     let max_age = cx.client.settings().metadata_lifetime;
-    match cx.store.memory.metadata(authority.as_str(), cx.clock.mono, max_age) {
+    match cx.store.memory.metadata(&cx.client.metadata_key(), cx.clock.mono, max_age) {
         Some(metadata) => metadata.realm.clone(),
         None => authority.tenant().to_string(),
     }

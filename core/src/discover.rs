@@ -79,15 +79,15 @@ impl Discover {
             MaxAge::Settings => settings.metadata_lifetime,
             MaxAge::Lifetime => Some(METADATA_LIFETIME),
         };
-        if let Some(metadata) = cx.store.memory.metadata(client.authority().as_str(), cx.clock.mono, max_age) {
+        if let Some(metadata) = cx.store.memory.metadata(&client.metadata_key(), cx.clock.mono, max_age) {
+            check(client, metadata)?;
             return Ok(Next::Known(Box::new(metadata.clone())));
         }
         let authority = client.authority();
-        let unknown = settings.validate_authority && !authority.is_known_to_developer() && !authority.is_well_known();
-        Ok(match (&settings.instance_discovery, unknown) {
-            (InstanceDiscovery::On, true) => Next::Ask(instance_endpoint(client, None)?),
+        Ok(match (&settings.instance_discovery, client.needs_instance_discovery()) {
             (InstanceDiscovery::Custom(address), true) => Next::Ask(instance_endpoint(client, Some(address))?),
-            _ => Next::Fetch(authority.metadata_endpoint()?),
+            (_, true) => Next::Ask(instance_endpoint(client, None)?),
+            (_, false) => Next::Fetch(authority.metadata_endpoint()?),
         })
     }
 
@@ -141,7 +141,7 @@ impl Flow for Discover {
                     let reply = ready!(step);
                     let metadata = read_metadata(cx.client, &reply)?;
                     let kept = Kept::for_seconds(metadata.clone(), cx.clock.mono, METADATA_LIFETIME);
-                    let change = MemoryChange::Metadata(cx.client.authority().as_str().to_string(), Box::new(kept));
+                    let change = MemoryChange::Metadata(cx.client.metadata_key(), Box::new(kept));
                     self.state = State::Committing(metadata);
                     return Ok(Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) }));
                 }
@@ -204,8 +204,16 @@ pub(crate) fn read_metadata(client: &Client, reply: &Reply) -> Result<ProviderMe
         _ => return Err(Error::BadResponse { what: What::ProviderMetadata, at: "its HTTP status" }),
     }
     let metadata = ProviderMetadata::parse(reply.body.expose())?;
+    check(client, &metadata)?;
+    Ok(metadata)
+}
+
+/// Whether this client may use the metadata. Asked again when it comes from memory: another client, with other rules, may
+/// have left it there.
+pub(crate) fn check(client: &Client, metadata: &ProviderMetadata) -> Result<(), Error> {
+    let authority = client.authority();
     if authority.kind() == crate::client::AuthorityKind::Oidc && !issuer_is_valid(&metadata.issuer, authority) {
-        let (issuer, authority) = (metadata.issuer, authority.as_str().to_string());
+        let (issuer, authority) = (metadata.issuer.clone(), authority.as_str().to_string());
         return Err(Config::IssuerMismatch { issuer, authority }.into());
     }
     allowed(client, metadata.token_endpoint.clone())?;
@@ -213,7 +221,7 @@ pub(crate) fn read_metadata(client: &Client, reply: &Reply) -> Result<ProviderMe
     if let Some(endpoint) = &metadata.device_authorization_endpoint {
         allowed(client, endpoint.clone())?;
     }
-    Ok(metadata)
+    Ok(())
 }
 
 fn allowed(client: &Client, endpoint: Endpoint) -> Result<Endpoint, Error> {

@@ -15,7 +15,7 @@ use core::mem;
 
 use crate::call::{Call, Reply};
 use crate::client::{Region, RegionName};
-use crate::discover::read_metadata;
+use crate::discover::{check, read_metadata};
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error};
 use crate::flow::{Cx, Flow, Input, Step, ready};
@@ -87,6 +87,7 @@ impl DiscoverRegion {
         let endpoint = region.metadata_endpoint(cx.client.authority(), &self.realm)?;
         let key = endpoint.to_string();
         if let Some(known) = cx.store.memory.regional(&key, cx.clock.mono) {
+            known.map_or(Ok(()), |metadata| check(cx.client, metadata))?;
             return Ok(Some(known.cloned()));
         }
         let request = Request::get(endpoint, MAX_METADATA, cx.client.settings().attempt_timeout);

@@ -439,3 +439,32 @@ fn regions() {
         Client::builder("app").credential(Credential::secret("s")).settings(forced(Region::Unset, "West US")).build();
     assert!(matches!(bad, Err(Error::Config(Config::Region(name))) if name == "West US"));
 }
+
+/// Clients may share a memory; what one of them trusts, the others do not trust for that.
+#[test]
+fn a_shared_memory_does_not_share_trust() {
+    let elsewhere = r#"{"token_endpoint":"https://elsewhere.example/t/token","authorization_endpoint":"https://elsewhere.example/t/authorize"}"#;
+    let mut host = Host::new(Settings { hosts: sansal::client::HostPolicy::Any, ..no_retries() });
+    host.get([answers(200, elsewhere), answers(200, TOKEN)]).unwrap();
+    host.store.tokens = sansal::cache::TokenCache::default();
+    host.client =
+        Client::builder("app").authority(TENANT).credential(Credential::secret("planted-secret")).build().unwrap();
+    let error = host.get([]).unwrap_err();
+    assert!(matches!(error, Error::Config(Config::HostNotAllowed { .. })), "{error:?}");
+
+    // An unknown host that one client believes untested is looked up for the other.
+    let private = |discovery| {
+        let settings = Settings { instance_discovery: discovery, ..no_retries() };
+        let client = Client::builder("app").authority("https://login.private.example/t");
+        client.credential(Credential::secret("s")).settings(settings).build().unwrap()
+    };
+    let own = r#"{"token_endpoint":"https://login.private.example/t/token","authorization_endpoint":"https://login.private.example/t/a"}"#;
+    let mut host = Host::new(no_retries());
+    host.client = private(sansal::client::InstanceDiscovery::Off);
+    host.get([answers(200, own), answers(200, TOKEN)]).unwrap();
+    host.store.tokens = sansal::cache::TokenCache::default();
+    host.client = private(sansal::client::InstanceDiscovery::On);
+    let error = host.get([answers(400, r#"{"error":"invalid_instance"}"#)]).unwrap_err();
+    assert!(matches!(error, Error::Config(Config::UnknownInstance(_))), "{error:?}");
+    assert_eq!(host.sent[0].endpoint.path(), "/common/discovery/instance");
+}

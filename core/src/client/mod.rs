@@ -10,6 +10,7 @@ mod region;
 mod scopes;
 mod settings;
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
@@ -74,6 +75,25 @@ impl Client {
     /// [`Config::Region`] when the variable is not a region; [`ClientBuilder::build`] has refused that already.
     pub fn region(&self) -> Result<Region, Config> {
         effective_region(&self.settings, &self.credential)
+    }
+
+    /// Under what the metadata of this client's authority is remembered: clients that share a memory share it only if they
+    /// read the authority alike and asked the same party whether it is one.
+    pub(crate) fn metadata_key(&self) -> String {
+        let asked = match &self.settings.instance_discovery {
+            _ if !self.needs_instance_discovery() => "nobody".to_string(),
+            InstanceDiscovery::Custom(address) => address.to_string(),
+            InstanceDiscovery::On | InstanceDiscovery::Off => "Microsoft".to_string(),
+        };
+        format!("{:?} {asked} {}", self.authority.kind(), self.authority.as_str())
+    }
+
+    /// Whether the authority's host must be looked up before it is believed (section 2.4 of the reference).
+    pub(crate) fn needs_instance_discovery(&self) -> bool {
+        self.settings.validate_authority
+            && self.settings.instance_discovery != InstanceDiscovery::Off
+            && !self.authority.is_known_to_developer()
+            && !self.authority.is_well_known()
     }
 
     /// Everything that can be switched.
