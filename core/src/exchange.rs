@@ -314,7 +314,8 @@ fn read(cx: &Cx<'_>, reply: &Reply, sent: Option<&Secret>) -> Result<TokenRespon
     match (busy, response.access_token()) {
         (true, _) => Err(throttled(None)),
         (_, None | Some("")) if !cx.client.settings().token_optional => Err(bad("access_token")),
-        _ if reply.status >= 400 => Err(bad("its HTTP status")),
+        // Neither token nor error: an answer all the same to the reference, whatever its status.
+        _ if reply.status >= 400 && !cx.client.settings().token_optional => Err(bad("its HTTP status")),
         _ => Ok(response),
     }
 }
