@@ -183,7 +183,7 @@ impl<S> Acquire<S> {
     ) -> Result<(Token, Vec<TokenChange>), Error> {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
         let token_endpoint = target.token_endpoint.to_string();
-        let scopes = granted(response, self.wanted.scopes.list());
+        let scopes = granted(response, self.wanted.scopes.list(), cx.client.settings().lenient_answers);
         let data: Vec<(&str, &str)> = self.wanted.data().collect();
         let event = TokenEvent {
             client_id: Some(cx.client.client_id()),

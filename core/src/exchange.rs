@@ -290,7 +290,8 @@ fn unanswered(ask: &'static str, answer: &Answer<'_>) -> Error {
 /// RFC 6749 s5: a token or an error, told apart by `error` as Microsoft's servers mean it, not by the status.
 fn read(cx: &Cx<'_>, reply: &Reply, sent: Option<&Secret>) -> Result<TokenResponse, Error> {
     let bad = |at| Error::BadResponse { what: What::TokenResponse, at };
-    let busy = reply.status == 429 || reply.status >= 500;
+    let lenient = cx.client.settings().lenient_answers;
+    let busy = (reply.status == 429 && !lenient) || reply.status >= 500;
     let throttled = |refusal| Error::Throttled { status: reply.status, retry_after: reply.retry_after, refusal };
     if !busy && !(200..300).contains(&reply.status) && !(400..500).contains(&reply.status) {
         return Err(bad("its HTTP status"));
@@ -313,17 +314,17 @@ fn read(cx: &Cx<'_>, reply: &Reply, sent: Option<&Secret>) -> Result<TokenRespon
     let response = TokenResponse::from_members(members);
     match (busy, response.access_token()) {
         (true, _) => Err(throttled(None)),
-        (_, None | Some("")) if !cx.client.settings().token_optional => Err(bad("access_token")),
+        (_, None | Some("")) if !lenient => Err(bad("access_token")),
         // Neither token nor error: an answer all the same to the reference, whatever its status.
-        _ if reply.status >= 400 && !cx.client.settings().token_optional => Err(bad("its HTTP status")),
+        _ if reply.status >= 400 && !lenient => Err(bad("its HTTP status")),
         _ => Ok(response),
     }
 }
 
 /// The scopes that a response was given for: its own words, or what was asked.
-pub(crate) fn granted<'a>(response: &'a TokenResponse, asked: &'a [String]) -> Vec<Cow<'a, str>> {
-    match response.scope() {
-        Some(scope) if !scope.is_empty() => scope.split_whitespace().map(Cow::Borrowed).collect(),
+pub(crate) fn granted<'a>(response: &'a TokenResponse, asked: &'a [String], lenient: bool) -> Vec<Cow<'a, str>> {
+    match response.members().text("scope") {
+        Some(scope) if lenient || !scope.is_empty() => scope.split_whitespace().map(Cow::Borrowed).collect(),
         _ => asked.iter().map(|scope| Cow::Borrowed(scope.as_str())).collect(),
     }
 }

@@ -5,7 +5,8 @@ use core::fmt;
 use serde_json::Value;
 
 use crate::cache::Entry;
-use crate::error::{CommitError, Error};
+use crate::error::{CommitError, Error, IdTokenError};
+use crate::jose::id_token;
 use crate::json::Members;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
@@ -17,6 +18,7 @@ pub struct Token {
     source: TokenSource,
     expires_on: UnixTime,
     refresh_on: Option<UnixTime>,
+    id_token_claims: Option<Members>,
     stored: Result<(), CommitError>,
 }
 
@@ -39,6 +41,7 @@ impl Token {
             source: TokenSource::IdentityProvider,
             expires_on: now.shifted(response.expires_in(now)?),
             refresh_on: response.refresh_in()?.map(|seconds| now.after(seconds)),
+            id_token_claims: response.id_token().map(id_token::claims).transpose().map_err(IdTokenError::from)?,
             stored: Ok(()),
         })
     }
@@ -50,7 +53,14 @@ impl Token {
         members.set("access_token", entry.secret());
         members.set("token_type", entry.token_type());
         members.set("expires_in", expires_on.since(now));
-        Self { members, source: TokenSource::Cache, expires_on, refresh_on: entry.refresh_on(), stored: Ok(()) }
+        Self {
+            members,
+            source: TokenSource::Cache,
+            expires_on,
+            refresh_on: entry.refresh_on(),
+            id_token_claims: None,
+            stored: Ok(()),
+        }
     }
 
     pub(crate) fn with_stored(mut self, stored: Result<(), CommitError>) -> Self {
@@ -81,6 +91,11 @@ impl Token {
     /// The scopes the server granted, where it said so.
     pub fn scope(&self) -> Option<&str> {
         self.members.text("scope")
+    }
+
+    /// The claims of the ID token that came with it (OpenID Connect Core s2), decoded; `None` from the cache.
+    pub fn id_token_claims(&self) -> Option<&Members> {
+        self.id_token_claims.as_ref()
     }
 
     /// Where it comes from.

@@ -49,8 +49,9 @@ pub struct Settings {
     pub aliases: AliasSource,
     /// Whether a certificate, its thumbprint and its key must belong together.
     pub check_certificates: bool,
-    /// Whether a token response without an access token is a success.
-    pub token_optional: bool,
+    /// Whether odd answers of the token endpoint are taken as the reference takes them: whatever has no `error` is a success,
+    /// with or without a token and at any status, and an empty `scope` grants nothing.
+    pub lenient_answers: bool,
     /// Whether cached tokens are found that other libraries spelled differently: scopes in another case, no account for a null one (G-11).
     pub tolerant_lookups: bool,
     /// Whether a client without an id can be built.
@@ -133,7 +134,7 @@ impl Default for Settings {
             metadata_lifetime: Some(crate::limits::METADATA_LIFETIME),
             aliases: AliasSource::BuiltIn,
             check_certificates: true,
-            token_optional: false,
+            lenient_answers: false,
             tolerant_lookups: true,
             client_id_optional: false,
             enable_pii_log: false,
@@ -153,7 +154,7 @@ impl Settings {
             metadata_lifetime: None,
             aliases: AliasSource::Discovered,
             check_certificates: false,
-            token_optional: true,
+            lenient_answers: true,
             tolerant_lookups: false,
             client_id_optional: true,
             ..Self::default()

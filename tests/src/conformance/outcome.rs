@@ -79,6 +79,9 @@ fn token_result(token: &Token) -> Value {
         };
         members.insert("token_source".into(), source.into());
     }
+    if let Some(claims) = token.id_token_claims() {
+        members.insert("id_token_claims".into(), Value::Object(claims.as_map().clone()));
+    }
     if let Some(refresh_on) = token.refresh_on() {
         members.insert("refresh_on".into(), refresh_on.0.into());
     }
