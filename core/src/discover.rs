@@ -154,10 +154,15 @@ impl Flow for Discover {
     }
 }
 
-/// A client that wants a region gets a second chance at its central metadata (section 1.2, step 8, of the reference).
+/// A client that wants a region gets a second chance at its central metadata (section 1.2, step 8, of the reference),
+/// unless requests like this one are repeated anyway.
 fn again(client: &Client) -> Again {
     match client.region() {
-        Ok(Region::Named(_) | Region::Detect) if client.authority().is_well_known() => Again::Yes,
+        Ok(Region::Named(_) | Region::Detect)
+            if client.authority().is_well_known() && client.settings().retries.repeatable == 0 =>
+        {
+            Again::Yes
+        }
         _ => Again::No,
     }
 }

@@ -177,14 +177,6 @@ impl Endpoint {
         self.path.split('/').filter(|segment| !segment.is_empty())
     }
 
-    /// The same origin with another path, which must begin with `/`, and no query.
-    ///
-    /// # Errors
-    /// [`InvalidEndpoint`] if the path has characters that do not belong there.
-    pub fn with_path(&self, path: &str) -> Result<Self, InvalidEndpoint> {
-        Self::parse(&format!("{}{path}", self.origin))
-    }
-
     /// The same address with these parameters added to its query, form-encoded.
     ///
     /// # Errors

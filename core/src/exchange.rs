@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::call::{Call, Reply};
-use crate::client::{AuthorityKind, Credential, KeyCredential, Signer};
+use crate::client::{Credential, KeyCredential, Signer};
 use crate::endpoint::Endpoint;
 use crate::entropy::uuid_v4;
 use crate::error::{AskError, Config, Error, Refusal, What};
@@ -115,8 +115,7 @@ impl Exchange {
     /// An assertion that is held, one signed here, or a question to whoever holds the key.
     fn sign(&mut self, cx: &mut Cx<'_>, key: &KeyCredential) -> Result<Step<Exchanged>, Error> {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
-        let adfs = cx.client.authority().kind() == AuthorityKind::Adfs;
-        let header = key.assertion_header(adfs);
+        let header = key.assertion_header(cx.client.authority().is_adfs());
         let audience = self.target.audience.to_string();
         let claims = cx.client.client_claims();
         let claims_json = claims.map(json::Members::to_json);

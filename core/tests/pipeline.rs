@@ -468,3 +468,46 @@ fn a_shared_memory_does_not_share_trust() {
     assert!(matches!(error, Error::Config(Config::UnknownInstance(_))), "{error:?}");
     assert_eq!(host.sent[0].endpoint.path(), "/common/discovery/instance");
 }
+
+/// ADFS knows SHA-1 thumbprints only (section 1.5 of the reference), also where it is named by its issuer (section 2.6).
+#[test]
+fn adfs_is_asked_with_sha_1_however_it_is_named() {
+    use sansal::client::{KeyCredential, Signer};
+    use sansal::key::KeyName;
+    let key = |x5t: Option<[u8; 20]>| {
+        let signer = Signer::External(KeyName("k".into()));
+        Credential::Key(KeyCredential::with_thumbprints(signer, x5t, Some([2; 32])).unwrap().into())
+    };
+    const ISSUER: &str = "https://fs.contoso.com/adfs";
+    let named = |credential| {
+        [
+            Client::builder("app").authority(ISSUER).credential(credential).build(),
+            Client::builder("app").oidc_authority(ISSUER).credential(key(Some([1; 20]))).build(),
+            Client::builder("app").oidc_authority(ISSUER).credential(key(None)).build(),
+        ]
+    };
+    let [authority, issuer, unusable] = named(key(Some([1; 20])));
+    assert!(unusable.is_err(), "no SHA-1 thumbprint for ADFS");
+    for client in [authority.unwrap(), issuer.unwrap()] {
+        let mut host = Host::new(no_retries());
+        host.client = client;
+        let mut flow = ClientCredentials::new(&[SCOPE]).unwrap().flow(&host.client).unwrap();
+        let mut step = host.step(&mut flow, Input::Start).unwrap();
+        let alg = loop {
+            step = match step {
+                Step::Load(_) => host.step(&mut flow, Input::Loaded).unwrap(),
+                Step::Commit(_) => host.step(&mut flow, Input::Committed(Ok(()))).unwrap(),
+                Step::Send(_) => {
+                    let body = format!(
+                        r#"{{"issuer":"{ISSUER}","token_endpoint":"{ISSUER}/token","authorization_endpoint":"{ISSUER}/a"}}"#
+                    );
+                    let response = Response { status: 200, headers: &[], body: body.as_bytes() };
+                    host.step(&mut flow, Input::Response(response)).unwrap()
+                }
+                Step::Ask(sansal::flow::Ask::Sign { alg, .. }) => break alg,
+                other => panic!("{other:?}"),
+            };
+        };
+        assert_eq!(alg.as_str(), "RS256");
+    }
+}

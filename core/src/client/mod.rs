@@ -197,7 +197,7 @@ impl ClientBuilder {
         if let (true, Some(why)) = (self.settings.check_certificates, self.credential.contradiction()) {
             return Err(why.into());
         }
-        if let (AuthorityKind::Adfs, Credential::Key(key)) = (authority.kind(), &self.credential)
+        if let (true, Credential::Key(key)) = (authority.is_adfs(), &self.credential)
             && key.x5t().is_none()
         {
             return Err(CertError::NoThumbprint.into());

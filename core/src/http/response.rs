@@ -30,11 +30,6 @@ impl<'a> Response<'a> {
         self.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value)
     }
 
-    /// Whether the status says success.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
     /// What `Retry-After` says.
     pub fn retry_after(&self) -> RetryAfter {
         match self.header("retry-after").map(str::trim) {
