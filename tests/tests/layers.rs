@@ -41,9 +41,14 @@ const LAYERS: &[&[&str]] = &[
     &["discover"],
     &["region"],
     &["exchange"],
+    &["accept"],
     &["source"],
     &["acquire"],
+    &["asked"],
     &["client_credentials"],
+    &["on_behalf_of"],
+    &["user_fic"],
+    &["refresh_token"],
     &["fuzzing"],
 ];
 
