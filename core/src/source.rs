@@ -1,8 +1,10 @@
 //! Where grants come from: each flow is a source; the pipeline does the rest.
 
 mod ready;
+mod refresh_tokens;
 
 pub use ready::Ready;
+pub use refresh_tokens::RefreshTokens;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,7 +16,6 @@ use crate::error::Error;
 use crate::flow::{Cx, Input, Step};
 use crate::grant::Grant;
 use crate::metadata::ProviderMetadata;
-use crate::time::UnixTime;
 
 /// Obtains the grant of one flow, asking the host whatever it needs.
 pub trait Source {
@@ -59,7 +60,7 @@ pub trait Source {
     }
 
     /// What else changes in the cache, however this ends: called once, at the end.
-    fn leftovers(&mut self, _cx: &Cx<'_>, _now: UnixTime) -> Vec<TokenChange> {
+    fn leftovers(&mut self, _cx: &Cx<'_>) -> Vec<TokenChange> {
         Vec::new()
     }
 }

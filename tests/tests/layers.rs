@@ -32,6 +32,7 @@ const LAYERS: &[&[&str]] = &[
     &["metadata"],
     &["token"],
     &["cache"],
+    &["account"],
     &["issued"],
     &["telemetry"],
     &["keys"],
@@ -49,6 +50,8 @@ const LAYERS: &[&[&str]] = &[
     &["on_behalf_of"],
     &["user_fic"],
     &["refresh_token"],
+    &["silent"],
+    &["accounts"],
     &["fuzzing"],
 ];
 
