@@ -43,6 +43,7 @@ const LAYERS: &[&[&str]] = &[
     &["region"],
     &["exchange"],
     &["accept"],
+    &["authorization"],
     &["source"],
     &["acquire"],
     &["asked"],
@@ -52,6 +53,8 @@ const LAYERS: &[&[&str]] = &[
     &["refresh_token"],
     &["silent"],
     &["accounts"],
+    &["authorization_code"],
+    &["interactive"],
     &["fuzzing"],
 ];
 

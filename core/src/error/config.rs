@@ -60,6 +60,12 @@ pub enum Config {
     Header(&'static str),
     /// The function is not part of this build.
     NotInThisBuild(&'static str),
+    /// A request would be longer than servers take.
+    TooLong(&'static str),
+    /// A flow that was saved cannot go on here: this part is missing, malformed, or of another client.
+    SavedFlow(&'static str),
+    /// An interactive flow comes back to another machine.
+    RedirectUri,
     /// Something that the flow cannot do without is empty.
     Missing(&'static str),
     /// A public client was given a credential, or a confidential one lacks it.
@@ -118,6 +124,11 @@ impl fmt::Display for Config {
             Self::ClockUnknown => f.write_str("the date is unknown: set the clock first"),
             Self::Header(which) => write!(f, "{which} may have printable ASCII characters only"),
             Self::NotInThisBuild(what) => write!(f, "{what} is not part of this build"),
+            Self::TooLong(what) => write!(f, "the {what} gets too long"),
+            Self::SavedFlow(part) => write!(f, "the saved flow cannot be used here: {part}"),
+            Self::RedirectUri => f.write_str(
+                "the redirect address of an interactive sign-in must be a loopback one: http://localhost:port",
+            ),
             Self::Missing(what) => write!(f, "the {what} is empty"),
             Self::ClientKind(why) => f.write_str(why),
         }

@@ -79,6 +79,8 @@ pub enum What {
     InstanceDiscovery,
     /// An answer of the token endpoint (RFC 6749 s5).
     TokenResponse,
+    /// What a browser brought back from the authorization endpoint (RFC 6749 s4.1.2).
+    AuthorizationResponse,
     /// A token cache in MSAL's schema.
     TokenCache,
     /// `client_info`, as Microsoft's servers send it.
@@ -93,6 +95,7 @@ impl fmt::Display for What {
             Self::ProviderMetadata => "provider metadata",
             Self::InstanceDiscovery => "instance discovery",
             Self::TokenResponse => "token response",
+            Self::AuthorizationResponse => "authorization response",
             Self::TokenCache => "token cache",
             Self::ClientInfo => "client_info",
             Self::IdToken => "ID token",
