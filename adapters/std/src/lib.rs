@@ -52,7 +52,7 @@ mod sent;
 mod setup;
 mod ureq_client;
 
-pub use asks::{Asks, AssertionContext, NoAsks};
+pub use asks::{Asks, AssertionContext, DeviceCodePrompt, NoAsks};
 pub use builder::ConfidentialClientBuilder;
 pub use certificate::CertificateCredential;
 pub use clock::{SystemClock, Time, platform};
