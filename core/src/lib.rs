@@ -9,6 +9,8 @@
 //! | [`flow`] | the contract between machine and host: read first |
 //! | [`client`] | an application: id, authority, credential, settings |
 //! | [`client_credentials`] | tokens for the application itself |
+//! | [`silent`], [`accounts`] | tokens for a signed-in user, and who that is |
+//! | [`on_behalf_of`], [`user_fic`], [`refresh_token`] | tokens for a user, from what the application already has |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
@@ -50,6 +52,7 @@ pub mod grant;
 pub mod metadata;
 pub mod token;
 pub mod cache;
+pub mod account;
 pub mod issued;
 pub mod telemetry;
 pub mod keys;
@@ -61,19 +64,32 @@ mod call;
 pub mod discover;
 pub mod region;
 pub mod exchange;
+pub mod accept;
 pub mod source;
 pub mod acquire;
+mod asked;
 pub mod client_credentials;
+pub mod on_behalf_of;
+pub mod user_fic;
+pub mod refresh_token;
+pub mod silent;
+pub mod accounts;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use account::Account;
+pub use accounts::{GetAccounts, RemoveAccount};
 pub use client::Client;
 pub use client_credentials::{ClientCredentials, RemoveTokensForClient};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use flow::Flow;
 pub use issued::{Token, TokenSource};
+pub use on_behalf_of::OnBehalfOf;
+pub use refresh_token::RefreshTokenImport;
 pub use secret::Secret;
+pub use silent::Silent;
 pub use store::Store;
+pub use user_fic::UserFederatedIdentityCredential;

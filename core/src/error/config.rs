@@ -60,6 +60,8 @@ pub enum Config {
     Header(&'static str),
     /// The function is not part of this build.
     NotInThisBuild(&'static str),
+    /// Something that the flow cannot do without is empty.
+    Missing(&'static str),
     /// A public client was given a credential, or a confidential one lacks it.
     ClientKind(&'static str),
 }
@@ -116,6 +118,7 @@ impl fmt::Display for Config {
             Self::ClockUnknown => f.write_str("the date is unknown: set the clock first"),
             Self::Header(which) => write!(f, "{which} may have printable ASCII characters only"),
             Self::NotInThisBuild(what) => write!(f, "{what} is not part of this build"),
+            Self::Missing(what) => write!(f, "the {what} is empty"),
             Self::ClientKind(why) => f.write_str(why),
         }
     }
