@@ -25,6 +25,7 @@
 //! | `rsa` | yes | signing in software |
 //! | `cert` | yes | PEM, X.509, private keys |
 //! | `encrypted-keys` | yes | private keys with a passphrase |
+//! | `wstrust` | yes | federated users by name and password (WS-Trust) |
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -46,11 +47,15 @@ pub mod error;
 
 pub mod endpoint;
 pub mod http;
+#[cfg(feature = "wstrust")]
+mod xml;
 pub mod jose;
 pub mod cert;
 pub mod client;
 pub mod grant;
 pub mod metadata;
+#[cfg(feature = "wstrust")]
+pub mod wstrust;
 pub mod token;
 pub mod cache;
 pub mod account;

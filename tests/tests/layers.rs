@@ -25,11 +25,13 @@ const LAYERS: &[&[&str]] = &[
     &["error"],
     // An endpoint writes its query as a form; a request has an endpoint.
     &["endpoint", "http"],
+    &["xml"],
     &["jose"],
     &["cert"],
     &["client"],
     &["grant"],
     &["metadata"],
+    &["wstrust"],
     &["token"],
     &["cache"],
     &["account"],

@@ -68,6 +68,11 @@ pub enum Config {
     RedirectUri,
     /// Something that the flow cannot do without is empty.
     Missing(&'static str),
+    /// A user name or password that cannot be sent. Never holds it.
+    UserCredential(&'static str),
+    /// The user's domain is federated, and its federation server offers no sign-in with user name and password: the user
+    /// has to sign in interactively. Names what is missing.
+    NoFederationEndpoint(&'static str),
     /// A public client was given a credential, or a confidential one lacks it.
     ClientKind(&'static str),
 }
@@ -80,6 +85,8 @@ pub enum HostRule {
     NotHttps,
     /// The host is neither the authority's, nor an alias of it, nor allowed by the application.
     OutsideAuthority,
+    /// The host is a federation server's, and the application does not allow federation.
+    Federation,
 }
 
 impl fmt::Display for Config {
@@ -109,6 +116,10 @@ impl fmt::Display for Config {
             Self::HostNotAllowed { host, rule: HostRule::OutsideAuthority } => {
                 write!(f, "the host {host} is not the authority's; allow it explicitly if it is yours")
             }
+            Self::HostNotAllowed { host, rule: HostRule::Federation } => write!(
+                f,
+                "the user's domain is federated with {host}, and passwords go to no federation server unless you say so: set allow_federation, or list the host in allowed_hosts"
+            ),
             Self::NoEndpoint(name) => write!(f, "the provider's metadata names no {name}"),
             Self::Scope(why) => write!(f, "this is not a usable scope: {why}"),
             Self::ReservedScope(scope) => {
@@ -130,6 +141,11 @@ impl fmt::Display for Config {
                 "the redirect address of an interactive sign-in must be a loopback one: http://localhost:port",
             ),
             Self::Missing(what) => write!(f, "the {what} is empty"),
+            Self::UserCredential(why) => write!(f, "this user name or password cannot be sent: {why}"),
+            Self::NoFederationEndpoint(what) => write!(
+                f,
+                "the federation server of this user offers no sign-in with user name and password ({what}); let the user sign in interactively"
+            ),
             Self::ClientKind(why) => f.write_str(why),
         }
     }
