@@ -9,6 +9,7 @@
 //! | [`flow`] | the contract between machine and host: read first |
 //! | [`client`] | an application: id, authority, credential, settings |
 //! | [`client_credentials`] | tokens for the application itself |
+//! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
@@ -64,6 +65,7 @@ pub mod exchange;
 pub mod source;
 pub mod acquire;
 pub mod client_credentials;
+pub mod managed;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -75,5 +77,6 @@ pub use endpoint::Endpoint;
 pub use error::Error;
 pub use flow::Flow;
 pub use issued::{Token, TokenSource};
+pub use managed::{ManagedIdentity, ManagedIdentityRequest};
 pub use secret::Secret;
 pub use store::Store;

@@ -44,6 +44,7 @@ const LAYERS: &[&[&str]] = &[
     &["source"],
     &["acquire"],
     &["client_credentials"],
+    &["managed"],
     &["fuzzing"],
 ];
 

@@ -60,6 +60,10 @@ pub enum Config {
     Header(&'static str),
     /// The function is not part of this build.
     NotInThisBuild(&'static str),
+    /// The managed identity, or what the environment says about it, cannot be used.
+    ManagedIdentity(&'static str),
+    /// Azure Arc exists on Linux and Windows only.
+    ArcPlatform,
     /// A public client was given a credential, or a confidential one lacks it.
     ClientKind(&'static str),
 }
@@ -116,6 +120,8 @@ impl fmt::Display for Config {
             Self::ClockUnknown => f.write_str("the date is unknown: set the clock first"),
             Self::Header(which) => write!(f, "{which} may have printable ASCII characters only"),
             Self::NotInThisBuild(what) => write!(f, "{what} is not part of this build"),
+            Self::ManagedIdentity(why) => write!(f, "the managed identity cannot be used: {why}"),
+            Self::ArcPlatform => f.write_str("Azure Arc gives tokens on Linux and Windows only"),
             Self::ClientKind(why) => f.write_str(why),
         }
     }

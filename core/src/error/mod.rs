@@ -85,6 +85,12 @@ pub enum What {
     ClientInfo,
     /// An ID token (OpenID Connect Core s2).
     IdToken,
+    /// An answer of a source of managed identities.
+    ManagedIdentity,
+    /// The challenge of Azure Arc's agent.
+    ArcChallenge,
+    /// An answer of Cloud Shell, or the access token in it.
+    CloudShell,
 }
 
 impl fmt::Display for What {
@@ -96,6 +102,9 @@ impl fmt::Display for What {
             Self::TokenCache => "token cache",
             Self::ClientInfo => "client_info",
             Self::IdToken => "ID token",
+            Self::ManagedIdentity => "answer about the managed identity",
+            Self::ArcChallenge => "challenge of Azure Arc",
+            Self::CloudShell => "answer of Cloud Shell",
         })
     }
 }

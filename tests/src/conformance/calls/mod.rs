@@ -4,6 +4,7 @@
 mod client_credentials;
 mod functions;
 mod init;
+mod managed_identity;
 mod token_cache;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,9 @@ const CALLS: &[(&str, Call)] = &[
     ("__init__", init::init),
     ("acquire_token_for_client", client_credentials::acquire_token_for_client),
     ("remove_tokens_for_client", client_credentials::remove_tokens_for_client),
+    ("get_managed_identity_source", managed_identity::source),
+    ("SystemAssignedManagedIdentity", managed_identity::system_assigned),
+    ("UserAssignedManagedIdentity", managed_identity::user_assigned),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
     ("extract_certs", functions::extract_certs),
@@ -37,6 +41,7 @@ const CALLS: &[(&str, Call)] = &[
     ("token_cache.has_state_changed", token_cache::has_state_changed),
 ];
 
+pub use managed_identity::ARC_TOKEN_DIR;
 pub use token_cache::whole as whole_cache;
 
 /// The function of a call, where it is built.
