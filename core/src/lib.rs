@@ -12,6 +12,7 @@
 //! | [`authorization`], [`authorization_code`], [`interactive`] | a user signs in at a browser |
 //! | [`silent`], [`accounts`] | tokens for a signed-in user, and who that is |
 //! | [`on_behalf_of`], [`user_fic`], [`refresh_token`] | tokens for a user, from what the application already has |
+//! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
@@ -83,6 +84,7 @@ pub mod silent;
 pub mod accounts;
 pub mod authorization_code;
 pub mod interactive;
+pub mod managed;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -97,6 +99,7 @@ pub use endpoint::Endpoint;
 pub use error::Error;
 pub use flow::Flow;
 pub use issued::{Token, TokenSource};
+pub use managed::{ManagedIdentity, ManagedIdentityRequest};
 pub use on_behalf_of::OnBehalfOf;
 pub use refresh_token::RefreshTokenImport;
 pub use secret::Secret;

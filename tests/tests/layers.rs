@@ -57,6 +57,7 @@ const LAYERS: &[&[&str]] = &[
     &["accounts"],
     &["authorization_code"],
     &["interactive"],
+    &["managed"],
     &["fuzzing"],
 ];
 

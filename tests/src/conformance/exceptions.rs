@@ -6,7 +6,8 @@ pub const REFUSED_BY_TYPE: &str = "refused by type";
 /// Our error, the classes that the reference raises for the same kind of failure. A variant may stand for several where
 /// the reference lets a library's or the language's own exception through (G-55, G-70).
 const TABLE: &[(&str, &[&str])] = &[
-    ("Throttled.5xx", &["MsalServiceError"]),
+    // A managed identity's source is expected to speak JSON at any status.
+    ("Throttled.5xx", &["MsalServiceError", "JSONDecodeError"]),
     // The reference parses what comes with a 429 as it does any 4xx.
     ("Throttled.429", &["JSONDecodeError", "ValueError"]),
     ("Unreachable.NotSent", &["ConnectionError"]),
@@ -48,6 +49,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Certificate.NoKeyInPfx", &["ValueError"]),
     ("Config.Certificate.NoCertificateInPfx", &["ValueError"]),
     ("Config.Certificate.KeyMismatch", &["ValueError"]),
+    ("Config.ManagedIdentity", &["ManagedIdentityError"]),
+    ("Config.ArcPlatform", &["ArcPlatformNotSupportedError"]),
+    ("BadResponse.ManagedIdentity", &["JSONDecodeError", "KeyError", "ValueError", "AttributeError"]),
+    ("BadResponse.ArcChallenge", &["ManagedIdentityError"]),
+    ("BadResponse.CloudShell", &["JSONDecodeError", "KeyError", "ValueError"]),
+    ("Unanswered.File.NotFound", &["FileNotFoundError"]),
+    ("Unanswered.File.TooLarge", &["ManagedIdentityError"]),
     ("File.NotFound", &["FileNotFoundError"]),
     ("File.IsADirectory", &["IsADirectoryError"]),
     ("File.PermissionDenied", &["PermissionError"]),

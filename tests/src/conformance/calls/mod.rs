@@ -4,6 +4,7 @@
 mod client_credentials;
 mod functions;
 mod init;
+mod managed_identity;
 mod token_cache;
 mod users;
 
@@ -28,6 +29,9 @@ const CALLS: &[(&str, Call)] = &[
     ("acquire_token_on_behalf_of", users::on_behalf_of),
     ("acquire_token_by_user_federated_identity_credential", users::user_fic),
     ("acquire_token_by_refresh_token", users::refresh_token),
+    ("get_managed_identity_source", managed_identity::source),
+    ("SystemAssignedManagedIdentity", managed_identity::system_assigned),
+    ("UserAssignedManagedIdentity", managed_identity::user_assigned),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
     ("extract_certs", functions::extract_certs),
@@ -45,6 +49,7 @@ const CALLS: &[(&str, Call)] = &[
     ("token_cache.has_state_changed", token_cache::has_state_changed),
 ];
 
+pub use managed_identity::ARC_TOKEN_DIR;
 pub use token_cache::whole as whole_cache;
 
 /// The function of a call, where it is built.
