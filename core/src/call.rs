@@ -29,6 +29,12 @@ pub(crate) struct Call {
     deadline: Millis,
     /// How long an answer that asks for patience without saying how long is remembered; `None`: nothing is remembered.
     patience: Option<u64>,
+    /// Whether a 400 is an answer like others and not remembered.
+    expects_400: bool,
+    /// Whether a remembered answer is passed over.
+    asks_anyway: bool,
+    /// What the answer is remembered by, where requests that ask the same differ from time to time.
+    identity: Option<Request>,
     attempts: u8,
     once: bool,
     state: State,
@@ -56,12 +62,42 @@ pub(crate) struct Reply {
 impl Call {
     /// Sends `request` until there is an answer or `deadline` has come.
     pub(crate) fn new(request: Request, deadline: Millis) -> Self {
-        Self { request, deadline, patience: None, attempts: 0, once: false, state: State::Ready }
+        Self {
+            request,
+            deadline,
+            patience: None,
+            expects_400: false,
+            asks_anyway: false,
+            identity: None,
+            attempts: 0,
+            once: false,
+            state: State::Ready,
+        }
     }
 
     /// Remembers error answers, by default for so many seconds.
     pub(crate) fn throttled(mut self, default_seconds: u64) -> Self {
         self.patience = Some(default_seconds);
+        self
+    }
+
+    /// Does not remember a 400: a device code that waits for its user is answered so (section 10.3 of the reference).
+    pub(crate) fn expecting_400(mut self) -> Self {
+        self.expects_400 = true;
+        self
+    }
+
+    /// Asks the server even where an earlier answer is remembered (G-05).
+    pub(crate) fn asking_anyway(mut self) -> Self {
+        self.asks_anyway = true;
+        self
+    }
+
+    /// Takes all requests with this identity for the same: theirs have a date or a random part in the body. The identity has
+    /// everything else of the request, secrets included.
+    #[cfg(feature = "wstrust")]
+    pub(crate) fn identified_by(mut self, identity: Request) -> Self {
+        self.identity = Some(identity);
         self
     }
 
@@ -144,6 +180,7 @@ impl Call {
         let default = self.patience?;
         let seconds = match (response.status, retry_after) {
             (200..300, _) => return None,
+            (400, RetryAfter::Absent) if self.expects_400 => return None,
             (400, RetryAfter::Absent) => REMEMBER_400,
             (_, RetryAfter::Seconds(seconds)) => seconds,
             (_, RetryAfter::Unreadable) => default,
@@ -182,8 +219,8 @@ impl Flow for Call {
         match (mem::replace(&mut self.state, State::Spent), input) {
             (State::Ready, Input::Start) => {
                 let Some(_) = self.patience else { return self.send(cx, None) };
-                let key = cx.store.memory.key.wire(&self.request);
-                match cx.store.memory.answered(&key, cx.clock.mono) {
+                let key = cx.store.memory.key.wire(self.identity.as_ref().unwrap_or(&self.request));
+                match cx.store.memory.answered(&key, cx.clock.mono).filter(|_| !self.asks_anyway) {
                     None => self.send(cx, Some(key)),
                     Some((answered, left)) => Ok(Step::Done(Reply {
                         status: answered.status,

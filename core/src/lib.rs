@@ -9,6 +9,7 @@
 //! | [`flow`] | the contract between machine and host: read first |
 //! | [`client`] | an application: id, authority, credential, settings |
 //! | [`client_credentials`] | tokens for the application itself |
+//! | [`on_behalf_of`], [`user_fic`], [`refresh_token`] | tokens for a user, from what the application already has |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
@@ -22,7 +23,7 @@
 //! | `rsa` | yes | signing in software |
 //! | `cert` | yes | PEM, X.509, private keys |
 //! | `encrypted-keys` | yes | private keys with a passphrase |
-//! | `wstrust` | yes | federated users by name and password (WS-Trust) |
+//! | `wstrust` | yes | users by name and password, managed or federated (WS-Trust) |
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -66,9 +67,16 @@ mod call;
 pub mod discover;
 pub mod region;
 pub mod exchange;
+pub mod accept;
 pub mod source;
 pub mod acquire;
+mod asked;
 pub mod client_credentials;
+pub mod on_behalf_of;
+pub mod user_fic;
+pub mod refresh_token;
+#[cfg(feature = "wstrust")]
+pub mod username_password;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -80,5 +88,10 @@ pub use endpoint::Endpoint;
 pub use error::Error;
 pub use flow::Flow;
 pub use issued::{Token, TokenSource};
+pub use on_behalf_of::OnBehalfOf;
+pub use refresh_token::RefreshTokenImport;
 pub use secret::Secret;
 pub use store::Store;
+pub use user_fic::UserFederatedIdentityCredential;
+#[cfg(feature = "wstrust")]
+pub use username_password::UsernamePassword;

@@ -1,14 +1,24 @@
 //! Where grants come from: each flow is a source; the pipeline does the rest.
 
+#[cfg(feature = "wstrust")]
+mod password;
 mod ready;
 
+#[cfg(feature = "wstrust")]
+pub use password::Password;
 pub use ready::Ready;
 
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::accept::Expected;
+use crate::cache::{Entry, TokenChange};
 use crate::client::Client;
 use crate::error::Error;
 use crate::flow::{Cx, Input, Step};
 use crate::grant::Grant;
 use crate::metadata::ProviderMetadata;
+use crate::time::{Millis, UnixTime};
 
 /// Obtains the grant of one flow, asking the host whatever it needs.
 pub trait Source {
@@ -18,14 +28,76 @@ pub trait Source {
     /// [`Error::Config`] when it cannot.
     fn check(&self, client: &Client) -> Result<(), Error>;
 
+    /// The acquisition begins; requests of the source must be answered by `deadline`.
+    fn begins(&mut self, _deadline: Millis) {}
+
+    /// The name of the call (`client-request-id`), where a request of the source has given it one.
+    fn correlation_id(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether the grant may go to an endpoint of the client's region: those of applications only.
     fn is_regional(&self) -> bool {
         false
     }
 
+    /// Whether somebody has to do something before there is a grant: that time is not part of the operation's budget, and
+    /// the source bounds it itself.
+    fn waits_for_a_person(&self) -> bool {
+        false
+    }
+
     /// One step towards the grant; the rules are those of [`Flow::step`](crate::flow::Flow::step).
+    ///
+    /// After [`refused`](Self::refused) said that there is more, it begins again with [`Input::Start`].
     ///
     /// # Errors
     /// Any [`Error`] ends the acquisition.
     fn obtain(&mut self, cx: &mut Cx<'_>, metadata: &ProviderMetadata, input: Input<'_>) -> Result<Step<Grant>, Error>;
+
+    /// The server did not give a token for the last grant: is there another one?
+    fn refused(&mut self, _cx: &Cx<'_>, _error: &Error) -> More {
+        More::No
+    }
+
+    /// What the answer must fit before anything of it is stored.
+    fn expected(&self) -> Expected<'_> {
+        Expected::default()
+    }
+
+    /// How the answer is written into the cache.
+    fn recording(&self) -> Recording<'_> {
+        Recording::default()
+    }
+
+    /// What else changes in the cache, however this ends: called once, at the end.
+    fn leftovers(&mut self, _cx: &Cx<'_>, _now: UnixTime) -> Vec<TokenChange> {
+        Vec::new()
+    }
+}
+
+/// Whether a source has another grant to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum More {
+    /// Ask it again.
+    Yes,
+    /// The answer stands.
+    No,
+}
+
+/// How an answer is written into the cache (section 5.6 of the reference).
+#[derive(Clone, Copy, Default)]
+pub struct Recording<'a> {
+    /// The user's name, for answers that tell none.
+    pub username: Option<&'a str>,
+    /// The refresh token that was redeemed: a new one takes its place, and no account is created, so that one that is
+    /// just being signed out does not come back.
+    pub redeemed: Option<&'a Entry>,
+}
+
+/// User names are personal.
+impl fmt::Debug for Recording<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recording(..)")
+    }
 }

@@ -43,9 +43,15 @@ const LAYERS: &[&[&str]] = &[
     &["discover"],
     &["region"],
     &["exchange"],
+    &["accept"],
     &["source"],
     &["acquire"],
+    &["asked"],
     &["client_credentials"],
+    &["on_behalf_of"],
+    &["user_fic"],
+    &["refresh_token"],
+    &["username_password"],
     &["fuzzing"],
 ];
 

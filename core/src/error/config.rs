@@ -65,6 +65,8 @@ pub enum Config {
     /// The user's domain is federated, and its federation server offers no sign-in with user name and password: the user
     /// has to sign in interactively. Names what is missing.
     NoFederationEndpoint(&'static str),
+    /// Something that the flow cannot do without is empty.
+    Missing(&'static str),
     /// A public client was given a credential, or a confidential one lacks it.
     ClientKind(&'static str),
 }
@@ -132,6 +134,7 @@ impl fmt::Display for Config {
                 f,
                 "the federation server of this user offers no sign-in with user name and password ({what}); let the user sign in interactively"
             ),
+            Self::Missing(what) => write!(f, "the {what} is empty"),
             Self::ClientKind(why) => f.write_str(why),
         }
     }

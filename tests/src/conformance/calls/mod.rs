@@ -5,6 +5,7 @@ mod client_credentials;
 mod functions;
 mod init;
 mod token_cache;
+mod username_password;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ const CALLS: &[(&str, Call)] = &[
     ("__init__", init::init),
     ("acquire_token_for_client", client_credentials::acquire_token_for_client),
     ("remove_tokens_for_client", client_credentials::remove_tokens_for_client),
+    ("acquire_token_by_username_password", username_password::acquire_token_by_username_password),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
     ("extract_certs", functions::extract_certs),
