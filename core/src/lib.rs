@@ -26,7 +26,7 @@
 //! | `rsa` | yes | signing in software |
 //! | `cert` | yes | PEM, X.509, private keys |
 //! | `encrypted-keys` | yes | private keys with a passphrase |
-//! | `wstrust` | yes | federated users by name and password (WS-Trust) |
+//! | `wstrust` | yes | users by name and password, managed or federated (WS-Trust) |
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -85,6 +85,8 @@ pub mod accounts;
 pub mod authorization_code;
 pub mod interactive;
 pub mod managed;
+#[cfg(feature = "wstrust")]
+pub mod username_password;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -106,3 +108,5 @@ pub use secret::Secret;
 pub use silent::Silent;
 pub use store::Store;
 pub use user_fic::UserFederatedIdentityCredential;
+#[cfg(feature = "wstrust")]
+pub use username_password::UsernamePassword;

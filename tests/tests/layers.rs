@@ -58,6 +58,7 @@ const LAYERS: &[&[&str]] = &[
     &["authorization_code"],
     &["interactive"],
     &["managed"],
+    &["username_password"],
     &["fuzzing"],
 ];
 

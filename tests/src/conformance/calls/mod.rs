@@ -7,6 +7,7 @@ mod init;
 mod managed_identity;
 mod token_cache;
 mod users;
+mod username_password;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +33,7 @@ const CALLS: &[(&str, Call)] = &[
     ("get_managed_identity_source", managed_identity::source),
     ("SystemAssignedManagedIdentity", managed_identity::system_assigned),
     ("UserAssignedManagedIdentity", managed_identity::user_assigned),
+    ("acquire_token_by_username_password", username_password::acquire_token_by_username_password),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
     ("extract_certs", functions::extract_certs),
