@@ -13,6 +13,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
 
+use crate::accept::accept;
 use crate::cache::{Found, Lookup, Matching, Scheme, TokenChange, TokenEvent, ext_cache_key};
 use crate::client::{AliasSource, Scopes, aliases};
 use crate::discover::Discover;
@@ -25,8 +26,8 @@ use crate::issued::Token;
 use crate::metadata::ProviderMetadata;
 use crate::region::DiscoverRegion;
 use crate::secret::Secret;
-use crate::source::Source;
-use crate::store::{Changes, MemoryChange, Partition};
+use crate::source::{More, Recording, Source};
+use crate::store::{Changes, MemoryChange, Owner, Partition};
 use crate::telemetry::{Api, CacheRefresh, Outcome};
 use crate::time::Millis;
 use crate::token::TokenResponse;
@@ -35,15 +36,60 @@ use crate::token::TokenResponse;
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) api: Api,
+    /// The scopes that a cached token must have.
     pub(crate) scopes: Scopes,
     pub(crate) home_account_id: Option<String>,
+    /// Whether a cached token of any account is an answer, as long as `data` fits: who it is for is not known yet.
+    pub(crate) any_account: bool,
     /// Whether a cached token is an answer at all; a claims challenge says it is not.
     pub(crate) cached: bool,
+    /// Why a request would go out.
+    pub(crate) reason: CacheRefresh,
+    /// Whether the server is asked although an error answer is remembered.
+    pub(crate) asks_anyway: bool,
     /// Request parameters that keep tokens apart (section 5.4 of the reference).
     pub(crate) data: Vec<(&'static str, Secret)>,
+    /// The name of the call, where an earlier request has given it one.
+    pub(crate) correlation_id: Option<String>,
 }
 
 impl Wanted {
+    /// A token that may be cached.
+    pub(crate) fn looked_up(api: Api, scopes: Scopes) -> Self {
+        Self {
+            api,
+            scopes,
+            home_account_id: None,
+            any_account: false,
+            cached: true,
+            reason: CacheRefresh::NoToken,
+            asks_anyway: false,
+            data: Vec::new(),
+            correlation_id: None,
+        }
+    }
+
+    /// A new token, because the caller says so.
+    pub(crate) fn forced(mut self) -> Self {
+        self.cached = false;
+        self.reason = CacheRefresh::Forced;
+        self
+    }
+
+    /// Whose entries are needed. What a user flow finds out is who the user is.
+    fn owner(&self) -> Owner {
+        match (&self.home_account_id, self.api) {
+            (Some(id), _) => Owner::Account(id.clone()),
+            (None, Api::TokenForClient) => Owner::Application,
+            (None, _) => Owner::Everyone,
+        }
+    }
+
+    /// A token of a flow that does not ask the cache.
+    pub(crate) fn direct(api: Api, scopes: Scopes) -> Self {
+        Self { cached: false, reason: CacheRefresh::NotSilent, ..Self::looked_up(api, scopes) }
+    }
+
     fn data(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.data.iter().map(|(name, value)| (*name, value.expose()))
     }
@@ -57,7 +103,6 @@ pub struct Acquire<S> {
     source: S,
     deadline: Millis,
     realm: String,
-    reason: CacheRefresh,
     /// Where to go when the region cannot be reached.
     central: Option<Target>,
     /// What to remember, however this ends.
@@ -75,20 +120,20 @@ enum State {
     Discovering(Discover),
     Locating(DiscoverRegion, Box<ProviderMetadata>),
     Obtaining(Box<ProviderMetadata>, Target),
-    Exchanging(Box<Exchange>),
+    Exchanging(Box<Exchange>, Box<ProviderMetadata>),
+    /// A grant was refused and there is another: what was learned is remembered first.
+    Noting(Box<ProviderMetadata>, Target),
     Committing(Result<Token, Error>),
     Spent,
 }
 
-impl<S> Acquire<S> {
+impl<S: Source> Acquire<S> {
     pub(crate) fn new(wanted: Wanted, source: S) -> Self {
-        let reason = if wanted.cached { CacheRefresh::NoToken } else { CacheRefresh::Forced };
         Self {
             wanted,
             source,
             deadline: Millis(0),
             realm: String::new(),
-            reason,
             central: None,
             memory: Vec::new(),
             fallback: None,
@@ -122,11 +167,11 @@ impl<S> Acquire<S> {
             match cx.store.tokens.find(&lookup, now) {
                 Found::Fresh(entry) => return Some(Token::cached(entry, now)),
                 Found::Aging(entry) => {
-                    self.reason = CacheRefresh::Aging;
+                    self.wanted.reason = CacheRefresh::Aging;
                     self.fallback = Some(Token::cached(entry, now));
                     return None;
                 }
-                Found::Expiring => self.reason = CacheRefresh::Expired,
+                Found::Expiring => self.wanted.reason = CacheRefresh::Expired,
                 Found::Nothing => {}
             }
         }
@@ -148,22 +193,47 @@ impl<S> Acquire<S> {
         }
     }
 
-    fn exchange(&mut self, cx: &mut Cx<'_>, grant: Grant, target: Target) -> Result<(), Error> {
-        let correlation_id = uuid_v4(cx.entropy)?;
-        let occasion = Occasion { api: self.wanted.api, reason: self.reason, correlation_id };
-        self.state = State::Exchanging(Box::new(Exchange::new(grant, target, occasion, self.deadline)));
+    /// The source has no (other) grant: what it leaves behind is written before the answer.
+    fn give_up(&mut self, cx: &Cx<'_>, error: Error) -> Result<Step<Token>, Error> {
+        let tokens = match error {
+            Error::OutOfTurn => Vec::new(),
+            _ => self.source.leftovers(cx),
+        };
+        if tokens.is_empty() && self.memory.is_empty() {
+            return self.fall_back(error);
+        }
+        self.state = State::Committing(self.fallback.take().ok_or(error));
+        Ok(Step::Commit(Changes { tokens, memory: mem::take(&mut self.memory) }))
+    }
+
+    fn exchange(
+        &mut self,
+        cx: &mut Cx<'_>,
+        metadata: Box<ProviderMetadata>,
+        grant: Grant,
+        target: Target,
+    ) -> Result<(), Error> {
+        let correlation_id = match &self.wanted.correlation_id {
+            Some(id) => id.clone(),
+            None => uuid_v4(cx.entropy)?,
+        };
+        self.wanted.correlation_id = Some(correlation_id.clone());
+        let Wanted { api, reason, asks_anyway, .. } = self.wanted;
+        let occasion = Occasion { api, reason, correlation_id, asks_anyway };
+        self.state = State::Exchanging(Box::new(Exchange::new(grant, target, occasion, self.deadline)), metadata);
         Ok(())
     }
 
     /// All checks have passed or failed by now: what is to be remembered leaves as one delta.
-    fn finish(&mut self, cx: &Cx<'_>, exchanged: Exchanged) -> Step<Token> {
+    fn finish(&mut self, cx: &Cx<'_>, metadata: &ProviderMetadata, exchanged: Exchanged) -> Step<Token> {
         let Exchanged { grant, target, result, memory } = exchanged;
         self.memory.extend(memory);
         let mut tokens = match (cx.clock.wall, self.wanted.cached) {
             (Some(now), true) => cx.store.tokens.expired(now),
             _ => Vec::new(),
         };
-        let result = match result.and_then(|response| self.store(cx, &grant, &target, &response)) {
+        tokens.extend(self.source.leftovers(cx));
+        let result = match result.and_then(|response| self.store(cx, metadata, &grant, &target, response)) {
             Ok((token, changes)) => {
                 tokens.extend(changes);
                 Ok(token)
@@ -177,13 +247,25 @@ impl<S> Acquire<S> {
     fn store(
         &self,
         cx: &Cx<'_>,
+        metadata: &ProviderMetadata,
         grant: &Grant,
         target: &Target,
-        response: &TokenResponse,
+        response: TokenResponse,
     ) -> Result<(Token, Vec<TokenChange>), Error> {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
+        accept(cx, metadata, &self.source.expected(), &response)?;
+        let token = Token::issued(&response, now)?;
+        let Recording { username, redeemed } = self.source.recording();
+        let mut changes = Vec::new();
+        let mut response = response;
+        if let Some(entry) = redeemed
+            && let Some(rotated) = response.refresh_token()
+        {
+            changes.push(cx.store.tokens.update_refresh_token(entry, &Secret::from(rotated), now));
+            response.remove("refresh_token");
+        }
         let token_endpoint = target.token_endpoint.to_string();
-        let scopes = granted(response, self.wanted.scopes.list(), cx.client.settings().lenient_answers);
+        let scopes = granted(&response, grant.scopes.list(), cx.client.settings().lenient_answers);
         let data: Vec<(&str, &str)> = self.wanted.data().collect();
         let event = TokenEvent {
             client_id: Some(cx.client.client_id()),
@@ -191,16 +273,16 @@ impl<S> Acquire<S> {
             token_endpoint: Some(&token_endpoint),
             environment: Some(cx.client.authority().host()),
             grant_type: grant.grant_type(),
-            response,
+            response: &response,
             data: &data,
             authority_type: None,
-            username: None,
+            username,
             local_account_id: None,
-            skip_account_creation: false,
+            skip_account_creation: redeemed.is_some(),
             scheme: Scheme::Bearer,
         };
-        let changes = cx.store.tokens.record(&event, now)?;
-        Ok((Token::issued(response, now)?, changes))
+        changes.extend(cx.store.tokens.record(&event, now)?);
+        Ok((token, changes))
     }
 }
 
@@ -217,7 +299,7 @@ impl<S: Source> Flow for Acquire<S> {
                     return Ok(Step::Load(Partition {
                         client_id: cx.client.client_id().to_string(),
                         environment: cx.client.authority().host().to_string(),
-                        home_account_id: self.wanted.home_account_id.clone(),
+                        owner: self.wanted.owner(),
                     }));
                 }
                 (State::Loading, Input::Loaded) => {
@@ -260,32 +342,49 @@ impl<S: Source> Flow for Acquire<S> {
                 (State::Obtaining(metadata, target), input) => {
                     let step = match self.source.obtain(cx, &metadata, input) {
                         Ok(step) => step,
-                        Err(error) => return self.fall_back(error),
+                        Err(error) => return self.give_up(cx, error),
                     };
-                    self.state = State::Obtaining(metadata, target.clone());
+                    self.state = State::Obtaining(metadata.clone(), target.clone());
                     let grant = ready!(step);
+                    if self.source.waits_for_a_person() {
+                        self.deadline = cx.clock.mono.after(cx.client.settings().operation_budget);
+                    }
                     let central = Target { token_endpoint: target.audience.clone(), audience: target.audience.clone() };
                     let elsewhere = target.audience != target.token_endpoint;
                     self.central = (elsewhere && cx.client.settings().region_fallback).then_some(central);
-                    self.exchange(cx, grant, target)?;
+                    self.exchange(cx, metadata, grant, target)?;
                 }
-                (State::Exchanging(mut exchange), input) => {
+                (State::Exchanging(mut exchange, metadata), input) => {
                     let step = match exchange.step(cx, input) {
                         Ok(step) => step,
                         Err(error) => return self.fall_back(error),
                     };
-                    self.state = State::Exchanging(exchange);
+                    self.state = State::Exchanging(exchange, metadata.clone());
                     let exchanged = ready!(step);
+                    let failed = exchanged.result.as_ref().err();
                     // Nobody at the region: the central endpoint gives the same token (G-18).
-                    if let (Err(Error::Unreachable { why, .. }), Some(central)) =
-                        (&exchanged.result, self.central.take())
+                    if let (Some(Error::Unreachable { why, .. }), Some(central)) = (failed, self.central.take())
                         && why.is_transient()
                     {
                         self.memory.extend(exchanged.memory);
-                        self.exchange(cx, exchanged.grant, central)?;
+                        self.exchange(cx, metadata, exchanged.grant, central)?;
+                    } else if failed.is_some_and(|error| self.source.refused(cx, error) == More::Yes) {
+                        self.memory.extend(exchanged.memory);
+                        let memory = mem::take(&mut self.memory);
+                        self.state = match memory.is_empty() {
+                            true => State::Obtaining(metadata, exchanged.target),
+                            false => State::Noting(metadata, exchanged.target),
+                        };
+                        if !memory.is_empty() {
+                            return Ok(Step::Commit(Changes { tokens: Vec::new(), memory }));
+                        }
                     } else {
-                        return Ok(self.finish(cx, exchanged));
+                        return Ok(self.finish(cx, &metadata, exchanged));
                     }
+                }
+                // What is not remembered is no reason to fail.
+                (State::Noting(metadata, target), Input::Committed(_)) => {
+                    self.state = State::Obtaining(metadata, target);
                 }
                 (State::Committing(result), Input::Committed(stored)) => {
                     return result.map(|token| Step::Done(token.with_stored(stored)));

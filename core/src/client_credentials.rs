@@ -5,15 +5,16 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::acquire::{Acquire, Wanted};
-use crate::client::{AliasSource, Client, Scopes, aliases, merge_claims, with_capabilities};
+use crate::asked::Asked;
+use crate::client::{AliasSource, Client, Scopes, aliases};
 use crate::discover::DiscoverAliases;
 use crate::error::{CommitError, Error};
 use crate::flow::{Cx, Flow, Input, Step, ready};
-use crate::grant::Grant;
+use crate::grant::{Grant, GrantKind};
 use crate::keys::{AcquireKey, ProcessKey};
 use crate::secret::Secret;
 use crate::source::Ready;
-use crate::store::{Changes, Partition};
+use crate::store::{Changes, Owner, Partition};
 use crate::telemetry::Api;
 
 /// What an application asks for on its own behalf.
@@ -30,9 +31,7 @@ use crate::telemetry::Api;
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClientCredentials {
-    scopes: Scopes,
-    claims_challenge: Option<String>,
-    forwarded_client_claims: Option<Secret>,
+    asked: Asked,
     fmi_path: Option<String>,
 }
 
@@ -48,21 +47,20 @@ impl ClientCredentials {
 
     /// For scopes that are sent as they are, even none or malformed ones: what the reference does (G-67). For comparing with it.
     pub fn as_given<S: AsRef<str>>(scopes: &[S]) -> Self {
-        let scopes = Scopes::as_given(scopes);
-        Self { scopes, claims_challenge: None, forwarded_client_claims: None, fmi_path: None }
+        Self { asked: Asked::new(Scopes::as_given(scopes)), fmi_path: None }
     }
 
     /// The claims request of a resource that refused an earlier token; the cache is not asked then.
     #[must_use]
     pub fn claims_challenge(mut self, claims: &str) -> Self {
-        self.claims_challenge = Some(claims.to_string());
+        self.asked.claims_challenge = Some(Secret::from(claims));
         self
     }
 
     /// Claims to merge into the request, a JSON object; tokens are kept apart by its exact text.
     #[must_use]
     pub fn forwarded_client_claims(mut self, claims: &str) -> Self {
-        self.forwarded_client_claims = Some(Secret::from(claims));
+        self.asked.forwarded_client_claims = Some(Secret::from(claims));
         self
     }
 
@@ -78,46 +76,20 @@ impl ClientCredentials {
     /// # Errors
     /// [`Error::Config`] when a claims request is not a JSON object; the text is not part of the error.
     pub fn flow(&self, client: &Client) -> Result<Acquire<Ready>, Error> {
-        let challenge = self.claims_challenge.as_deref().filter(|text| !text.is_empty());
-        let forwarded = self.forwarded_client_claims.as_ref().map(Secret::expose);
-        let claims = with_capabilities(&client.settings().client_capabilities, challenge)?;
-        let claims = merge_claims(claims.as_deref(), forwarded)?;
-        let data = [("fmi_path", self.fmi_path.as_deref()), ("client_claims", forwarded)];
-        let data = data.into_iter().filter_map(|(name, value)| Some((name, Secret::from(value?)))).collect();
-        let wanted = Wanted {
-            api: Api::TokenForClient,
-            scopes: self.scopes.clone(),
-            home_account_id: None,
-            cached: challenge.is_none(),
-            data,
-        };
-        let grant = Grant::ClientCredentials {
-            scopes: self.scopes.clone(),
-            claims: claims.map(Secret::new),
-            fmi_path: self.fmi_path.clone(),
-        };
-        Ok(Acquire::new(wanted, Ready::new(grant)))
+        let claims = self.asked.claims(client)?;
+        let mut wanted = Wanted::looked_up(Api::TokenForClient, self.asked.scopes.clone());
+        wanted.data = self.fmi_path.iter().map(|path| ("fmi_path", Secret::from(path.as_str()))).collect();
+        wanted.data.extend(self.asked.data());
+        if self.asked.challenge().is_some() {
+            wanted = wanted.forced();
+        }
+        let kind = GrantKind::ClientCredentials { fmi_path: self.fmi_path.clone() };
+        Ok(Acquire::new(wanted, Ready::new(Grant::new(kind, self.asked.scopes.clone(), claims))))
     }
 
     /// Identifies this acquisition among all of this process: two with the same key may share one answer.
     pub fn key(&self, client: &Client, process: &ProcessKey) -> AcquireKey {
-        let scopes = self.scopes.as_str().as_bytes();
-        let forwarded = self.forwarded_client_claims.as_ref().map(|claims| claims.expose().as_bytes());
-        let own = [
-            Some(scopes),
-            self.claims_challenge.as_deref().map(str::as_bytes),
-            forwarded,
-            self.fmi_path.as_deref().map(str::as_bytes),
-        ];
-        let capabilities = client.settings().client_capabilities.iter().map(|c| Some(c.as_bytes()));
-        let claims = client.client_claims().map(crate::json::Members::to_json);
-        let who = [
-            Some(b"client_credentials".as_slice()),
-            Some(client.client_id().as_bytes()),
-            Some(client.authority().as_str().as_bytes()),
-            claims.as_deref().map(Vec::as_slice),
-        ];
-        process.acquire(who.into_iter().chain(client.credential().inputs()).chain(own).chain(capabilities))
+        self.asked.key("client_credentials", client, process, [self.fmi_path.as_deref().map(str::as_bytes)])
     }
 }
 
@@ -169,7 +141,7 @@ impl Flow for RemoveTokensForClient {
                     return Ok(Step::Load(Partition {
                         client_id: cx.client.client_id().to_string(),
                         environment: cx.client.authority().host().to_string(),
-                        home_account_id: None,
+                        owner: Owner::Application,
                     }));
                 }
                 (State::Loading, Input::Loaded) => match cx.client.settings().aliases {

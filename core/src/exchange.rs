@@ -13,12 +13,12 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::call::{Call, Reply};
-use crate::client::{Credential, KeyCredential, Signer};
+use crate::client::{Client, Credential, KeyCredential, Signer};
 use crate::endpoint::Endpoint;
 use crate::entropy::uuid_v4;
 use crate::error::{AskError, Config, Error, Refusal, What};
 use crate::flow::{Answer, Ask, Cx, Flow, Input, Step, ready};
-use crate::grant::Grant;
+use crate::grant::{Grant, GrantKind};
 use crate::http::{Body, Request};
 use crate::jose::assertion;
 use crate::json;
@@ -43,6 +43,8 @@ pub(crate) struct Occasion {
     pub(crate) api: Api,
     pub(crate) reason: CacheRefresh,
     pub(crate) correlation_id: String,
+    /// Whether the server is asked although an error answer is remembered.
+    pub(crate) asks_anyway: bool,
 }
 
 /// Where a token request goes, and to whom an assertion is addressed: at a region still to the central endpoint.
@@ -182,35 +184,34 @@ impl Exchange {
         let body = Body::form(fields.iter().copied());
         let request =
             Request::post(self.target.token_endpoint.clone(), body, MAX_RESPONSE, client.settings().attempt_timeout);
-        let request = self.headers(cx, request);
+        let request = headers(cx.client, request.header("Accept", "application/json"));
+        let request = self.telemetry(cx, request);
+        let request = match &self.grant.routing {
+            Some(routing) => request.header("X-AnchorMailbox", routing.clone()),
+            None => request,
+        };
         let mut call = Call::new(request, self.deadline);
         if client.settings().throttling {
             let public = matches!(client.credential(), Credential::None);
             call = call.throttled(if public { PATIENCE.0 } else { PATIENCE.1 });
+            if matches!(self.grant.kind, GrantKind::DeviceCode { .. }) {
+                call = call.expecting_400();
+            }
+            if self.occasion.asks_anyway {
+                call = call.asking_anyway();
+            }
         }
         self.state = State::Calling { call, sent };
         self.proceed(cx, Input::Start)
     }
 
-    /// Sections 1.9 and 1.10 of the reference.
-    fn headers(&self, cx: &Cx<'_>, request: Request) -> Request {
-        let settings = cx.client.settings();
+    /// Section 1.10 of the reference.
+    fn telemetry(&self, cx: &Cx<'_>, request: Request) -> Request {
         let telemetry = cx.store.memory.telemetry(cx.client.client_id());
-        let mut request = request
-            .header("Accept", "application/json")
-            .header("x-client-sku", "sansal")
-            .header("x-client-ver", env!("CARGO_PKG_VERSION"))
-            .header("x-client-os", settings.platform.as_str())
-            .header("x-ms-lib-capability", "retry-after, h429")
+        request
             .header("client-request-id", self.occasion.correlation_id.as_str())
             .header("x-client-current-telemetry", telemetry::current(self.occasion.api, self.occasion.reason))
-            .header("x-client-last-telemetry", telemetry::last(telemetry));
-        for (name, value) in [("x-app-name", &settings.app_name), ("x-app-ver", &settings.app_version)] {
-            if !value.is_empty() {
-                request = request.header(name, value.as_str());
-            }
-        }
-        request
+            .header("x-client-last-telemetry", telemetry::last(telemetry))
     }
 
     fn proceed(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Result<Step<Exchanged>, Error> {
@@ -223,7 +224,7 @@ impl Exchange {
                 let mut reply = ready!(step);
                 self.state = State::Spent;
                 self.memory.extend(reply.remember.take());
-                read(cx, &reply, sent.as_ref())
+                read(cx, &reply, sent.as_ref().into_iter().chain(self.grant.secrets()))
             }
             Err(Error::OutOfTurn) => return Err(Error::OutOfTurn),
             Err(why) => Err(why),
@@ -242,6 +243,8 @@ impl Exchange {
         let outcome = match result {
             Ok(_) => Outcome::Succeeded,
             Err(error) => match error.refusal() {
+                // A device code that nobody has approved yet is no failure (section 4.5 of the reference).
+                Some(refusal) if is_pending(refusal) => return,
                 Some(refusal) if refusal.status() < 500 => Outcome::Failed {
                     api: self.occasion.api,
                     correlation_id: self.occasion.correlation_id.clone(),
@@ -277,6 +280,27 @@ impl Flow for Exchange {
     }
 }
 
+/// Whether a device code only has to wait (RFC 8628 s3.5).
+pub(crate) fn is_pending(refusal: &Refusal) -> bool {
+    matches!(refusal.error(), "authorization_pending" | "slow_down")
+}
+
+/// The headers that every request to the identity platform's OAuth endpoints carries (section 1.9 of the reference).
+pub(crate) fn headers(client: &Client, request: Request) -> Request {
+    let settings = client.settings();
+    let mut request = request
+        .header("x-client-sku", "sansal")
+        .header("x-client-ver", env!("CARGO_PKG_VERSION"))
+        .header("x-client-os", settings.platform.as_str())
+        .header("x-ms-lib-capability", "retry-after, h429");
+    for (name, value) in [("x-app-name", &settings.app_name), ("x-app-ver", &settings.app_version)] {
+        if !value.is_empty() {
+            request = request.header(name, value.as_str());
+        }
+    }
+    request
+}
+
 /// The host's failure; an answer of another kind is a bug in the host.
 fn unanswered(ask: &'static str, answer: &Answer<'_>) -> Error {
     match answer {
@@ -287,7 +311,7 @@ fn unanswered(ask: &'static str, answer: &Answer<'_>) -> Error {
 }
 
 /// RFC 6749 s5: a token or an error, told apart by `error` as Microsoft's servers mean it, not by the status.
-fn read(cx: &Cx<'_>, reply: &Reply, sent: Option<&Secret>) -> Result<TokenResponse, Error> {
+fn read<'a>(cx: &Cx<'_>, reply: &Reply, sent: impl Iterator<Item = &'a Secret>) -> Result<TokenResponse, Error> {
     let bad = |at| Error::BadResponse { what: What::TokenResponse, at };
     let lenient = cx.client.settings().lenient_answers;
     let busy = (reply.status == 429 && !lenient) || reply.status >= 500;

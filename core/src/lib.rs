@@ -10,6 +10,8 @@
 //! | [`client`] | an application: id, authority, credential, settings |
 //! | [`client_credentials`] | tokens for the application itself |
 //! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
+//! | [`silent`], [`accounts`] | tokens for a signed-in user, and who that is |
+//! | [`on_behalf_of`], [`user_fic`], [`refresh_token`] | tokens for a user, from what the application already has |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
@@ -51,6 +53,7 @@ pub mod grant;
 pub mod metadata;
 pub mod token;
 pub mod cache;
+pub mod account;
 pub mod issued;
 pub mod telemetry;
 pub mod keys;
@@ -62,15 +65,24 @@ mod call;
 pub mod discover;
 pub mod region;
 pub mod exchange;
+pub mod accept;
 pub mod source;
 pub mod acquire;
+mod asked;
 pub mod client_credentials;
 pub mod managed;
+pub mod on_behalf_of;
+pub mod user_fic;
+pub mod refresh_token;
+pub mod silent;
+pub mod accounts;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use account::Account;
+pub use accounts::{GetAccounts, RemoveAccount};
 pub use client::Client;
 pub use client_credentials::{ClientCredentials, RemoveTokensForClient};
 pub use endpoint::Endpoint;
@@ -78,5 +90,9 @@ pub use error::Error;
 pub use flow::Flow;
 pub use issued::{Token, TokenSource};
 pub use managed::{ManagedIdentity, ManagedIdentityRequest};
+pub use on_behalf_of::OnBehalfOf;
+pub use refresh_token::RefreshTokenImport;
 pub use secret::Secret;
+pub use silent::Silent;
 pub use store::Store;
+pub use user_fic::UserFederatedIdentityCredential;

@@ -1,9 +1,16 @@
 //! Where grants come from: each flow is a source; the pipeline does the rest.
 
 mod ready;
+mod refresh_tokens;
 
 pub use ready::Ready;
+pub use refresh_tokens::RefreshTokens;
 
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::accept::Expected;
+use crate::cache::{Entry, TokenChange};
 use crate::client::Client;
 use crate::error::Error;
 use crate::flow::{Cx, Input, Step};
@@ -23,9 +30,63 @@ pub trait Source {
         false
     }
 
+    /// Whether somebody has to do something before there is a grant: that time is not part of the operation's budget, and
+    /// the source bounds it itself.
+    fn waits_for_a_person(&self) -> bool {
+        false
+    }
+
     /// One step towards the grant; the rules are those of [`Flow::step`](crate::flow::Flow::step).
+    ///
+    /// After [`refused`](Self::refused) said that there is more, it begins again with [`Input::Start`].
     ///
     /// # Errors
     /// Any [`Error`] ends the acquisition.
     fn obtain(&mut self, cx: &mut Cx<'_>, metadata: &ProviderMetadata, input: Input<'_>) -> Result<Step<Grant>, Error>;
+
+    /// The server did not give a token for the last grant: is there another one?
+    fn refused(&mut self, _cx: &Cx<'_>, _error: &Error) -> More {
+        More::No
+    }
+
+    /// What the answer must fit before anything of it is stored.
+    fn expected(&self) -> Expected<'_> {
+        Expected::default()
+    }
+
+    /// How the answer is written into the cache.
+    fn recording(&self) -> Recording<'_> {
+        Recording::default()
+    }
+
+    /// What else changes in the cache, however this ends: called once, at the end.
+    fn leftovers(&mut self, _cx: &Cx<'_>) -> Vec<TokenChange> {
+        Vec::new()
+    }
+}
+
+/// Whether a source has another grant to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum More {
+    /// Ask it again.
+    Yes,
+    /// The answer stands.
+    No,
+}
+
+/// How an answer is written into the cache (section 5.6 of the reference).
+#[derive(Clone, Copy, Default)]
+pub struct Recording<'a> {
+    /// The user's name, for answers that tell none.
+    pub username: Option<&'a str>,
+    /// The refresh token that was redeemed: a new one takes its place, and no account is created, so that one that is
+    /// just being signed out does not come back.
+    pub redeemed: Option<&'a Entry>,
+}
+
+/// User names are personal.
+impl fmt::Debug for Recording<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recording(..)")
+    }
 }

@@ -10,15 +10,39 @@ const MAX_LAST: usize = 350;
 /// Which function was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {
+    /// A refresh token of the cache is redeemed.
+    Silent,
+    /// A refresh token from elsewhere is redeemed.
+    RefreshToken,
+    /// A person signs in at this machine's browser.
+    Interactive,
+    /// A user name and a password.
+    UsernamePassword,
+    /// On-behalf-of.
+    OnBehalfOf,
+    /// Device code.
+    DeviceCode,
     /// Client credentials.
     TokenForClient,
+    /// An authorization code.
+    AuthorizationCode,
+    /// A user's federated identity credential.
+    UserFic,
 }
 
 impl Api {
     /// The number that Microsoft's servers know it by.
     pub const fn id(self) -> u16 {
         match self {
+            Self::Silent => 84,
+            Self::RefreshToken => 85,
+            Self::Interactive => 169,
+            Self::UsernamePassword => 301,
+            Self::OnBehalfOf => 523,
+            Self::DeviceCode => 622,
             Self::TokenForClient => 730,
+            Self::AuthorizationCode => 832,
+            Self::UserFic => 950,
         }
     }
 }
@@ -26,6 +50,8 @@ impl Api {
 /// Why a request goes out although there is a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheRefresh {
+    /// There is no cache in this flow.
+    NotSilent,
     /// The caller asked for a new token.
     Forced,
     /// Nothing was cached.
@@ -40,6 +66,7 @@ impl CacheRefresh {
     /// The number that Microsoft's servers know it by.
     pub const fn code(self) -> u8 {
         match self {
+            Self::NotSilent => 0,
             Self::Forced => 1,
             Self::NoToken => 2,
             Self::Expired => 3,

@@ -51,6 +51,45 @@ impl Scopes {
         Ok(Self::as_given(scopes))
     }
 
+    /// Takes the caller's scopes for a user; none at all means sign-in alone.
+    ///
+    /// # Errors
+    /// [`Config::Scope`] for too many or one that is not a scope-token, [`Config::ReservedScope`] for one of
+    /// [`RESERVED`](Self::RESERVED).
+    pub fn of_user<S: AsRef<str>>(scopes: &[S]) -> Result<Self, Config> {
+        if let Some(reserved) = scopes.iter().map(AsRef::as_ref).find(|scope| Self::RESERVED.contains(scope)) {
+            return Err(Config::ReservedScope(reserved.to_string()));
+        }
+        if scopes.is_empty() { Ok(Self::as_given(scopes)) } else { Self::parse(scopes) }
+    }
+
+    /// What is sent for a user: these scopes and the reserved ones, but for those that the client excludes
+    /// (section 11.1 of the reference). `openid` is never excluded.
+    #[must_use]
+    pub fn decorated(&self, excluded: &[String]) -> Self {
+        let is_wanted = |scope: &&str| *scope == "openid" || !excluded.iter().any(|other| other == scope);
+        let own = self.list.iter().map(String::as_str).filter(|scope| !Self::RESERVED.contains(scope));
+        Self::of_all(own.chain(Self::RESERVED).filter(is_wanted))
+    }
+
+    /// These and the others, each once.
+    #[must_use]
+    pub fn with(&self, others: &Self) -> Self {
+        Self::of_all(self.list.iter().chain(&others.list).map(String::as_str))
+    }
+
+    fn of_all<'a>(scopes: impl Iterator<Item = &'a str>) -> Self {
+        let mut all: Vec<&str> = scopes.collect();
+        all.sort_unstable();
+        all.dedup();
+        Self::as_given(&all)
+    }
+
+    /// Whether all of these are among the others.
+    pub fn is_within(&self, others: &Self) -> bool {
+        self.list.iter().all(|scope| others.list.contains(scope))
+    }
+
     /// Takes them unread; only the reference's profile needs that.
     pub(crate) fn as_given<S: AsRef<str>>(scopes: &[S]) -> Self {
         let mut list: Vec<String> = scopes.iter().map(|s| s.as_ref().to_string()).collect();

@@ -43,6 +43,8 @@ pub struct Settings {
     pub force_region: Option<String>,
     /// Whether error answers are remembered, so that a failing request is not repeated at once (section 10 of the reference).
     pub throttling: bool,
+    /// Whether a call with `force_refresh` asks the server although an error answer is remembered (G-05).
+    pub force_refresh_asks_anyway: bool,
     /// Seconds that provider metadata is trusted after it was fetched; `None`: as long as the memory lives.
     pub metadata_lifetime: Option<u64>,
     /// Where it is known from which hosts are one and the same cloud.
@@ -59,6 +61,17 @@ pub struct Settings {
     pub managed_identity_in_cloud_shell: bool,
     /// Whether a client without an id can be built.
     pub client_id_optional: bool,
+    /// Scopes that user flows leave out although the library would add them: `offline_access`, `profile`.
+    pub exclude_scopes: Vec<String>,
+    /// What is checked of an ID token before anything is stored (decision 5 of the design).
+    pub id_token_policy: IdTokenPolicy,
+    /// Whether refresh tokens that the server calls dead leave the cache, and no more than eight are tried in one call (G-16).
+    pub prune_refresh_tokens: bool,
+    /// Whether capabilities go with a refresh token that is imported, too (G-29).
+    pub capabilities_with_imports: bool,
+    /// Whether tokens got on behalf of a user are kept apart by the assertion they were got for, and served again for the
+    /// same one (G-30). Without it they lie among the user's other tokens, and each call goes to the server.
+    pub partition_on_behalf_of: bool,
     /// Whether personal data may appear in logs.
     pub enable_pii_log: bool,
 }
@@ -81,6 +94,17 @@ pub enum AliasSource {
     BuiltIn,
     /// From Microsoft, asked when it matters, as the reference does.
     Discovered,
+}
+
+/// What is checked of an ID token that came straight from the token endpoint over TLS, before anything is stored.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdTokenPolicy {
+    /// Issuer, audience, expiry, nonce, age of the sign-in (OpenID Connect Core s3.1.3.7), and that there is one at all
+    /// where a nonce was sent.
+    Claims,
+    /// The nonce and the age of the sign-in, where there is an ID token: what the reference checks.
+    NonceOnly,
 }
 
 /// Which hosts requests may leave for.
@@ -134,6 +158,7 @@ impl Default for Settings {
             region_name: String::new(),
             force_region: None,
             throttling: true,
+            force_refresh_asks_anyway: true,
             metadata_lifetime: Some(crate::limits::METADATA_LIFETIME),
             aliases: AliasSource::BuiltIn,
             check_certificates: true,
@@ -141,6 +166,11 @@ impl Default for Settings {
             tolerant_lookups: true,
             managed_identity_in_cloud_shell: true,
             client_id_optional: false,
+            exclude_scopes: Vec::new(),
+            id_token_policy: IdTokenPolicy::Claims,
+            prune_refresh_tokens: true,
+            capabilities_with_imports: true,
+            partition_on_behalf_of: true,
             enable_pii_log: false,
         }
     }
@@ -155,6 +185,7 @@ impl Settings {
             operation_budget: Millis::from_secs(24 * 3600),
             retries: Retries::NONE,
             region_fallback: false,
+            force_refresh_asks_anyway: false,
             metadata_lifetime: None,
             aliases: AliasSource::Discovered,
             check_certificates: false,
@@ -162,6 +193,10 @@ impl Settings {
             tolerant_lookups: false,
             managed_identity_in_cloud_shell: false,
             client_id_optional: true,
+            id_token_policy: IdTokenPolicy::NonceOnly,
+            prune_refresh_tokens: false,
+            capabilities_with_imports: false,
+            partition_on_behalf_of: false,
             ..Self::default()
         }
     }

@@ -64,6 +64,8 @@ pub enum Config {
     ManagedIdentity(&'static str),
     /// Azure Arc exists on Linux and Windows only.
     ArcPlatform,
+    /// Something that the flow cannot do without is empty.
+    Missing(&'static str),
     /// A public client was given a credential, or a confidential one lacks it.
     ClientKind(&'static str),
 }
@@ -122,6 +124,7 @@ impl fmt::Display for Config {
             Self::NotInThisBuild(what) => write!(f, "{what} is not part of this build"),
             Self::ManagedIdentity(why) => write!(f, "the managed identity cannot be used: {why}"),
             Self::ArcPlatform => f.write_str("Azure Arc gives tokens on Linux and Windows only"),
+            Self::Missing(what) => write!(f, "the {what} is empty"),
             Self::ClientKind(why) => f.write_str(why),
         }
     }

@@ -168,6 +168,20 @@ pub enum IdTokenError {
     Time,
     /// `nonce` is not the one that was sent \[11\].
     Nonce,
+    /// The user signed in longer ago than `max_age` allows \[13\].
+    TooOld,
+    /// There is none, although one was asked for.
+    Absent,
+}
+
+impl IdTokenError {
+    /// The longest `iss` that an error repeats.
+    const MAX_SHOWN: usize = 256;
+
+    /// Another issuer than the expected one.
+    pub(crate) fn issuer(got: &str) -> Self {
+        Self::Issuer { got: got.chars().take(Self::MAX_SHOWN).collect() }
+    }
 }
 
 impl fmt::Display for IdTokenError {
@@ -179,6 +193,8 @@ impl fmt::Display for IdTokenError {
             Self::Audience => f.write_str("the ID token is for another client"),
             Self::Time => f.write_str("the ID token is not valid now; check the clock"),
             Self::Nonce => f.write_str("the ID token answers another request: its nonce is not ours"),
+            Self::TooOld => f.write_str("the user signed in too long ago: ask for a new sign-in with prompt login"),
+            Self::Absent => f.write_str("there is no ID token, although one was asked for"),
         }
     }
 }

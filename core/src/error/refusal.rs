@@ -21,10 +21,10 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// From the parsed body of an answer with an `error` member. Should the server echo the secret we sent, it is cut out.
-    pub(crate) fn new(status: u16, mut members: Members, sent: Option<&Secret>) -> Self {
-        if let Some(sent) = sent.filter(|secret| secret.expose().len() >= SHORTEST_SECRET) {
-            members.cut_out(sent.expose());
+    /// From the parsed body of an answer with an `error` member. Should the server echo a secret we sent, it is cut out.
+    pub(crate) fn new<'a>(status: u16, mut members: Members, sent: impl Iterator<Item = &'a Secret>) -> Self {
+        for secret in sent.filter(|secret| secret.expose().len() >= SHORTEST_SECRET) {
+            members.cut_out(secret.expose());
         }
         Self { status, members, classification: None }
     }

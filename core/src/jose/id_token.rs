@@ -19,9 +19,6 @@ use crate::time::UnixTime;
 /// Seconds by which clocks may differ in [`decode_id_token`].
 pub const SKEW: u64 = 120;
 
-/// The longest `iss` that an error repeats.
-const MAX_SHOWN: usize = 256;
-
 /// The claims of an ID token, decoded and not validated: the second part is enough, the third may be absent.
 ///
 /// # Errors
@@ -83,8 +80,7 @@ pub fn decode_id_token(id_token: &str, expected: &Expected<'_>, now: UnixTime) -
     if let Some(issuer) = expected.issuer {
         let got = claims.get("iss").ok_or(IdTokenError::Missing("iss"))?;
         if got.as_str() != Some(issuer) {
-            let got = got.as_str().unwrap_or_default().chars().take(MAX_SHOWN).collect();
-            return Err(IdTokenError::Issuer { got });
+            return Err(IdTokenError::issuer(got.as_str().unwrap_or_default()));
         }
     }
     if let Some(client_id) = expected.client_id {

@@ -107,7 +107,7 @@ impl Answer<'_> {
 
     /// A refusal in the source's own words.
     pub(super) fn refused_as(&self, members: Members) -> Error {
-        let refusal = Box::new(Refusal::new(self.reply.status, members, self.sent));
+        let refusal = Box::new(Refusal::new(self.reply.status, members, self.sent.into_iter()));
         if self.is_busy() { self.throttled(Some(refusal)) } else { Error::Refused(refusal) }
     }
 

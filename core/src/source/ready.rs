@@ -3,7 +3,7 @@
 use crate::client::Client;
 use crate::error::Error;
 use crate::flow::{Cx, Input, Step};
-use crate::grant::Grant;
+use crate::grant::{Grant, GrantKind};
 use crate::metadata::ProviderMetadata;
 use crate::source::Source;
 
@@ -24,7 +24,7 @@ impl Source for Ready {
     }
 
     fn is_regional(&self) -> bool {
-        matches!(self.0, Some(Grant::ClientCredentials { .. }))
+        matches!(self.0.as_ref().map(|grant| &grant.kind), Some(GrantKind::ClientCredentials { .. }))
     }
 
     fn obtain(&mut self, _: &mut Cx<'_>, _: &ProviderMetadata, input: Input<'_>) -> Result<Step<Grant>, Error> {

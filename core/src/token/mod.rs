@@ -45,6 +45,11 @@ impl TokenResponse {
         &self.0
     }
 
+    /// Takes a member out: what must not be stored.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// `access_token`, unless it is absent, empty or not a text.
     pub fn access_token(&self) -> Option<&str> {
         self.filled("access_token")

@@ -30,6 +30,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Claims", &["ValueError", "JSONDecodeError", "AttributeError"]),
     ("Config.FmiPath", &["ValueError"]),
     ("Config.Region", &["ValueError"]),
+    ("Config.Missing", &["ValueError"]),
     ("Config.ClientKind", &["ValueError"]),
     ("Config.Certificate.BadThumbprint", &["ValueError", "Error"]),
     ("Config.Certificate.NoThumbprint", &["ValueError"]),

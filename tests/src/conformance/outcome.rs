@@ -74,6 +74,18 @@ impl Outcome {
             },
         }
     }
+
+    /// What a call of a flow without a cache came to: `classification` is in the results of silent calls and client
+    /// credentials only (section 11.3 of the reference).
+    pub fn of_direct_token(result: Result<Token, Error>) -> Self {
+        match Self::of_token(result) {
+            Self::Value(Value::Object(mut members)) => {
+                members.remove("classification");
+                Self::Value(Value::Object(members))
+            }
+            other => other,
+        }
+    }
 }
 
 /// The words of the server, where the reference returns them instead of raising: any status but 5xx.

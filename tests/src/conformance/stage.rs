@@ -234,7 +234,7 @@ impl<'t> Stage<'t> {
                 Ok(Step::Send(request)) => {
                     self.end_of_sleep();
                     let recorded = server.answer(&request, self.elapsed.0 as f64 / 1000.0)?;
-                    self.receive(app, store, flow, &request, recorded, server)?
+                    self.receive(app, store, flow, &request, &recorded, server)?
                 }
                 Ok(Step::Wait(span)) => {
                     self.slept = self.slept.after(span);

@@ -1,0 +1,123 @@
+//! What an answer of the token endpoint must fit before anything of it is stored (OpenID Connect Core s3.1.3.7; decision 5).
+
+use serde_json::Value;
+
+use crate::client::IdTokenPolicy;
+use crate::error::{Config, Error, IdTokenError};
+use crate::flow::Cx;
+use crate::jose::id_token::{claims, hash_nonce};
+use crate::json::Members;
+use crate::metadata::ProviderMetadata;
+use crate::secret::{Secret, constant_time_eq};
+use crate::time::UnixTime;
+use crate::token::TokenResponse;
+
+/// Seconds by which clocks may differ.
+const SKEW: u64 = 300;
+/// Seconds by which clocks may differ where the age of a sign-in counts (section 4.2.2 of the reference).
+const AGE_SKEW: u64 = 120;
+
+/// What a flow remembers of its request, to be found in the answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Expected<'a> {
+    /// The nonce: its hash was sent, or itself.
+    pub nonce: Option<Nonce<'a>>,
+    /// Seconds that the user's sign-in may be old.
+    pub max_age: Option<u64>,
+}
+
+/// A nonce (OpenID Connect Core s2).
+#[derive(Clone, Copy, Debug)]
+pub enum Nonce<'a> {
+    /// Its [hash](hash_nonce) was sent.
+    Hashed(&'a Secret),
+    /// It was sent as it is: the legacy functions of the reference.
+    Raw(&'a Secret),
+}
+
+/// Holds an answer against what was asked.
+///
+/// # Errors
+/// [`Error::IdToken`] names the check that failed. Nothing must be stored then (G-01).
+pub(crate) fn accept(
+    cx: &Cx<'_>,
+    metadata: &ProviderMetadata,
+    expected: &Expected<'_>,
+    response: &TokenResponse,
+) -> Result<(), Error> {
+    let policy = cx.client.settings().id_token_policy;
+    let Some(id_token) = response.id_token() else {
+        return match (policy, expected.nonce) {
+            (IdTokenPolicy::Claims, Some(_)) => Err(IdTokenError::Absent.into()),
+            _ => Ok(()),
+        };
+    };
+    let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
+    let claims = claims(id_token).map_err(IdTokenError::from)?;
+    if policy == IdTokenPolicy::Claims {
+        issuer(&claims, metadata)?;
+        audience(&claims, cx.client.client_id())?;
+        time(&claims, now)?;
+    }
+    if let Some(nonce) = expected.nonce {
+        let sent = match nonce {
+            Nonce::Hashed(raw) => Secret::new(hash_nonce(raw.expose())),
+            Nonce::Raw(raw) => raw.clone(),
+        };
+        let got = claims.text("nonce").unwrap_or_default();
+        if !constant_time_eq(got.as_bytes(), sent.expose().as_bytes()) {
+            return Err(IdTokenError::Nonce.into());
+        }
+    }
+    if let Some(max_age) = expected.max_age {
+        let signed_in = date(&claims, "auth_time")?;
+        if UnixTime(signed_in).after(max_age).after(AGE_SKEW) < now {
+            return Err(IdTokenError::TooOld.into());
+        }
+    }
+    Ok(())
+}
+
+/// The issuer is the one of the metadata; Entra's multi-tenant metadata leaves the tenant open, and the token names it.
+fn issuer(claims: &Members, metadata: &ProviderMetadata) -> Result<(), IdTokenError> {
+    const TENANT: &str = "{tenantid}";
+    if metadata.issuer.is_empty() {
+        return Ok(());
+    }
+    let got = claims.text("iss").ok_or(IdTokenError::Missing("iss"))?;
+    let fits = match metadata.issuer.split_once(TENANT) {
+        None => got == metadata.issuer,
+        Some((before, after)) => {
+            let tenant = claims.text("tid").ok_or(IdTokenError::Missing("tid"))?;
+            let is_name = !tenant.is_empty() && tenant.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            is_name && got.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) == Some(tenant)
+        }
+    };
+    if fits { Ok(()) } else { Err(IdTokenError::issuer(got)) }
+}
+
+fn audience(claims: &Members, client_id: &str) -> Result<(), IdTokenError> {
+    let is_us = |value: &Value| value.as_str() == Some(client_id);
+    match claims.get("aud").ok_or(IdTokenError::Missing("aud"))? {
+        Value::Array(several) if several.iter().any(is_us) => match claims.get("azp") {
+            // OpenID Connect Core s3.1.3.7 rule 5.
+            Some(party) if !is_us(party) => Err(IdTokenError::Audience),
+            _ => Ok(()),
+        },
+        one if is_us(one) => Ok(()),
+        _ => Err(IdTokenError::Audience),
+    }
+}
+
+fn time(claims: &Members, now: UnixTime) -> Result<(), IdTokenError> {
+    let ended = UnixTime(date(claims, "exp")?).after(SKEW) < now;
+    let begins = if claims.contains("nbf") { date(claims, "nbf")? } else { 0 };
+    if ended || now.after(SKEW).0 < begins { Err(IdTokenError::Time) } else { Ok(()) }
+}
+
+/// A NumericDate (RFC 7519 s2); a fraction is cut off.
+fn date(claims: &Members, name: &'static str) -> Result<u64, IdTokenError> {
+    let value = claims.get(name).ok_or(IdTokenError::Missing(name))?;
+    let seconds = crate::token::integer(value).filter(|_| value.is_number() || name == "auth_time");
+    seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|s| *s > 0).ok_or(IdTokenError::Missing(name))
+}
