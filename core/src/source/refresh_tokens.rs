@@ -20,8 +20,7 @@ const MAX_TRIED: usize = 8;
 const DEAD: [u64; 5] = [70008, 700_082, 700_084, 50173, 700_003];
 
 /// Redeems what the cache has for an account.
-#[cfg_attr(feature = "fuzzing", derive(Clone))]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RefreshTokens {
     home_account_id: String,
     scopes: Scopes,
