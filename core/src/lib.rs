@@ -77,6 +77,7 @@ pub mod source;
 pub mod acquire;
 mod asked;
 pub mod client_credentials;
+pub mod managed;
 pub mod on_behalf_of;
 pub mod user_fic;
 pub mod refresh_token;
@@ -84,7 +85,6 @@ pub mod silent;
 pub mod accounts;
 pub mod authorization_code;
 pub mod interactive;
-pub mod managed;
 #[cfg(feature = "wstrust")]
 pub mod username_password;
 

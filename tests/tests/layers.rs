@@ -50,6 +50,7 @@ const LAYERS: &[&[&str]] = &[
     &["acquire"],
     &["asked"],
     &["client_credentials"],
+    &["managed"],
     &["on_behalf_of"],
     &["user_fic"],
     &["refresh_token"],
@@ -57,7 +58,6 @@ const LAYERS: &[&[&str]] = &[
     &["accounts"],
     &["authorization_code"],
     &["interactive"],
-    &["managed"],
     &["username_password"],
     &["fuzzing"],
 ];

@@ -2,6 +2,7 @@
 //! built yet, and its recordings are not supported.
 
 mod client_credentials;
+mod cloud_shell;
 mod functions;
 mod init;
 mod managed_identity;
@@ -23,6 +24,10 @@ const CALLS: &[(&str, Call)] = &[
     ("__init__", init::init),
     ("acquire_token_for_client", client_credentials::acquire_token_for_client),
     ("remove_tokens_for_client", client_credentials::remove_tokens_for_client),
+    ("acquire_token_interactive", cloud_shell::interactive),
+    ("get_managed_identity_source", managed_identity::source),
+    ("SystemAssignedManagedIdentity", managed_identity::system_assigned),
+    ("UserAssignedManagedIdentity", managed_identity::user_assigned),
     ("acquire_token_silent", users::acquire_token_silent),
     ("acquire_token_silent_with_error", users::silent),
     ("get_accounts", users::get_accounts),
@@ -30,9 +35,6 @@ const CALLS: &[(&str, Call)] = &[
     ("acquire_token_on_behalf_of", users::on_behalf_of),
     ("acquire_token_by_user_federated_identity_credential", users::user_fic),
     ("acquire_token_by_refresh_token", users::refresh_token),
-    ("get_managed_identity_source", managed_identity::source),
-    ("SystemAssignedManagedIdentity", managed_identity::system_assigned),
-    ("UserAssignedManagedIdentity", managed_identity::user_assigned),
     ("acquire_token_by_username_password", username_password::acquire_token_by_username_password),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
