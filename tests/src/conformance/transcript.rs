@@ -67,6 +67,8 @@ pub struct Action {
     pub args: Map<String, Value>,
     /// Seconds by which the clock is moved before.
     pub advance_clock: u64,
+    /// The name by which later steps refer to what it returns.
+    pub bind: Option<String>,
 }
 
 /// A request that is expected and the answer that it gets.
@@ -154,13 +156,14 @@ impl TryFrom<RawStep> for Step {
             return Err(format!("{} has a browser", raw.call));
         }
         Ok(Self {
-            expected: ExpectedStep::new(raw.result, raw.raises, raw.callbacks, raw.waits, raw.bind)
+            expected: ExpectedStep::new(raw.result, raw.raises, raw.callbacks, raw.waits, raw.bind.clone())
                 .map_err(|why| format!("{}: {why}", raw.call))?,
             action: Action {
                 on: raw.on.unwrap_or_else(|| "app".to_string()),
                 call: raw.call,
                 args: raw.args,
                 advance_clock: raw.advance_clock,
+                bind: raw.bind,
             },
             exchanges: raw.exchanges,
         })
