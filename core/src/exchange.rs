@@ -186,14 +186,15 @@ impl Exchange {
             Request::post(self.target.token_endpoint.clone(), body, MAX_RESPONSE, client.settings().attempt_timeout);
         let request = headers(cx.client, request.header("Accept", "application/json"));
         let request = self.telemetry(cx, request);
-        let request = match &self.grant.routing {
+        // A hint, and made of what a user typed: where it cannot stand in a header (RFC 9110 s5.5), it is left out.
+        let is_header = |text: &&Secret| text.expose().bytes().all(|b| (0x20..0x7F).contains(&b));
+        let request = match self.grant.routing.as_ref().filter(is_header) {
             Some(routing) => request.header("X-AnchorMailbox", routing.clone()),
             None => request,
         };
         let mut call = Call::new(request, self.deadline);
         if client.settings().throttling {
-            let public = matches!(client.credential(), Credential::None);
-            call = call.throttled(if public { PATIENCE.0 } else { PATIENCE.1 });
+            call = call.throttled(patience(client));
             if matches!(self.grant.kind, GrantKind::DeviceCode { .. }) {
                 call = call.expecting_400();
             }
@@ -285,6 +286,11 @@ pub(crate) fn is_pending(refusal: &Refusal) -> bool {
     matches!(refusal.error(), "authorization_pending" | "slow_down")
 }
 
+/// Seconds that an error answer without `Retry-After` is remembered.
+pub(crate) fn patience(client: &Client) -> u64 {
+    if matches!(client.credential(), Credential::None) { PATIENCE.0 } else { PATIENCE.1 }
+}
+
 /// The headers that every request to the identity platform's OAuth endpoints carries (section 1.9 of the reference).
 pub(crate) fn headers(client: &Client, request: Request) -> Request {
     let settings = client.settings();
@@ -326,13 +332,7 @@ fn read<'a>(cx: &Cx<'_>, reply: &Reply, sent: impl Iterator<Item = &'a Secret>) 
     };
     if members.contains("error") {
         let refusal = Box::new(Refusal::new(reply.status, members, sent).classify());
-        return Err(match refusal.error() {
-            _ if busy => throttled(Some(refusal)),
-            "interaction_required" | "login_required" | "consent_required" => {
-                Error::InteractionRequired { claims: refusal.claims().map(ToString::to_string), refusal: Some(refusal) }
-            }
-            _ => Error::Refused(refusal),
-        });
+        return Err(if busy { throttled(Some(refusal)) } else { refused(*refusal) });
     }
     let response = TokenResponse::from_members(members);
     match (busy, response.access_token()) {
@@ -341,6 +341,17 @@ fn read<'a>(cx: &Cx<'_>, reply: &Reply, sent: impl Iterator<Item = &'a Secret>) 
         // Neither token nor error: an answer all the same to the reference, whatever its status.
         _ if reply.status >= 400 && !lenient => Err(bad("its HTTP status")),
         _ => Ok(response),
+    }
+}
+
+/// A refusal as an error: some say that only a person can go on (OpenID Connect Core s3.1.2.6).
+pub(crate) fn refused(refusal: Refusal) -> Error {
+    let refusal = Box::new(refusal);
+    match refusal.error() {
+        "interaction_required" | "login_required" | "consent_required" | "account_selection_required" => {
+            Error::InteractionRequired { claims: refusal.claims().map(ToString::to_string), refusal: Some(refusal) }
+        }
+        _ => Error::Refused(refusal),
     }
 }
 

@@ -1,8 +1,16 @@
 //! Where grants come from: each flow is a source; the pipeline does the rest.
 
+mod code;
+#[cfg(feature = "wstrust")]
+mod password;
 mod ready;
+mod refresh_tokens;
 
+pub use code::{Browser, Code};
+#[cfg(feature = "wstrust")]
+pub use password::Password;
 pub use ready::Ready;
+pub use refresh_tokens::RefreshTokens;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,7 +22,7 @@ use crate::error::Error;
 use crate::flow::{Cx, Input, Step};
 use crate::grant::Grant;
 use crate::metadata::ProviderMetadata;
-use crate::time::UnixTime;
+use crate::time::Millis;
 
 /// Obtains the grant of one flow, asking the host whatever it needs.
 pub trait Source {
@@ -23,6 +31,14 @@ pub trait Source {
     /// # Errors
     /// [`Error::Config`] when it cannot.
     fn check(&self, client: &Client) -> Result<(), Error>;
+
+    /// The acquisition begins; requests of the source must be answered by `deadline`.
+    fn begins(&mut self, _deadline: Millis) {}
+
+    /// The name of the call (`client-request-id`), where a request of the source has given it one.
+    fn correlation_id(&self) -> Option<&str> {
+        None
+    }
 
     /// Whether the grant may go to an endpoint of the client's region: those of applications only.
     fn is_regional(&self) -> bool {
@@ -59,7 +75,7 @@ pub trait Source {
     }
 
     /// What else changes in the cache, however this ends: called once, at the end.
-    fn leftovers(&mut self, _cx: &Cx<'_>, _now: UnixTime) -> Vec<TokenChange> {
+    fn leftovers(&mut self, _cx: &Cx<'_>) -> Vec<TokenChange> {
         Vec::new()
     }
 }

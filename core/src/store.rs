@@ -67,15 +67,27 @@ impl Changes {
     }
 }
 
-/// The part of a store that one acquisition needs: what a host whose store lies elsewhere has to bring.
+/// The part of a store that one machine needs: what a host whose store lies elsewhere has to bring. Refresh tokens of a
+/// family and what is known of the application (`AppMetadata`) belong to it too, whoever's they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
     /// The application.
     pub client_id: String,
     /// The authority's host; entries of its aliases belong to the partition too.
     pub environment: String,
-    /// The user, or `None` for the application's own tokens.
-    pub home_account_id: Option<String>,
+    /// Whose entries.
+    pub owner: Owner,
+}
+
+/// Whose tokens a [`Partition`] holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The application's own.
+    Application,
+    /// Those of the user with this `home_account_id`.
+    Account(String),
+    /// Everybody's: who it will be is not known yet.
+    Everyone,
 }
 
 /// What one process remembers besides tokens. Counted on the monotonic clock: a jump of the date changes nothing here.
@@ -88,6 +100,8 @@ pub struct Memory {
     answers: BTreeMap<WireKey, Kept<Answered>>,
     assertions: BTreeMap<AssertionKey, Kept<HeldAssertion>>,
     telemetry: BTreeMap<String, Telemetry>,
+    #[cfg(feature = "wstrust")]
+    no_user_realm: BTreeMap<String, Kept<()>>,
 }
 
 /// An error answer that is given again instead of asking again.
@@ -135,6 +149,9 @@ pub(crate) enum MemoryChange {
     Assertion(AssertionKey, Kept<HeldAssertion>),
     /// What became of a call, for the telemetry headers of this client.
     Telemetry(String, crate::telemetry::Outcome),
+    /// This host knows nothing of user realms.
+    #[cfg(feature = "wstrust")]
+    NoUserRealm(String, Kept<()>),
 }
 
 impl Memory {
@@ -152,6 +169,8 @@ impl Memory {
             answers: BTreeMap::new(),
             assertions: BTreeMap::new(),
             telemetry: BTreeMap::new(),
+            #[cfg(feature = "wstrust")]
+            no_user_realm: BTreeMap::new(),
         })
     }
 
@@ -199,8 +218,16 @@ impl Memory {
         self.telemetry.get(client_id)
     }
 
+    /// Whether a host, scheme and port included, has said that it knows nothing of user realms.
+    #[cfg(feature = "wstrust")]
+    pub(crate) fn has_no_user_realm(&self, origin: &str, now: Millis) -> bool {
+        self.no_user_realm.get(origin).and_then(|kept| valid(kept, now)).is_some()
+    }
+
     fn apply(&mut self, change: MemoryChange) {
         match change {
+            #[cfg(feature = "wstrust")]
+            MemoryChange::NoUserRealm(origin, kept) => keep(&mut self.no_user_realm, origin, kept),
             MemoryChange::Metadata(authority, kept) => keep(&mut self.metadata, authority, *kept),
             MemoryChange::Aliases(host, kept) => keep(&mut self.aliases, host, kept),
             MemoryChange::DetectedRegion(kept) => self.detected_region = Some(kept),

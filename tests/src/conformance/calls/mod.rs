@@ -2,9 +2,13 @@
 //! built yet, and its recordings are not supported.
 
 mod client_credentials;
+mod cloud_shell;
 mod functions;
 mod init;
+mod managed_identity;
 mod token_cache;
+mod users;
+mod username_password;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +25,18 @@ const CALLS: &[(&str, Call)] = &[
     ("__init__", init::init),
     ("acquire_token_for_client", client_credentials::acquire_token_for_client),
     ("remove_tokens_for_client", client_credentials::remove_tokens_for_client),
+    ("acquire_token_interactive", cloud_shell::interactive),
+    ("get_managed_identity_source", managed_identity::source),
+    ("SystemAssignedManagedIdentity", managed_identity::system_assigned),
+    ("UserAssignedManagedIdentity", managed_identity::user_assigned),
+    ("acquire_token_silent", users::acquire_token_silent),
+    ("acquire_token_silent_with_error", users::silent),
+    ("get_accounts", users::get_accounts),
+    ("remove_account", users::remove_account),
+    ("acquire_token_on_behalf_of", users::on_behalf_of),
+    ("acquire_token_by_user_federated_identity_credential", users::user_fic),
+    ("acquire_token_by_refresh_token", users::refresh_token),
+    ("acquire_token_by_username_password", username_password::acquire_token_by_username_password),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
     ("extract_certs", functions::extract_certs),
@@ -38,6 +54,7 @@ const CALLS: &[(&str, Call)] = &[
     ("token_cache.has_state_changed", token_cache::has_state_changed),
 ];
 
+pub use managed_identity::ARC_TOKEN_DIR;
 pub use token_cache::whole as whole_cache;
 
 /// The function of a call, where it is built.
