@@ -79,7 +79,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("IdToken.Jwt.NotAnObject", &["AttributeError", "TypeError"]),
     ("Jwt.BadBase64", &["Error", "ValueError"]),
     ("Jwt.BadUtf8", &["UnicodeDecodeError"]),
-    (REFUSED_BY_TYPE, &["ValueError", "TypeError", "AssertionError", "AttributeError"]),
+    (REFUSED_BY_TYPE, &["ValueError", "TypeError", "AssertionError", "AttributeError", "KeyError"]),
 ];
 
 /// Whether our error stands for this class.

@@ -7,10 +7,11 @@ use std::path::Path;
 use sansal::cache::TokenCache;
 use sansal::time::UnixTime;
 
-use super::arguments::Spelling;
+use super::arguments::{Argument, Spelling};
+use super::bound::Reference;
 use super::calls::{self, Arguments, Turn};
 use super::deviations::{Allowance, Rules, names};
-use super::matching::Matching;
+use super::matching::{Matching, Mismatch};
 use super::outcome::{Failure, Outcome, Stop};
 use super::server::Server;
 use super::stage::Stage;
@@ -142,10 +143,14 @@ fn perform(stage: &mut Stage<'_>, action: &Action, server: Server<'_, '_, '_>) -
     };
     let mut args = BTreeMap::new();
     for (name, value) in &action.args {
-        let value = server.matching.resolve(value).map_err(|why| Stop::malformed(why.0))?;
-        args.insert(name.clone(), stage.spelling.read(&value)?);
+        let malformed = |why: Mismatch| Stop::malformed(why.0);
+        let argument = match Reference::read(value, server.matching).map_err(malformed)? {
+            Some(reference) => Argument::Bound(reference),
+            None => stage.spelling.read(&server.matching.resolve(value).map_err(malformed)?)?,
+        };
+        args.insert(name.clone(), argument);
     }
-    let mut turn = Turn { on: &action.on, args: Arguments::new(args), server };
+    let mut turn = Turn { on: &action.on, bind: action.bind.as_deref(), args: Arguments::new(args), server };
     let outcome = call(stage, &mut turn)?;
     turn.server.finish()?;
     Ok(outcome)

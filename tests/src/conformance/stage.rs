@@ -15,6 +15,7 @@ use sansal::time::{Clock, Millis, UnixTime};
 use serde_json::{Map, Value, json};
 
 use super::arguments::Spelling;
+use super::bound::Flows;
 use super::calls::ARC_TOKEN_DIR;
 use super::outcome::Stop;
 use super::probe;
@@ -35,6 +36,8 @@ pub struct Stage<'t> {
     pub spelling: Spelling,
     /// The one token cache.
     pub cache: TokenCache,
+    /// What calls began and later ones go on with.
+    pub flows: Flows,
     apps: BTreeMap<String, App>,
     memories: BTreeMap<String, Memory>,
     chance: Chance,
@@ -109,6 +112,7 @@ impl<'t> Stage<'t> {
             env,
             spelling,
             cache,
+            flows: Flows::default(),
             apps: BTreeMap::new(),
             memories: BTreeMap::new(),
             chance: Chance(start.0),

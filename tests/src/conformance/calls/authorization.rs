@@ -1,10 +1,10 @@
 //! Sign-in at a browser: authorization code in two legs, interactive, and the legacy pair (sections 4.2 to 4.4 of the reference).
 
+use sansal::authorization_code::{AuthorizationCode, LegacyAuthorizationRequest};
 use sansal::client::Client;
 use sansal::error::Error;
 use sansal::json::Members;
 use sansal::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Prompt, ResponseMode};
-use sansal::authorization_code::{AuthorizationCode, LegacyAuthorizationRequest};
 use serde_json::{Map, Value, json};
 
 use super::{Turn, cloud_shell, users};
@@ -26,7 +26,9 @@ impl Texts {
     fn take(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Self, Outcome> {
         let prompt = match turn.args.take_text("prompt")? {
             None => None,
-            Some(text) => Some(Prompt::parse(&text).ok_or_else(|| Outcome::refused_by_type("there is no such prompt"))?),
+            Some(text) => {
+                Some(Prompt::parse(&text).ok_or_else(|| Outcome::refused_by_type("there is no such prompt"))?)
+            }
         };
         Ok(Self {
             redirect_uri: turn.args.take_text("redirect_uri")?,

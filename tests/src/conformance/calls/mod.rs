@@ -14,6 +14,7 @@ mod username_password;
 use std::collections::BTreeMap;
 
 use super::arguments::Argument;
+use super::bound::Reference;
 use super::outcome::{Outcome, Stop};
 use super::server::Server;
 use super::stage::Stage;
@@ -71,6 +72,8 @@ pub fn named(name: &str) -> Option<Call> {
 pub struct Turn<'a, 't, 'm, 'r> {
     /// Which application.
     pub on: &'a str,
+    /// The name by which later calls refer to what this one returns.
+    pub bind: Option<&'a str>,
     /// The arguments, read.
     pub args: Arguments,
     /// The servers.
@@ -108,6 +111,14 @@ impl Arguments {
             Argument::None => Ok(None),
             Argument::Text(text) => Ok(Some(text)),
             _ => Err(Outcome::refused_by_type(&format!("{name} must be a text"))),
+        }
+    }
+
+    /// Takes a bound object. Anything else, the result of a failed call among it, is not writable in Rust.
+    pub fn take_bound(&mut self, name: &str) -> Result<Reference, Outcome> {
+        match self.take(name) {
+            Argument::Bound(reference) => Ok(reference),
+            _ => Err(Outcome::refused_by_type(&format!("{name} must be what an earlier call returned"))),
         }
     }
 
