@@ -63,8 +63,8 @@ impl Facts {
         }
     }
 
-    /// Whether the token is what was asked for, but for its scopes.
-    pub(super) fn fit<S>(&self, lookup: &Lookup<'_, S>, entry: &Entry) -> bool {
+    /// Whether the token is what was asked for, but for its scopes; the account counts only if `of_account` says so.
+    pub(super) fn fit<S>(&self, lookup: &Lookup<'_, S>, of_account: bool, entry: &Entry) -> bool {
         let [host, tenant, client, home, ext, _] = self.texts();
         let is_member = |member: Member, text: &str, wanted: Option<&str>| match (wanted, lookup.matching) {
             (Some(wanted), _) => member == Member::Text && text == wanted,
@@ -77,7 +77,7 @@ impl Facts {
                 bound @ Scheme::Bound { .. } => self.is_bound && bound.fits(entry),
             }
             && tenant == lookup.realm
-            && is_member(self.home_account_id, home, lookup.home_account_id)
+            && (!of_account || is_member(self.home_account_id, home, lookup.home_account_id))
             && is_member(self.client_id, client, lookup.client_id)
             && ext == lookup.ext_cache_key.unwrap_or_default()
             && (host == lookup.environment || host.eq_ignore_ascii_case(lookup.environment))

@@ -61,6 +61,30 @@ impl Digests {
         Partition { digests: self, base: hash.finish() }
     }
 
+    /// As [`partition`](Self::partition), whatever the account.
+    pub(super) fn any_account(
+        &self,
+        client_id: Option<&str>,
+        environment: &str,
+        realm: Option<&str>,
+        ext_cache_key: &str,
+    ) -> Partition<'_> {
+        let mut hash = self.start(b'x');
+        for member in [client_id.unwrap_or_default(), realm.unwrap_or_default(), ext_cache_key] {
+            member.hash(&mut hash);
+        }
+        lower_case(&mut hash, environment);
+        Partition { digests: self, base: hash.finish() }
+    }
+
+    /// For entries with an extended key.
+    pub(super) fn any_account_of(&self, entry: &Entry) -> Option<Partition<'_>> {
+        let environment = entry.text("environment").unwrap_or_default();
+        entry
+            .filled("ext_cache_key")
+            .map(|ext| self.any_account(entry.text("client_id"), environment, entry.text("realm"), ext))
+    }
+
     pub(super) fn partition_of(&self, entry: &Entry) -> Partition<'_> {
         self.partition(
             entry.text("client_id"),
@@ -79,6 +103,11 @@ impl Digests {
 }
 
 impl Partition<'_> {
+    /// All its tokens.
+    pub(super) fn all(self) -> Posting {
+        self.base
+    }
+
     /// The tokens of the partition that have this scope, in any case of its letters.
     pub(super) fn scope(self, scope: &str) -> Posting {
         let mut hash = self.digests.start(b's');

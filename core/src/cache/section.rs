@@ -306,6 +306,11 @@ fn for_each_posting(digests: &Digests, kind: Option<Kind>, slot: &Slot, mut each
         let partition: Partition<'_> = digests.partition_of(entry);
         entry.scopes().for_each(|scope| each(partition.scope(scope)));
         each(partition.scopes(entry.scopes()));
+        if let Some(partition) = digests.any_account_of(entry) {
+            each(partition.all());
+            entry.scopes().for_each(|scope| each(partition.scope(scope)));
+            each(partition.scopes(entry.scopes()));
+        }
     }
 }
 
