@@ -2,7 +2,8 @@
 
 use super::entry::{Entry, Kind};
 use super::facts::Facts;
-use super::index::{Partition, Posting, lowered};
+use super::index::{Members, Partition};
+use super::mix::lowered;
 use super::section::Section;
 use super::{TokenCache, entry};
 use crate::time::UnixTime;
@@ -87,11 +88,8 @@ impl TokenCache {
     /// rarest of the scopes, not on the size of the cache.
     pub fn find<S: AsRef<str>>(&self, lookup: &Lookup<'_, S>, now: UnixTime) -> Found<'_> {
         let Some(section) = self.section(Kind::AccessToken) else { return Found::Nothing };
-        let Lookup { client_id, environment, realm, home_account_id, ext_cache_key, .. } = *lookup;
-        let digests = section.digests();
-        let partition = digests.partition(client_id, environment, Some(realm), home_account_id, ext_cache_key);
-        let all = section.account(environment, home_account_id);
-        lookup.among(section, partition, all, true, now)
+        let partition = section.digests().partition(&Members::wanted(lookup), lookup.home_account_id);
+        lookup.among(section, partition, true, now)
     }
 
     /// As [`find`](Self::find), whatever the account: `home_account_id` is not looked at.
@@ -100,10 +98,10 @@ impl TokenCache {
     /// assertion only. Without `ext_cache_key` nothing is found, since the token of anybody would do.
     pub fn find_partitioned<S: AsRef<str>>(&self, lookup: &Lookup<'_, S>, now: UnixTime) -> Found<'_> {
         let Some(section) = self.section(Kind::AccessToken) else { return Found::Nothing };
-        let Some(ext_cache_key) = lookup.ext_cache_key.filter(|key| !key.is_empty()) else { return Found::Nothing };
-        let Lookup { client_id, environment, realm, .. } = *lookup;
-        let partition = section.digests().any_account(client_id, environment, Some(realm), ext_cache_key);
-        lookup.among(section, partition, partition.all(), false, now)
+        if lookup.ext_cache_key.is_none_or(str::is_empty) {
+            return Found::Nothing;
+        }
+        lookup.among(section, section.digests().any_account(&Members::wanted(lookup)), false, now)
     }
 }
 
@@ -118,15 +116,8 @@ fn age<'a>(entry: &'a Entry, facts: &Facts, now: UnixTime) -> Found<'a> {
 }
 
 impl<S: AsRef<str>> Lookup<'_, S> {
-    /// The best token of a partition; `all` are its tokens, and maybe others.
-    fn among<'s>(
-        &self,
-        section: &'s Section,
-        partition: Partition<'_>,
-        all: Posting,
-        of_account: bool,
-        now: UnixTime,
-    ) -> Found<'s> {
+    /// The best token of a partition.
+    fn among<'s>(&self, section: &'s Section, partition: Partition<'_>, of_account: bool, now: UnixTime) -> Found<'s> {
         let mut expiring = false;
         let exact = section.tokens(partition.scopes(self.scopes.iter().map(AsRef::as_ref)));
         let exact = exact.filter(|(entry, facts)| facts.fit(self, of_account, entry) && self.is_exactly(facts));
@@ -136,7 +127,7 @@ impl<S: AsRef<str>> Lookup<'_, S> {
             Some(found) => return found,
             None => {}
         }
-        let posting = self.rarest(partition, section).map_or(all, |scope| partition.scope(scope));
+        let posting = self.rarest(partition, section).map_or_else(|| partition.all(), |scope| partition.scope(scope));
         for (entry, facts) in section.tokens(posting) {
             let has_ended = facts.end < Some(now);
             if has_ended || !facts.fit(self, of_account, entry) || !self.is_within(facts) {
@@ -406,7 +397,7 @@ mod tests {
         let cache = cache(&entries);
         let section = cache.section(Kind::AccessToken).unwrap();
         let wanted = lookup(&["all", "s599"]);
-        let partition = section.digests().partition(Some("c"), "e", Some("r"), Some("h"), None);
+        let partition = section.digests().partition(&Members::wanted(&wanted), wanted.home_account_id);
         assert_eq!(wanted.rarest(partition, section), Some("s599"));
         assert_eq!(show(&cache.find(&wanted, NOW)), "s");
         assert_eq!(show(&cache.find(&lookup(&["all", "s600"]), NOW)), "(nothing)");
