@@ -27,7 +27,7 @@ use crate::metadata::ProviderMetadata;
 use crate::region::DiscoverRegion;
 use crate::secret::Secret;
 use crate::source::{More, Recording, Source};
-use crate::store::{Changes, MemoryChange, Partition};
+use crate::store::{Changes, MemoryChange, Owner, Partition};
 use crate::telemetry::{Api, CacheRefresh, Outcome};
 use crate::time::Millis;
 use crate::token::TokenResponse;
@@ -74,6 +74,15 @@ impl Wanted {
         self.cached = false;
         self.reason = CacheRefresh::Forced;
         self
+    }
+
+    /// Whose entries are needed. What a user flow finds out is who the user is.
+    fn owner(&self) -> Owner {
+        match (&self.home_account_id, self.api) {
+            (Some(id), _) => Owner::Account(id.clone()),
+            (None, Api::TokenForClient) => Owner::Application,
+            (None, _) => Owner::Everyone,
+        }
     }
 
     /// A token of a flow that does not ask the cache.
@@ -184,6 +193,19 @@ impl<S: Source> Acquire<S> {
         }
     }
 
+    /// The source has no (other) grant: what it leaves behind is written before the answer.
+    fn give_up(&mut self, cx: &Cx<'_>, error: Error) -> Result<Step<Token>, Error> {
+        let tokens = match error {
+            Error::OutOfTurn => Vec::new(),
+            _ => self.source.leftovers(cx),
+        };
+        if tokens.is_empty() && self.memory.is_empty() {
+            return self.fall_back(error);
+        }
+        self.state = State::Committing(self.fallback.take().ok_or(error));
+        Ok(Step::Commit(Changes { tokens, memory: mem::take(&mut self.memory) }))
+    }
+
     fn exchange(
         &mut self,
         cx: &mut Cx<'_>,
@@ -210,9 +232,7 @@ impl<S: Source> Acquire<S> {
             (Some(now), true) => cx.store.tokens.expired(now),
             _ => Vec::new(),
         };
-        if let Some(now) = cx.clock.wall {
-            tokens.extend(self.source.leftovers(cx, now));
-        }
+        tokens.extend(self.source.leftovers(cx));
         let result = match result.and_then(|response| self.store(cx, metadata, &grant, &target, response)) {
             Ok((token, changes)) => {
                 tokens.extend(changes);
@@ -280,7 +300,7 @@ impl<S: Source> Flow for Acquire<S> {
                     return Ok(Step::Load(Partition {
                         client_id: cx.client.client_id().to_string(),
                         environment: cx.client.authority().host().to_string(),
-                        home_account_id: self.wanted.home_account_id.clone(),
+                        owner: self.wanted.owner(),
                     }));
                 }
                 (State::Loading, Input::Loaded) => {
@@ -323,7 +343,7 @@ impl<S: Source> Flow for Acquire<S> {
                 (State::Obtaining(metadata, target), input) => {
                     let step = match self.source.obtain(cx, &metadata, input) {
                         Ok(step) => step,
-                        Err(error) => return self.fall_back(error),
+                        Err(error) => return self.give_up(cx, error),
                     };
                     self.state = State::Obtaining(metadata.clone(), target.clone());
                     let grant = ready!(step);

@@ -6,14 +6,14 @@
 //!                   `---------- Woke -----------'
 //! ```
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use core::mem;
 
 use crate::error::{Error, SendError};
 use crate::flow::{Cx, Flow, Input, Step};
 use crate::http::{Repeat, Request, Response, RetryAfter};
 use crate::keys::WireKey;
-use crate::limits::MAX_REMEMBERED_BODY;
+use crate::limits::{MAX_CHALLENGE, MAX_REMEMBERED_BODY};
 use crate::secret::SecretBytes;
 use crate::store::{Answered, Kept, MemoryChange};
 use crate::time::Millis;
@@ -29,12 +29,14 @@ pub(crate) struct Call {
     deadline: Millis,
     /// How long an answer that asks for patience without saying how long is remembered; `None`: nothing is remembered.
     patience: Option<u64>,
-    /// Whether a 400 is an answer like others and not remembered.
-    expects_400: bool,
     /// Whether a remembered answer is passed over.
     asks_anyway: bool,
     /// What the answer is remembered by, where requests that ask the same differ from time to time.
     identity: Option<Request>,
+    /// Whether a 400 is remembered, too.
+    remembers_400: bool,
+    /// Statuses after which a repeatable request is repeated, besides 429 and 5xx.
+    transient: &'static [u16],
     attempts: u8,
     once: bool,
     state: State,
@@ -55,6 +57,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<u64>,
     pub(crate) body: SecretBytes,
+    /// `WWW-Authenticate`, when it is not too long. What was remembered has none.
+    pub(crate) challenge: Option<String>,
     /// What to commit so that the same request is not sent again too soon.
     pub(crate) remember: Option<MemoryChange>,
 }
@@ -66,9 +70,10 @@ impl Call {
             request,
             deadline,
             patience: None,
-            expects_400: false,
             asks_anyway: false,
             identity: None,
+            remembers_400: true,
+            transient: &[],
             attempts: 0,
             once: false,
             state: State::Ready,
@@ -83,7 +88,7 @@ impl Call {
 
     /// Does not remember a 400: a device code that waits for its user is answered so (section 10.3 of the reference).
     pub(crate) fn expecting_400(mut self) -> Self {
-        self.expects_400 = true;
+        self.remembers_400 = false;
         self
     }
 
@@ -98,6 +103,14 @@ impl Call {
     #[cfg(feature = "wstrust")]
     pub(crate) fn identified_by(mut self, identity: Request) -> Self {
         self.identity = Some(identity);
+        self
+    }
+
+    /// By the rules of managed identities (section 4.14.8 of the reference): a 400 is not remembered, and these statuses
+    /// mean that the source is not ready yet.
+    pub(crate) fn managed(mut self, transient: &'static [u16]) -> Self {
+        self.remembers_400 = false;
+        self.transient = transient;
         self
     }
 
@@ -154,7 +167,8 @@ impl Call {
             return Err(self.unreachable(SendError::TooLarge));
         }
         let retry_after = response.retry_after();
-        if self.request.repeat == Repeat::Safe && (response.status == 429 || response.status >= 500) {
+        let is_transient = matches!(response.status, 429 | 500..) || self.transient.contains(&response.status);
+        if self.request.repeat == Repeat::Safe && is_transient {
             let allowed = cx.client.settings().retries.repeatable;
             if let Some(step) = self.again(cx, key, allowed, retry_after.seconds())? {
                 return Ok(step);
@@ -165,6 +179,7 @@ impl Call {
             status: response.status,
             retry_after: retry_after.seconds(),
             body: SecretBytes::from(response.body),
+            challenge: response.header("www-authenticate").filter(|text| text.len() <= MAX_CHALLENGE).map(String::from),
             remember,
         }))
     }
@@ -180,8 +195,9 @@ impl Call {
         let default = self.patience?;
         let seconds = match (response.status, retry_after) {
             (200..300, _) => return None,
-            (400, RetryAfter::Absent) if self.expects_400 => return None,
-            (400, RetryAfter::Absent) => REMEMBER_400,
+            // A challenge is to be met, not remembered.
+            (401, _) if !self.remembers_400 => return None,
+            (400, RetryAfter::Absent) if self.remembers_400 => REMEMBER_400,
             (_, RetryAfter::Seconds(seconds)) => seconds,
             (_, RetryAfter::Unreadable) => default,
             (429 | 500.., RetryAfter::Absent) => default,
@@ -226,6 +242,7 @@ impl Flow for Call {
                         status: answered.status,
                         retry_after: Some(left),
                         body: answered.body.clone(),
+                        challenge: None,
                         remember: None,
                     })),
                 }

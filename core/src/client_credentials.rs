@@ -14,7 +14,7 @@ use crate::grant::{Grant, GrantKind};
 use crate::keys::{AcquireKey, ProcessKey};
 use crate::secret::Secret;
 use crate::source::Ready;
-use crate::store::{Changes, Partition};
+use crate::store::{Changes, Owner, Partition};
 use crate::telemetry::Api;
 
 /// What an application asks for on its own behalf.
@@ -141,7 +141,7 @@ impl Flow for RemoveTokensForClient {
                     return Ok(Step::Load(Partition {
                         client_id: cx.client.client_id().to_string(),
                         environment: cx.client.authority().host().to_string(),
-                        home_account_id: None,
+                        owner: Owner::Application,
                     }));
                 }
                 (State::Loading, Input::Loaded) => match cx.client.settings().aliases {

@@ -9,7 +9,10 @@
 //! | [`flow`] | the contract between machine and host: read first |
 //! | [`client`] | an application: id, authority, credential, settings |
 //! | [`client_credentials`] | tokens for the application itself |
+//! | [`authorization`], [`authorization_code`], [`interactive`] | a user signs in at a browser |
+//! | [`silent`], [`accounts`] | tokens for a signed-in user, and who that is |
 //! | [`on_behalf_of`], [`user_fic`], [`refresh_token`] | tokens for a user, from what the application already has |
+//! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
@@ -56,6 +59,7 @@ pub mod metadata;
 pub mod wstrust;
 pub mod token;
 pub mod cache;
+pub mod account;
 pub mod issued;
 pub mod telemetry;
 pub mod keys;
@@ -68,6 +72,7 @@ pub mod discover;
 pub mod region;
 pub mod exchange;
 pub mod accept;
+pub mod authorization;
 pub mod source;
 pub mod acquire;
 mod asked;
@@ -77,20 +82,30 @@ pub mod user_fic;
 pub mod refresh_token;
 #[cfg(feature = "wstrust")]
 pub mod username_password;
+pub mod silent;
+pub mod accounts;
+pub mod authorization_code;
+pub mod interactive;
+pub mod managed;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use account::Account;
+pub use accounts::{GetAccounts, RemoveAccount};
+pub use authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Prompt, ResponseMode};
 pub use client::Client;
 pub use client_credentials::{ClientCredentials, RemoveTokensForClient};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use flow::Flow;
 pub use issued::{Token, TokenSource};
+pub use managed::{ManagedIdentity, ManagedIdentityRequest};
 pub use on_behalf_of::OnBehalfOf;
 pub use refresh_token::RefreshTokenImport;
 pub use secret::Secret;
+pub use silent::Silent;
 pub use store::Store;
 pub use user_fic::UserFederatedIdentityCredential;
 #[cfg(feature = "wstrust")]

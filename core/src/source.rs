@@ -2,11 +2,15 @@
 
 #[cfg(feature = "wstrust")]
 mod password;
+mod code;
 mod ready;
+mod refresh_tokens;
 
+pub use code::{Browser, Code};
 #[cfg(feature = "wstrust")]
 pub use password::Password;
 pub use ready::Ready;
+pub use refresh_tokens::RefreshTokens;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -18,7 +22,7 @@ use crate::error::Error;
 use crate::flow::{Cx, Input, Step};
 use crate::grant::Grant;
 use crate::metadata::ProviderMetadata;
-use crate::time::{Millis, UnixTime};
+use crate::time::Millis;
 
 /// Obtains the grant of one flow, asking the host whatever it needs.
 pub trait Source {
@@ -71,7 +75,7 @@ pub trait Source {
     }
 
     /// What else changes in the cache, however this ends: called once, at the end.
-    fn leftovers(&mut self, _cx: &Cx<'_>, _now: UnixTime) -> Vec<TokenChange> {
+    fn leftovers(&mut self, _cx: &Cx<'_>) -> Vec<TokenChange> {
         Vec::new()
     }
 }

@@ -67,15 +67,27 @@ impl Changes {
     }
 }
 
-/// The part of a store that one acquisition needs: what a host whose store lies elsewhere has to bring.
+/// The part of a store that one machine needs: what a host whose store lies elsewhere has to bring. Refresh tokens of a
+/// family and what is known of the application (`AppMetadata`) belong to it too, whoever's they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
     /// The application.
     pub client_id: String,
     /// The authority's host; entries of its aliases belong to the partition too.
     pub environment: String,
-    /// The user, or `None` for the application's own tokens.
-    pub home_account_id: Option<String>,
+    /// Whose entries.
+    pub owner: Owner,
+}
+
+/// Whose tokens a [`Partition`] holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The application's own.
+    Application,
+    /// Those of the user with this `home_account_id`.
+    Account(String),
+    /// Everybody's: who it will be is not known yet.
+    Everyone,
 }
 
 /// What one process remembers besides tokens. Counted on the monotonic clock: a jump of the date changes nothing here.

@@ -34,6 +34,7 @@ const LAYERS: &[&[&str]] = &[
     &["wstrust"],
     &["token"],
     &["cache"],
+    &["account"],
     &["issued"],
     &["telemetry"],
     &["keys"],
@@ -44,6 +45,7 @@ const LAYERS: &[&[&str]] = &[
     &["region"],
     &["exchange"],
     &["accept"],
+    &["authorization"],
     &["source"],
     &["acquire"],
     &["asked"],
@@ -52,6 +54,11 @@ const LAYERS: &[&[&str]] = &[
     &["user_fic"],
     &["refresh_token"],
     &["username_password"],
+    &["silent"],
+    &["accounts"],
+    &["authorization_code"],
+    &["interactive"],
+    &["managed"],
     &["fuzzing"],
 ];
 

@@ -10,7 +10,7 @@ use sansal::http::{Request, Response, ResponseHeader};
 use sansal::secret::SecretBytes;
 use sansal::{Secret, Store};
 
-use crate::asks::{Asks, AssertionContext};
+use crate::asks::{Asks, AssertionContext, DeviceCodePrompt};
 use crate::clock::{SystemClock, Time};
 use crate::http::{HttpClient, HttpResponse};
 use crate::log::Log;
@@ -152,6 +152,9 @@ enum Happened {
 enum Answered {
     Signature(SecretBytes),
     Assertion(Secret),
+    Redirected(Secret),
+    Shown,
+    File(SecretBytes),
     Failed(AskError),
 }
 
@@ -169,6 +172,9 @@ impl Happened {
             Self::Woke => step(Input::Woke),
             Self::Answered(Answered::Signature(bytes)) => step(Input::Answer(Answer::Signature(bytes.expose()))),
             Self::Answered(Answered::Assertion(text)) => step(Input::Answer(Answer::Assertion(text.expose()))),
+            Self::Answered(Answered::Redirected(text)) => step(Input::Answer(Answer::Redirected(text.expose()))),
+            Self::Answered(Answered::Shown) => step(Input::Answer(Answer::Shown)),
+            Self::Answered(Answered::File(bytes)) => step(Input::Answer(Answer::File(bytes.expose()))),
             Self::Answered(Answered::Failed(why)) => step(Input::Answer(Answer::Failed(*why))),
             Self::Loaded => step(Input::Loaded),
             Self::Committed(result) => step(Input::Committed(*result)),
@@ -189,6 +195,20 @@ fn answer(ask: &Ask, asks: &dyn Asks) -> Answered {
             };
             asks.assertion(&context).map(Answered::Assertion)
         }
+        Ask::OpenBrowser { url, redirect_uri } => {
+            asks.open_browser(&url.to_string(), redirect_uri).map(Answered::Redirected)
+        }
+        Ask::ShowCode { user_code, verification_uri, verification_uri_complete, message, expires_in } => {
+            let prompt = DeviceCodePrompt {
+                user_code: user_code.clone(),
+                verification_uri: verification_uri.clone(),
+                verification_uri_complete: verification_uri_complete.clone(),
+                message: message.clone(),
+                expires_in: *expires_in,
+            };
+            asks.show_code(&prompt).map(|()| Answered::Shown)
+        }
+        Ask::ReadFile { dir, name, max_len } => asks.read_file(dir, name, *max_len).map(Answered::File),
         _ => Err(AskError::NotSupported),
     };
     result.unwrap_or_else(Answered::Failed)

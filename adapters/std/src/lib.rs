@@ -19,6 +19,7 @@
 //! | [`Pfx`] | what is in a PKCS#12 file |
 //! | [`Environment`] | the variables of the Azure SDKs, as data |
 //! | [`HttpClient`], [`UreqClient`] | how requests leave; bring your own if you like |
+//! | [`Interactive`], [`LoopbackListener`] | the browser's half of a sign-in: opens it, waits for it to come back |
 //! | [`Driver`] | drives any [`Flow`](sansal::Flow): store, clock, randomness, HTTP |
 //! | [`Asks`], [`RingKeys`] | who signs and who makes assertions |
 //!
@@ -43,6 +44,7 @@ mod driver;
 mod environment;
 mod failure;
 mod http;
+mod interactive;
 mod keys;
 mod log;
 mod persistence;
@@ -52,7 +54,11 @@ mod sent;
 mod setup;
 mod ureq_client;
 
-pub use asks::{Asks, AssertionContext, NoAsks};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
+pub use asks::{Asks, AssertionContext, DeviceCodePrompt, NoAsks};
 pub use builder::ConfidentialClientBuilder;
 pub use certificate::CertificateCredential;
 pub use clock::{SystemClock, Time, platform};
@@ -60,6 +66,10 @@ pub use confidential::ConfidentialClient;
 pub use driver::Driver;
 pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use http::{HttpClient, HttpResponse};
+pub use interactive::{
+    AddressToOpen, Cancel, DEFAULT_TIMEOUT, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages,
+    ResponseMode, ShowAddress, SystemBrowser, WaitOptions,
+};
 pub use keys::RingKeys;
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};

@@ -18,7 +18,7 @@ use crate::cert::{Certificate, PrivateKey, Thumbprint, extract_certs, parse_thum
 use crate::error::Error;
 
 /// How a client authenticates at the token endpoint (RFC 6749 s2.3, RFC 7521 s4.2).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Credential {
     /// Not at all: a public client.
     #[default]
@@ -34,6 +34,7 @@ pub enum Credential {
 }
 
 /// Who signs.
+#[derive(Clone)]
 pub enum Signer {
     /// The core itself, with a key in memory.
     #[cfg(feature = "rsa")]
@@ -43,6 +44,7 @@ pub enum Signer {
 }
 
 /// A signing key with what tells the server which certificate goes with it.
+#[derive(Clone)]
 pub struct KeyCredential {
     signer: Signer,
     x5t: Option<[u8; 20]>,

@@ -28,6 +28,7 @@ use crate::error::{CertError, Config, Error};
 use crate::json::Members;
 
 /// One application at one authority. All flows of an application share it by reference.
+#[derive(Clone)]
 pub struct Client {
     client_id: String,
     authority: Authority,
@@ -47,6 +48,16 @@ impl Client {
             client_claims: None,
             settings: Settings::default(),
         }
+    }
+
+    /// The client of flows for [managed identities](crate::managed): only its settings count. It has no id, no credential, and
+    /// as its authority the address under which MSAL keeps such tokens, which nobody is ever asked at.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when a setting cannot be.
+    pub fn managed_identity(settings: Settings) -> Result<Self, Error> {
+        let settings = Settings { client_id_optional: true, ..settings };
+        Self::builder("").authority("https://localhost/managed_identity").settings(settings).build()
     }
 
     /// `client_id`, RFC 6749 s2.2.
@@ -75,6 +86,27 @@ impl Client {
     /// [`Config::Region`] when the variable is not a region; [`ClientBuilder::build`] has refused that already.
     pub fn region(&self) -> Result<Region, Config> {
         effective_region(&self.settings, &self.credential)
+    }
+
+    /// The same application at another tenant of the same authority (G-47). Tokens of both may lie in one cache.
+    ///
+    /// # Errors
+    /// [`Config::Authority`] when the authority has no tenants that could be exchanged, or the name is not one.
+    pub fn at_tenant(&self, tenant: &str) -> Result<Self, Error> {
+        let is_name =
+            !tenant.is_empty() && tenant.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
+        if self.authority.kind() != AuthorityKind::Entra || !is_name {
+            return Err(Config::Authority("the tenant of an Entra authority is a domain name or an id").into());
+        }
+        let authority = Authority::parse(&format!("{}/{tenant}", self.authority.endpoint().origin()))?;
+        Ok(Self { authority, ..self.clone() })
+    }
+
+    /// The same application at another name of the same cloud, which needs no looking up.
+    pub(crate) fn at_alias(&self, alias: &str) -> Result<Self, Error> {
+        let authority = Authority::parse(&format!("https://{alias}/{}", self.authority.tenant()))?;
+        let settings = Settings { instance_discovery: InstanceDiscovery::Off, ..self.settings.clone() };
+        Ok(Self { authority, settings, ..self.clone() })
     }
 
     /// Under what the metadata of this client's authority is remembered: clients that share a memory share it only if they
@@ -188,6 +220,9 @@ impl ClientBuilder {
             }
         }
         effective_region(&self.settings, &self.credential)?;
+        if self.settings.exclude_scopes.iter().any(|scope| scope == "openid") {
+            return Err(Config::Scope("openid cannot be excluded").into());
+        }
         let authority = match (self.authority, self.oidc_authority) {
             (Some(_), Some(_)) => return Err(Config::TwoAuthorities.into()),
             (None, Some(issuer)) => Authority::oidc(&issuer)?,

@@ -69,13 +69,17 @@ impl Scopes {
     pub fn decorated(&self, excluded: &[String]) -> Self {
         let is_wanted = |scope: &&str| *scope == "openid" || !excluded.iter().any(|other| other == scope);
         let own = self.list.iter().map(String::as_str).filter(|scope| !Self::RESERVED.contains(scope));
-        Self::as_given(&own.chain(Self::RESERVED).filter(is_wanted).collect::<Vec<_>>())
+        Self::of_all(own.chain(Self::RESERVED).filter(is_wanted))
     }
 
     /// These and the others, each once.
     #[must_use]
     pub fn with(&self, others: &Self) -> Self {
-        let mut all: Vec<&str> = self.list.iter().chain(&others.list).map(String::as_str).collect();
+        Self::of_all(self.list.iter().chain(&others.list).map(String::as_str))
+    }
+
+    fn of_all<'a>(scopes: impl Iterator<Item = &'a str>) -> Self {
+        let mut all: Vec<&str> = scopes.collect();
         all.sort_unstable();
         all.dedup();
         Self::as_given(&all)

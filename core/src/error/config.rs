@@ -60,13 +60,23 @@ pub enum Config {
     Header(&'static str),
     /// The function is not part of this build.
     NotInThisBuild(&'static str),
+    /// A request would be longer than servers take.
+    TooLong(&'static str),
+    /// A flow that was saved cannot go on here: this part is missing, malformed, or of another client.
+    SavedFlow(&'static str),
+    /// An interactive flow comes back to another machine.
+    RedirectUri,
+    /// Something that the flow cannot do without is empty.
+    Missing(&'static str),
     /// A user name or password that cannot be sent. Never holds it.
     UserCredential(&'static str),
     /// The user's domain is federated, and its federation server offers no sign-in with user name and password: the user
     /// has to sign in interactively. Names what is missing.
     NoFederationEndpoint(&'static str),
-    /// Something that the flow cannot do without is empty.
-    Missing(&'static str),
+    /// The managed identity, or what the environment says about it, cannot be used.
+    ManagedIdentity(&'static str),
+    /// Azure Arc exists on Linux and Windows only.
+    ArcPlatform,
     /// A public client was given a credential, or a confidential one lacks it.
     ClientKind(&'static str),
 }
@@ -129,12 +139,19 @@ impl fmt::Display for Config {
             Self::ClockUnknown => f.write_str("the date is unknown: set the clock first"),
             Self::Header(which) => write!(f, "{which} may have printable ASCII characters only"),
             Self::NotInThisBuild(what) => write!(f, "{what} is not part of this build"),
+            Self::TooLong(what) => write!(f, "the {what} gets too long"),
+            Self::SavedFlow(part) => write!(f, "the saved flow cannot be used here: {part}"),
+            Self::RedirectUri => f.write_str(
+                "the redirect address of an interactive sign-in must be a loopback one: http://localhost:port",
+            ),
+            Self::Missing(what) => write!(f, "the {what} is empty"),
             Self::UserCredential(why) => write!(f, "this user name or password cannot be sent: {why}"),
             Self::NoFederationEndpoint(what) => write!(
                 f,
                 "the federation server of this user offers no sign-in with user name and password ({what}); let the user sign in interactively"
             ),
-            Self::Missing(what) => write!(f, "the {what} is empty"),
+            Self::ManagedIdentity(why) => write!(f, "the managed identity cannot be used: {why}"),
+            Self::ArcPlatform => f.write_str("Azure Arc gives tokens on Linux and Windows only"),
             Self::ClientKind(why) => f.write_str(why),
         }
     }

@@ -84,6 +84,8 @@ pub enum What {
     InstanceDiscovery,
     /// An answer of the token endpoint (RFC 6749 s5).
     TokenResponse,
+    /// What a browser brought back from the authorization endpoint (RFC 6749 s4.1.2).
+    AuthorizationResponse,
     /// A token cache in MSAL's schema.
     TokenCache,
     /// `client_info`, as Microsoft's servers send it.
@@ -96,6 +98,12 @@ pub enum What {
     Mex,
     /// A federation server's answer to a request for a token (WS-Trust 1.3 s3.2).
     WsTrust,
+    /// An answer of a source of managed identities.
+    ManagedIdentity,
+    /// The challenge of Azure Arc's agent.
+    ArcChallenge,
+    /// An answer of Cloud Shell, or the access token in it.
+    CloudShell,
 }
 
 impl fmt::Display for What {
@@ -104,12 +112,16 @@ impl fmt::Display for What {
             Self::ProviderMetadata => "provider metadata",
             Self::InstanceDiscovery => "instance discovery",
             Self::TokenResponse => "token response",
+            Self::AuthorizationResponse => "authorization response",
             Self::TokenCache => "token cache",
             Self::ClientInfo => "client_info",
             Self::IdToken => "ID token",
             Self::UserRealm => "user realm",
             Self::Mex => "federation metadata",
             Self::WsTrust => "WS-Trust response",
+            Self::ManagedIdentity => "answer about the managed identity",
+            Self::ArcChallenge => "challenge of Azure Arc",
+            Self::CloudShell => "answer of Cloud Shell",
         })
     }
 }

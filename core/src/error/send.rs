@@ -76,6 +76,8 @@ pub enum AskError {
     TooLarge,
     /// The callback or the key store failed.
     Failed,
+    /// Nobody answered in time: the user did not finish in the browser.
+    TimedOut,
     /// The application gave up.
     Cancelled,
 }
@@ -88,6 +90,7 @@ impl fmt::Display for AskError {
             Self::Denied => "access was denied",
             Self::TooLarge => "it is longer than allowed",
             Self::Failed => "the provider failed",
+            Self::TimedOut => "nobody answered in time",
             Self::Cancelled => "cancelled",
         })
     }

@@ -157,7 +157,7 @@ impl Source for Password {
                 (State::AskingTrust(mut call), input) => {
                     let step = call.step(cx, input)?;
                     self.state = State::AskingTrust(call);
-                    let Reply { status, retry_after, body, remember } = ready!(step);
+                    let Reply { status, retry_after, body, remember, .. } = ready!(step);
                     self.state = State::Spent;
                     return match (SamlToken::read(status, retry_after, body.expose(), &self.password), remember) {
                         (Ok(token), _) => {

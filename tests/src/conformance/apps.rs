@@ -66,9 +66,13 @@ impl Plan {
             },
             _ => return refused("a region that is neither a text nor a flag"),
         };
-        if take("exclude_scopes").is_truthy() {
-            return unsupported("exclude_scopes");
-        }
+        let exclude_scopes = match take("exclude_scopes") {
+            Argument::None => Vec::new(),
+            list => match list.texts() {
+                Some(texts) => texts.into_iter().map(String::from).collect(),
+                None => return refused("exclude_scopes that are not a list of texts"),
+            },
+        };
         if public && credential.is_truthy() {
             return refused("a credential for a public client");
         }
@@ -78,6 +82,7 @@ impl Plan {
             region,
             region_name: variable("REGION_NAME"),
             force_region: stage.env.get("MSAL_FORCE_REGION").cloned(),
+            exclude_scopes,
             ..Settings::reference()
         };
         match take("instance_discovery") {

@@ -42,6 +42,10 @@ enum Kind {
     RepeatedRequest(RepeatedRequest),
     /// A call that raised may give something else.
     Outcome(OutcomeRule),
+    /// A call that gave something may be refused.
+    Stricter(Stricter),
+    /// A request may be sent that is not recorded; it gets this answer.
+    ExtraRequest(ExtraRequest),
     /// An error may come at an earlier call than in the recording.
     Earlier(Earlier),
     /// A member of a cache entry may still stand where it stood before.
@@ -86,7 +90,25 @@ struct RepeatedRequest {
 struct OutcomeRule {
     call: Vec<String>,
     raises: String,
+    /// Members of what comes instead; none at all: `None`.
+    #[serde(default)]
     gives: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stricter {
+    call: Vec<String>,
+    errors: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExtraRequest {
+    call: Vec<String>,
+    method: String,
+    url: String,
+    answer: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -214,9 +236,30 @@ impl<'r> Allowance<'r> {
                 names(&rule.call, call)
                     && rule.raises == raises
                     && rule.gives.iter().all(|(name, wanted)| value.get(name) == Some(wanted))
+                    && value.is_null() == rule.gives.is_empty()
             }
             _ => false,
         })
+    }
+
+    /// Whether a call that gave something may end with this error.
+    pub fn may_refuse(&self, call: &str, error: &str) -> bool {
+        self.any(|kind| match kind {
+            Kind::Stricter(rule) => names(&rule.call, call) && names(&rule.errors, error),
+            _ => false,
+        })
+    }
+
+    /// What a request that is not recorded is answered with, where a rule says that it may be sent.
+    pub fn may_ask(&self, call: &str, method: &str, url: &str) -> Option<Value> {
+        let is = |kind: &Kind| match kind {
+            Kind::ExtraRequest(rule) if names(&rule.call, call) && rule.method == method && glob(&rule.url, url) => {
+                Some(Value::String(rule.answer.clone()))
+            }
+            _ => None,
+        };
+        let found = self.rules.iter().filter(|rule| self.applies(rule)).find_map(|rule| is(&rule.kind))?;
+        self.any(|kind| is(kind).is_some()).then_some(found)
     }
 
     /// The later calls that may raise what came at this one.

@@ -6,8 +6,8 @@ pub const REFUSED_BY_TYPE: &str = "refused by type";
 /// Our error, the classes that the reference raises for the same kind of failure. A variant may stand for several where
 /// the reference lets a library's or the language's own exception through (G-55, G-70).
 const TABLE: &[(&str, &[&str])] = &[
-    // The reference reads what a federation server says whatever its status is, and fails at what is no XML.
-    ("Throttled.5xx", &["MsalServiceError", "ParseError"]),
+    // A managed identity's source is expected to speak JSON at any status, a federation server XML.
+    ("Throttled.5xx", &["MsalServiceError", "JSONDecodeError", "ParseError"]),
     // The reference parses what comes with a 429 as it does any 4xx.
     ("Throttled.429", &["JSONDecodeError", "ValueError"]),
     ("Unreachable.NotSent", &["ConnectionError"]),
@@ -35,6 +35,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Claims", &["ValueError", "JSONDecodeError", "AttributeError"]),
     ("Config.FmiPath", &["ValueError"]),
     ("Config.Region", &["ValueError"]),
+    ("Config.Missing", &["ValueError"]),
     ("Config.ClientKind", &["ValueError"]),
     ("Config.Certificate.BadThumbprint", &["ValueError", "Error"]),
     ("Config.Certificate.NoThumbprint", &["ValueError"]),
@@ -53,6 +54,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Certificate.NoKeyInPfx", &["ValueError"]),
     ("Config.Certificate.NoCertificateInPfx", &["ValueError"]),
     ("Config.Certificate.KeyMismatch", &["ValueError"]),
+    ("Config.ManagedIdentity", &["ManagedIdentityError"]),
+    ("Config.ArcPlatform", &["ArcPlatformNotSupportedError"]),
+    ("BadResponse.ManagedIdentity", &["JSONDecodeError", "KeyError", "ValueError", "AttributeError"]),
+    ("BadResponse.ArcChallenge", &["ManagedIdentityError"]),
+    ("BadResponse.CloudShell", &["JSONDecodeError", "KeyError", "ValueError"]),
+    ("Unanswered.File.NotFound", &["FileNotFoundError"]),
+    ("Unanswered.File.TooLarge", &["ManagedIdentityError"]),
     ("File.NotFound", &["FileNotFoundError"]),
     ("File.IsADirectory", &["IsADirectoryError"]),
     ("File.PermissionDenied", &["PermissionError"]),

@@ -81,6 +81,8 @@ fn replay(
     let apps: BTreeMap<_, _> = transcript.app.iter().map(|app| ("app", app)).chain(others).collect();
     let mut stage = Stage::new(apps, &transcript.env, Spelling::new(certs), cache, UnixTime(transcript.clock));
     stage.probed = *probed;
+    stage.arc_files.clone_from(&transcript.arc_files);
+    stage.arc_agent_installed = transcript.arc_agent_installed;
     let mut matching = Matching::new(certs.to_path_buf(), allowance);
     let mut played = Vec::new();
     let mut pending: Vec<Pending> = Vec::new();

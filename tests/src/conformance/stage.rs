@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use sansal::ManagedIdentity;
 use sansal::cache::TokenCache;
 use sansal::client::Client;
 use sansal::entropy::{Entropy, NoEntropy};
@@ -14,6 +15,7 @@ use sansal::time::{Clock, Millis, UnixTime};
 use serde_json::{Map, Value, json};
 
 use super::arguments::Spelling;
+use super::calls::ARC_TOKEN_DIR;
 use super::outcome::Stop;
 use super::probe;
 use super::server::Server;
@@ -43,6 +45,12 @@ pub struct Stage<'t> {
     callbacks: Vec<Value>,
     /// How many forks of machines were fed, where that is asked for.
     pub probed: Option<u64>,
+    /// The identities of those applications that are managed identities, and whether under a placeholder.
+    pub identities: BTreeMap<String, (ManagedIdentity, bool)>,
+    /// The files in the folder of Azure Arc.
+    pub arc_files: BTreeMap<String, String>,
+    /// Whether the agent of Azure Arc is there.
+    pub arc_agent_installed: bool,
 }
 
 /// An application that was built.
@@ -110,6 +118,9 @@ impl<'t> Stage<'t> {
             waits: Vec::new(),
             callbacks: Vec::new(),
             probed: None,
+            identities: BTreeMap::new(),
+            arc_files: BTreeMap::new(),
+            arc_agent_installed: false,
         }
     }
 
@@ -223,7 +234,7 @@ impl<'t> Stage<'t> {
                 Ok(Step::Send(request)) => {
                     self.end_of_sleep();
                     let recorded = server.answer(&request, self.elapsed.0 as f64 / 1000.0)?;
-                    self.receive(app, store, flow, &request, recorded, server)?
+                    self.receive(app, store, flow, &request, &recorded, server)?
                 }
                 Ok(Step::Wait(span)) => {
                     self.slept = self.slept.after(span);
@@ -234,6 +245,12 @@ impl<'t> Stage<'t> {
                 Ok(Step::Commit(changes)) => {
                     store.apply(changes);
                     self.step(app, store, flow, Input::Committed(Ok(())))
+                }
+                Ok(Step::Ask(Ask::ReadFile { dir, name, max_len })) => {
+                    let file = self.read_file(&dir, &name, max_len);
+                    let answer =
+                        file.as_deref().map_or_else(|why| Answer::Failed(*why), |text| Answer::File(text.as_bytes()));
+                    self.step(app, store, flow, Input::Answer(answer))
                 }
                 Ok(Step::Ask(ask)) => {
                     let answer = self.answer(app, &ask);
@@ -286,6 +303,16 @@ impl<'t> Stage<'t> {
             response.headers.iter().map(|(name, value)| ResponseHeader { name, value }).collect();
         let response = Response { status: response.status, headers: &headers, body: body.as_bytes() };
         Ok(self.step(app, store, flow, Input::Response(response)))
+    }
+
+    /// The one folder that there is: that of Azure Arc.
+    fn read_file(&self, dir: &str, name: &str, max_len: usize) -> Result<String, AskError> {
+        match self.arc_files.get(name) {
+            _ if dir != ARC_TOKEN_DIR || name.contains(['/', '\\']) => Err(AskError::Denied),
+            None => Err(AskError::NotFound),
+            Some(text) if text.len() > max_len => Err(AskError::TooLarge),
+            Some(text) => Ok(text.clone()),
+        }
     }
 
     /// The application's own answers.

@@ -82,7 +82,7 @@ pub struct Exchange {
 }
 
 /// What a server does with a request.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Answer {
     /// It answers.
@@ -92,7 +92,7 @@ pub enum Answer {
 }
 
 /// A recorded response.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Response {
     /// The status code.
@@ -104,7 +104,7 @@ pub struct Response {
 }
 
 /// No answer.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {
     /// Why not.

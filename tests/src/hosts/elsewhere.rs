@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sansal::cache::{Entry, TokenCache, TokenChange};
 use sansal::client::aliases;
 use sansal::flow::{Answer as Reply, AskError, CommitError, Flow, Input, Partition, Request, SendError, Step};
+use sansal::store::Owner;
 use sansal::{Client, Error};
 
 use super::{Answer, World};
@@ -31,7 +32,10 @@ impl Remote {
             let environment = entry.text("environment").unwrap_or_default();
             if same("client_id", &wanted.client_id)
                 && (environment == wanted.environment || names.contains(&environment))
-                && wanted.home_account_id.as_deref().is_none_or(|id| same("home_account_id", id))
+                && match &wanted.owner {
+                    Owner::Account(id) => same("home_account_id", id),
+                    Owner::Application | Owner::Everyone => true,
+                }
             {
                 let (section, key) = (section.clone(), key.clone());
                 cache.apply(Vec::from([TokenChange::Put { section, key, entry }]));
@@ -194,7 +198,7 @@ mod tests {
             let wanted = Partition {
                 client_id: client_id.to_owned(),
                 environment: environment.to_owned(),
-                home_account_id: None,
+                owner: Owner::Application,
             };
             let cache = remote.partition(&wanted).unwrap().to_json();
             let text = core::str::from_utf8(&cache).unwrap();

@@ -4,8 +4,10 @@
 mod client_credentials;
 mod functions;
 mod init;
+mod managed_identity;
 mod token_cache;
 mod username_password;
+mod users;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +24,16 @@ const CALLS: &[(&str, Call)] = &[
     ("acquire_token_for_client", client_credentials::acquire_token_for_client),
     ("remove_tokens_for_client", client_credentials::remove_tokens_for_client),
     ("acquire_token_by_username_password", username_password::acquire_token_by_username_password),
+    ("acquire_token_silent", users::acquire_token_silent),
+    ("acquire_token_silent_with_error", users::silent),
+    ("get_accounts", users::get_accounts),
+    ("remove_account", users::remove_account),
+    ("acquire_token_on_behalf_of", users::on_behalf_of),
+    ("acquire_token_by_user_federated_identity_credential", users::user_fic),
+    ("acquire_token_by_refresh_token", users::refresh_token),
+    ("get_managed_identity_source", managed_identity::source),
+    ("SystemAssignedManagedIdentity", managed_identity::system_assigned),
+    ("UserAssignedManagedIdentity", managed_identity::user_assigned),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
     ("extract_certs", functions::extract_certs),
@@ -39,6 +51,7 @@ const CALLS: &[(&str, Call)] = &[
     ("token_cache.has_state_changed", token_cache::has_state_changed),
 ];
 
+pub use managed_identity::ARC_TOKEN_DIR;
 pub use token_cache::whole as whole_cache;
 
 /// The function of a call, where it is built.

@@ -1,0 +1,187 @@
+//! Tokens for users who are known already: silent, on behalf of, federated credentials, imported refresh tokens; accounts.
+
+use sansal::client::Client;
+use sansal::error::Error;
+use sansal::{
+    Account, Flow, GetAccounts, OnBehalfOf, RefreshTokenImport, RemoveAccount, Silent, Token,
+    UserFederatedIdentityCredential,
+};
+use serde_json::{Value, json};
+
+use super::Turn;
+use crate::conformance::arguments::Argument;
+use crate::conformance::outcome::{Outcome, Stop};
+use crate::conformance::stage::Stage;
+
+/// What a scopes argument holds; anything but a list, a tuple or a set of texts cannot be written in Rust.
+pub(super) fn scopes(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Vec<String>, Outcome> {
+    let scopes = turn.args.take("scopes");
+    let texts = scopes.texts().ok_or_else(|| Outcome::refused_by_type("scopes must be texts, one by one"))?;
+    Ok(texts.into_iter().map(String::from).collect())
+}
+
+/// Runs the machine that `make` makes, or says why it cannot be made.
+pub(super) fn run<F: Flow<Output = Token> + Clone>(
+    stage: &mut Stage<'_>,
+    turn: &mut Turn<'_, '_, '_, '_>,
+    make: impl FnOnce(&Client) -> Result<F, Error>,
+) -> Result<Outcome, Stop> {
+    turn.args.finish()?;
+    match make(&stage.app(turn.on)?.client) {
+        Ok(mut flow) => stage.run(turn.on, &mut flow, &mut turn.server).map(Outcome::of_direct_token),
+        Err(error) => Ok(Outcome::Failed(error.into())),
+    }
+}
+
+/// `acquire_token_silent`: every error of the server and every cause to ask somebody is `None` there.
+pub(super) fn acquire_token_silent(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+    Ok(match silent(stage, turn)? {
+        Outcome::Value(Value::Object(members)) if members.contains_key("error") => Outcome::NONE,
+        other => other,
+    })
+}
+
+/// `acquire_token_silent_with_error`.
+pub(super) fn silent(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+    let scopes = match scopes(turn) {
+        Ok(scopes) => scopes,
+        Err(outcome) => return Ok(outcome),
+    };
+    let account = match turn.args.take("account") {
+        Argument::Map(members) => account(&Value::Object(members)),
+        // No account, no token: there is no such call here.
+        Argument::None => return Ok(Outcome::NONE),
+        _ => return Ok(Outcome::refused_by_type("an account is not a text")),
+    };
+    let force = turn.args.take("force_refresh").is_truthy();
+    let (challenge, forwarded) =
+        (turn.args.take_text("claims_challenge"), turn.args.take_text("forwarded_client_claims"));
+    let (challenge, forwarded) = match (challenge, forwarded) {
+        (Ok(challenge), Ok(forwarded)) => (challenge, forwarded),
+        (Err(outcome), _) | (_, Err(outcome)) => return Ok(outcome),
+    };
+    turn.args.finish()?;
+    let make = |client: &Client| {
+        let mut silent = Silent::new(&account, &scopes)?.force_refresh(force);
+        if let Some(claims) = &challenge {
+            silent = silent.claims_challenge(claims);
+        }
+        if let Some(claims) = &forwarded {
+            silent = silent.forwarded_client_claims(claims);
+        }
+        silent.flow(client)
+    };
+    let outcome = match make(&stage.app(turn.on)?.client) {
+        Ok(mut flow) => Outcome::of_token(stage.run(turn.on, &mut flow, &mut turn.server)?),
+        Err(error) => Outcome::Failed(error.into()),
+    };
+    Ok(match outcome {
+        Outcome::Failed(failure) if failure.kind == "InteractionRequired" => Outcome::NONE,
+        other => other,
+    })
+}
+
+/// An account as the recordings pass it.
+fn account(members: &Value) -> Account {
+    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    Account::with_home_account_id(text("home_account_id"), text("environment"))
+}
+
+/// `get_accounts`.
+pub(super) fn get_accounts(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+    let username = match turn.args.take_text("username") {
+        Ok(username) => username,
+        Err(outcome) => return Ok(outcome),
+    };
+    turn.args.finish()?;
+    let inside = stage.env.get("AZUREPS_HOST_ENVIRONMENT").is_some_and(|host| host.starts_with("cloud-shell"));
+    let mut flow = GetAccounts::new().cloud_shell(inside);
+    if let Some(username) = &username {
+        flow = flow.username(username);
+    }
+    Ok(match stage.run(turn.on, &mut flow, &mut turn.server)? {
+        Ok(accounts) => Outcome::Value(accounts.iter().map(account_result).collect()),
+        Err(error) => Outcome::Failed(error.into()),
+    })
+}
+
+fn account_result(account: &Account) -> Value {
+    json!({
+        "home_account_id": account.home_account_id(),
+        "environment": account.environment(),
+        "username": account.username(),
+        "account_source": account.account_source(),
+        "authority_type": account.authority_type(),
+        "local_account_id": account.local_account_id(),
+        "realm": account.realm(),
+    })
+}
+
+/// `remove_account`.
+pub(super) fn remove_account(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+    let Argument::Map(members) = turn.args.take("account") else {
+        return Ok(Outcome::refused_by_type("an account is needed"));
+    };
+    turn.args.finish()?;
+    let mut flow = RemoveAccount::new(&account(&Value::Object(members)));
+    Ok(match stage.run(turn.on, &mut flow, &mut turn.server)? {
+        Ok(Ok(())) => Outcome::NONE,
+        Ok(Err(why)) => return Err(Stop::Different(why.to_string())),
+        Err(error) => Outcome::Failed(error.into()),
+    })
+}
+
+/// `acquire_token_on_behalf_of`.
+pub(super) fn on_behalf_of(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+    let taken = (|| {
+        let assertion = turn.args.take_text("user_assertion")?.unwrap_or_default();
+        let (challenge, forwarded) =
+            (turn.args.take_text("claims_challenge")?, turn.args.take_text("forwarded_client_claims")?);
+        Ok((assertion, challenge, forwarded, scopes(turn)?))
+    })();
+    let (assertion, challenge, forwarded, scopes) = match taken {
+        Ok(taken) => taken,
+        Err(outcome) => return Ok(outcome),
+    };
+    run(stage, turn, |client| {
+        let mut request = OnBehalfOf::new(&assertion, &scopes)?;
+        if let Some(claims) = &challenge {
+            request = request.claims_challenge(claims);
+        }
+        if let Some(claims) = &forwarded {
+            request = request.forwarded_client_claims(claims);
+        }
+        request.flow(client)
+    })
+}
+
+/// `acquire_token_by_user_federated_identity_credential`.
+pub(super) fn user_fic(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+    let taken = (|| {
+        let assertion = turn.args.take_text("assertion")?.unwrap_or_default();
+        let (username, id) = (turn.args.take_text("username")?, turn.args.take_text("user_object_id")?);
+        Ok((assertion, username, id, scopes(turn)?))
+    })();
+    let (assertion, username, id, scopes) = match taken {
+        Ok(taken) => taken,
+        Err(outcome) => return Ok(outcome),
+    };
+    run(stage, turn, |client| match (&username, &id) {
+        (Some(username), None) => {
+            UserFederatedIdentityCredential::for_username(&assertion, username, &scopes)?.flow(client)
+        }
+        (None, Some(id)) => UserFederatedIdentityCredential::for_object_id(&assertion, id, &scopes)?.flow(client),
+        // Neither or both cannot be written.
+        _ => Err(sansal::error::Config::Missing("user").into()),
+    })
+}
+
+/// `acquire_token_by_refresh_token`.
+pub(super) fn refresh_token(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+    let taken = (|| Ok((turn.args.take_text("refresh_token")?.unwrap_or_default(), scopes(turn)?)))();
+    let (refresh_token, scopes) = match taken {
+        Ok(taken) => taken,
+        Err(outcome) => return Ok(outcome),
+    };
+    run(stage, turn, |client| RefreshTokenImport::new(&refresh_token, &scopes)?.flow(client))
+}
