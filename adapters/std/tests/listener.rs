@@ -218,7 +218,7 @@ fn stray_requests_do_not_end_the_wait() {
         (post("/", "localhost", RIGHT), 421),
         (post("/", "localhost:1", RIGHT), 421),
         (post("/", &format!("127.0.0.2:{port}"), RIGHT), 421),
-        (format!("POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), 421),
+        ("POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n".to_owned(), 421),
         (waiting.post(&wrong_state), 400),
         (waiting.post("code=the-code"), 400),
         (waiting.post("code=the-code&state="), 400),
