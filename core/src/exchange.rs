@@ -326,13 +326,7 @@ fn read<'a>(cx: &Cx<'_>, reply: &Reply, sent: impl Iterator<Item = &'a Secret>) 
     };
     if members.contains("error") {
         let refusal = Box::new(Refusal::new(reply.status, members, sent).classify());
-        return Err(match refusal.error() {
-            _ if busy => throttled(Some(refusal)),
-            "interaction_required" | "login_required" | "consent_required" => {
-                Error::InteractionRequired { claims: refusal.claims().map(ToString::to_string), refusal: Some(refusal) }
-            }
-            _ => Error::Refused(refusal),
-        });
+        return Err(if busy { throttled(Some(refusal)) } else { refused(*refusal) });
     }
     let response = TokenResponse::from_members(members);
     match (busy, response.access_token()) {
@@ -341,6 +335,17 @@ fn read<'a>(cx: &Cx<'_>, reply: &Reply, sent: impl Iterator<Item = &'a Secret>) 
         // Neither token nor error: an answer all the same to the reference, whatever its status.
         _ if reply.status >= 400 && !lenient => Err(bad("its HTTP status")),
         _ => Ok(response),
+    }
+}
+
+/// A refusal as an error: some say that only a person can go on (OpenID Connect Core s3.1.2.6).
+pub(crate) fn refused(refusal: Refusal) -> Error {
+    let refusal = Box::new(refusal);
+    match refusal.error() {
+        "interaction_required" | "login_required" | "consent_required" | "account_selection_required" => {
+            Error::InteractionRequired { claims: refusal.claims().map(ToString::to_string), refusal: Some(refusal) }
+        }
+        _ => Error::Refused(refusal),
     }
 }
 

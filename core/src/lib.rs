@@ -9,6 +9,7 @@
 //! | [`flow`] | the contract between machine and host: read first |
 //! | [`client`] | an application: id, authority, credential, settings |
 //! | [`client_credentials`] | tokens for the application itself |
+//! | [`authorization`], [`authorization_code`], [`interactive`] | a user signs in at a browser |
 //! | [`silent`], [`accounts`] | tokens for a signed-in user, and who that is |
 //! | [`on_behalf_of`], [`user_fic`], [`refresh_token`] | tokens for a user, from what the application already has |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
@@ -24,6 +25,7 @@
 //! | `rsa` | yes | signing in software |
 //! | `cert` | yes | PEM, X.509, private keys |
 //! | `encrypted-keys` | yes | private keys with a passphrase |
+//! | `wstrust` | yes | federated users by name and password (WS-Trust) |
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -45,11 +47,15 @@ pub mod error;
 
 pub mod endpoint;
 pub mod http;
+#[cfg(feature = "wstrust")]
+mod xml;
 pub mod jose;
 pub mod cert;
 pub mod client;
 pub mod grant;
 pub mod metadata;
+#[cfg(feature = "wstrust")]
+pub mod wstrust;
 pub mod token;
 pub mod cache;
 pub mod account;
@@ -65,6 +71,7 @@ pub mod discover;
 pub mod region;
 pub mod exchange;
 pub mod accept;
+pub mod authorization;
 pub mod source;
 pub mod acquire;
 mod asked;
@@ -74,6 +81,8 @@ pub mod user_fic;
 pub mod refresh_token;
 pub mod silent;
 pub mod accounts;
+pub mod authorization_code;
+pub mod interactive;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -81,6 +90,7 @@ pub mod fuzzing;
 
 pub use account::Account;
 pub use accounts::{GetAccounts, RemoveAccount};
+pub use authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Prompt, ResponseMode};
 pub use client::Client;
 pub use client_credentials::{ClientCredentials, RemoveTokensForClient};
 pub use endpoint::Endpoint;

@@ -46,5 +46,19 @@ pub const MAX_REMEMBERED_BODY: usize = 16 * 1024;
 pub const MAX_CLAIMS: usize = 16 * 1024;
 /// Form fields read from outside.
 pub const MAX_FORM_FIELDS: usize = 256;
+/// An XML document of a federation server. ADFS describes itself (MEX) in about 100 KiB; SAML tokens with many groups reach 60.
+pub const MAX_XML: usize = 512 * 1024;
+/// Elements, texts, comments in one XML document; a MEX document has some 3 000.
+pub const MAX_XML_NODES: u32 = 20_000;
+/// Nesting of XML; SAML inside WS-Trust inside SOAP needs about fifteen levels.
+pub const MAX_XML_DEPTH: usize = 64;
+/// Attributes in one XML element: the parser compares each with each.
+pub const MAX_XML_ATTRIBUTES: usize = 64;
+/// Namespace declarations in one XML document: the parser copies those in scope for each element that adds one.
+pub const MAX_XML_NAMESPACES: usize = 2048;
+/// Characters of a SOAP fault's reason and code that are kept.
+pub const MAX_FAULT_TEXT: usize = 1024;
+/// Seconds that a host is remembered as one without user realms.
+pub const NO_USER_REALM_LIFETIME: u64 = 24 * 3600;
 /// Seconds that an answer of a discovery endpoint is remembered (section 10.2 of the reference).
 pub const METADATA_LIFETIME: u64 = 24 * 3600;

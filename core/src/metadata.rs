@@ -21,6 +21,8 @@ pub struct ProviderMetadata {
     pub token_endpoint: Endpoint,
     /// `device_authorization_endpoint` (RFC 8628 s4), where there is one.
     pub device_authorization_endpoint: Option<Endpoint>,
+    /// `authorization_response_iss_parameter_supported`: answers of the authorization endpoint name the issuer (RFC 9207 s3).
+    pub answers_with_issuer: bool,
     /// The tenant that tokens belong to, `realm` in the token cache: the first segment of the token endpoint's path.
     pub realm: String,
 }
@@ -41,6 +43,8 @@ impl ProviderMetadata {
             issuer: members.text("issuer").unwrap_or_default().to_string(),
             authorization_endpoint: required(&members, "authorization_endpoint")?,
             device_authorization_endpoint: device,
+            answers_with_issuer: members.get("authorization_response_iss_parameter_supported")
+                == Some(&Value::Bool(true)),
             realm: realm_of(&token_endpoint),
             token_endpoint,
         })

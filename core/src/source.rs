@@ -1,8 +1,10 @@
 //! Where grants come from: each flow is a source; the pipeline does the rest.
 
+mod code;
 mod ready;
 mod refresh_tokens;
 
+pub use code::{Browser, Code};
 pub use ready::Ready;
 pub use refresh_tokens::RefreshTokens;
 

@@ -25,11 +25,13 @@ const LAYERS: &[&[&str]] = &[
     &["error"],
     // An endpoint writes its query as a form; a request has an endpoint.
     &["endpoint", "http"],
+    &["xml"],
     &["jose"],
     &["cert"],
     &["client"],
     &["grant"],
     &["metadata"],
+    &["wstrust"],
     &["token"],
     &["cache"],
     &["account"],
@@ -43,6 +45,7 @@ const LAYERS: &[&[&str]] = &[
     &["region"],
     &["exchange"],
     &["accept"],
+    &["authorization"],
     &["source"],
     &["acquire"],
     &["asked"],
@@ -52,6 +55,8 @@ const LAYERS: &[&[&str]] = &[
     &["refresh_token"],
     &["silent"],
     &["accounts"],
+    &["authorization_code"],
+    &["interactive"],
     &["fuzzing"],
 ];
 

@@ -23,9 +23,18 @@ pub fn allows(authority: &Authority, settings: &Settings, endpoint: &Endpoint) -
     let in_cloud = authority.kind() != AuthorityKind::Oidc
         && endpoint.port_or_default() == 443
         && aliases(own).iter().any(|alias| host == *alias || below(alias));
-    let listed = settings.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
     let own_names = own.contains('.') && !authority.endpoint().is_local() && below(own);
-    (same_port && (host == own || own_names)) || in_cloud || listed
+    (same_port && (host == own || own_names)) || in_cloud || is_listed(settings, endpoint)
+}
+
+/// Whether a user's password may go to this endpoint of a federation server: over https only, and only when the
+/// application allows federation or lists the host.
+pub fn allows_federation(settings: &Settings, endpoint: &Endpoint) -> bool {
+    endpoint.is_https() && (settings.allow_federation || is_listed(settings, endpoint))
+}
+
+fn is_listed(settings: &Settings, endpoint: &Endpoint) -> bool {
+    settings.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(endpoint.host()))
 }
 
 #[cfg(test)]
@@ -60,6 +69,25 @@ mod tests {
         for (authority, address, expected) in cases {
             let endpoint = Endpoint::parse(address).unwrap();
             assert_eq!(allows(authority, &settings, &endpoint), *expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn federation() {
+        let cases: &[(&str, bool, bool)] = &[
+            ("https://fs.contoso.com/mex", false, true),
+            ("https://fs.listed.example/mex", true, true),
+            ("https://fs.listed.example.evil/mex", false, true),
+            // Not even on this machine: what goes there is a password.
+            ("http://localhost/mex", false, false),
+        ];
+        let mut settings = Settings { allowed_hosts: alloc::vec!["FS.listed.example".into()], ..Settings::default() };
+        for (address, by_default, allowed) in cases {
+            let endpoint = Endpoint::parse(address).unwrap();
+            settings.allow_federation = false;
+            assert_eq!(allows_federation(&settings, &endpoint), *by_default, "{address}");
+            settings.allow_federation = true;
+            assert_eq!(allows_federation(&settings, &endpoint), *allowed, "{address}");
         }
     }
 }

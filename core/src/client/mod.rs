@@ -18,7 +18,7 @@ pub use authority::{Authority, AuthorityKind};
 pub use claims::{merge as merge_claims, with_capabilities};
 pub use clouds::{aliases, is_well_known};
 pub use credential::{Credential, KeyCredential, Signer};
-pub use hosts::allows as host_allowed;
+pub use hosts::{allows as host_allowed, allows_federation as federation_allowed};
 pub use issuer::is_valid as issuer_is_valid;
 pub use region::{Region, RegionName};
 pub use scopes::Scopes;

@@ -26,6 +26,9 @@ pub struct Settings {
     pub hosts: HostPolicy,
     /// Hosts that are allowed beside those of [`HostPolicy::Authority`].
     pub allowed_hosts: Vec<String>,
+    /// Whether a user's password may go to the federation server that Microsoft names for the user's domain (WS-Trust),
+    /// whatever its host. Without it only to those in [`allowed_hosts`](Self::allowed_hosts).
+    pub allow_federation: bool,
     /// Time for one attempt of one request.
     pub attempt_timeout: Millis,
     /// Time for a whole operation, waits included.
@@ -142,6 +145,7 @@ impl Default for Settings {
             validate_authority: true,
             hosts: HostPolicy::Authority,
             allowed_hosts: Vec::new(),
+            allow_federation: false,
             attempt_timeout: Millis::from_secs(30),
             operation_budget: Millis::from_secs(120),
             retries: Retries {
@@ -177,6 +181,7 @@ impl Settings {
     pub fn reference() -> Self {
         Self {
             hosts: HostPolicy::Any,
+            allow_federation: true,
             attempt_timeout: Millis::from_secs(3600),
             operation_budget: Millis::from_secs(24 * 3600),
             retries: Retries::NONE,

@@ -1,6 +1,7 @@
 //! Errors a caller can act on: one variant per action, the data that action needs inside, no secrets.
 
 mod config;
+mod fault;
 mod material;
 mod refusal;
 mod send;
@@ -10,6 +11,7 @@ use alloc::string::String;
 use core::fmt;
 
 pub use config::{Config, HostRule};
+pub use fault::Fault;
 pub use material::{CertError, IdTokenError, JwtError, KdfLimit};
 pub use refusal::Refusal;
 pub use send::{AskError, CommitError, SendError, TlsReason};
@@ -22,6 +24,9 @@ use crate::entropy::NoEntropy;
 pub enum Error {
     /// The server said no (RFC 6749 s5.2). Its words are inside; repeating the same request gets the same answer.
     Refused(Box<Refusal>),
+    /// A federation server said no with a SOAP fault (WS-Trust 1.3 s11): mostly a wrong name or password, or a locked
+    /// account. Repeating it may lock the account.
+    Fault(Box<Fault>),
     /// Only a person can go on: start an interactive flow. `claims`, if any, must go into that request.
     InteractionRequired {
         /// The claims request of the server, to be passed on unchanged.
@@ -79,12 +84,20 @@ pub enum What {
     InstanceDiscovery,
     /// An answer of the token endpoint (RFC 6749 s5).
     TokenResponse,
+    /// What a browser brought back from the authorization endpoint (RFC 6749 s4.1.2).
+    AuthorizationResponse,
     /// A token cache in MSAL's schema.
     TokenCache,
     /// `client_info`, as Microsoft's servers send it.
     ClientInfo,
     /// An ID token (OpenID Connect Core s2).
     IdToken,
+    /// Microsoft's answer about the realm of a user: managed or federated.
+    UserRealm,
+    /// A federation server's description of itself (WS-MetadataExchange).
+    Mex,
+    /// A federation server's answer to a request for a token (WS-Trust 1.3 s3.2).
+    WsTrust,
 }
 
 impl fmt::Display for What {
@@ -93,9 +106,13 @@ impl fmt::Display for What {
             Self::ProviderMetadata => "provider metadata",
             Self::InstanceDiscovery => "instance discovery",
             Self::TokenResponse => "token response",
+            Self::AuthorizationResponse => "authorization response",
             Self::TokenCache => "token cache",
             Self::ClientInfo => "client_info",
             Self::IdToken => "ID token",
+            Self::UserRealm => "user realm",
+            Self::Mex => "federation metadata",
+            Self::WsTrust => "WS-Trust response",
         })
     }
 }
@@ -124,6 +141,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => write!(f, "the server refused: {refusal}"),
+            Self::Fault(fault) => write!(f, "the federation server refused: {fault}"),
             Self::InteractionRequired { refusal: Some(refusal), .. } => {
                 write!(f, "a person has to sign in: {refusal}")
             }

@@ -1,20 +1,30 @@
 //! A grant that is in hand from the start: client credentials, and everything else that asks nobody.
 
+use crate::accept::{Expected, Nonce};
 use crate::client::Client;
 use crate::error::Error;
 use crate::flow::{Cx, Input, Step};
 use crate::grant::{Grant, GrantKind};
 use crate::metadata::ProviderMetadata;
+use crate::secret::Secret;
 use crate::source::Source;
 
 /// Gives its grant at once.
 #[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
-pub struct Ready(Option<Grant>);
+pub struct Ready {
+    grant: Option<Grant>,
+    nonce: Option<Secret>,
+}
 
 impl Ready {
     pub(crate) fn new(grant: Grant) -> Self {
-        Self(Some(grant))
+        Self { grant: Some(grant), nonce: None }
+    }
+
+    /// The ID token must have this nonce.
+    pub(crate) fn expecting(self, nonce: Option<Secret>) -> Self {
+        Self { nonce, ..self }
     }
 }
 
@@ -24,13 +34,17 @@ impl Source for Ready {
     }
 
     fn is_regional(&self) -> bool {
-        matches!(self.0.as_ref().map(|grant| &grant.kind), Some(GrantKind::ClientCredentials { .. }))
+        matches!(self.grant.as_ref().map(|grant| &grant.kind), Some(GrantKind::ClientCredentials { .. }))
     }
 
     fn obtain(&mut self, _: &mut Cx<'_>, _: &ProviderMetadata, input: Input<'_>) -> Result<Step<Grant>, Error> {
-        match (self.0.take(), input) {
+        match (self.grant.take(), input) {
             (Some(grant), Input::Start) => Ok(Step::Done(grant)),
             _ => Err(Error::OutOfTurn),
         }
+    }
+
+    fn expected(&self) -> Expected<'_> {
+        Expected { nonce: self.nonce.as_ref().map(Nonce::Raw), max_age: None }
     }
 }
