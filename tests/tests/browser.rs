@@ -1,25 +1,57 @@
-//! A real headless Chromium signs in at npm `oidc-provider` and lands on the loopback listener.
+//! A user signs in with a real headless Chromium at npm `oidc-provider` over TLS, and lands on the loopback listener.
 //!
 //! `tests/run interop` starts the server; without one (`SANSAL_LAB` is unset) these tests say that they are left out, and
 //! fail where `CI` is `true`. The screenshots stay in the lab's folder. Nothing leaves the loopback interface.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "all of this file is a test")]
+#![expect(clippy::unwrap_used, reason = "all of this file is a test")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
-use sansal::Endpoint;
-use sansal::http::form;
-use sansal_std::{Asks, Cancel, Interactive, NoBrowser, OpenBrowser};
+use sansal::accounts::{GetAccounts, RemoveAccount};
+use sansal::authorization::{AuthorizationRequest, Prompt, ResponseMode};
+use sansal::silent::Silent;
+use sansal::{Client, Error, Store, Token, TokenSource};
+use sansal_std::{Cancel, Driver, Interactive, NoAsks, NoBrowser, OpenBrowser, SystemRandom, UreqClient};
 use serde_json::Value;
 
-/// RFC 7636 appendix B.
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+/// The issuer of `tests/lab/with-op`, and its folder.
+struct Lab {
+    issuer: String,
+    dir: PathBuf,
+}
 
-/// The user: runs `tests/lab/browser` and sends what it saw.
+impl Lab {
+    /// The lab, or `None` with a word about it.
+    fn find() -> Option<Self> {
+        let Some(issuer) = variable("SANSAL_LAB").filter(|text| text.starts_with("https://")) else {
+            let elsewhere = variable("SANSAL_LAB").is_some_and(|text| text == "elsewhere");
+            assert!(elsewhere || variable("CI").is_none_or(|ci| ci != "true"), "no server: run tests/run interop");
+            eprintln!("left out: no server; tests/run interop starts one");
+            return None;
+        };
+        Some(Self { issuer, dir: PathBuf::from(variable("SANSAL_LAB_DIR").unwrap()) })
+    }
+
+    /// An application of users, as the lab's server knows it.
+    fn application(&self) -> (Client, Driver) {
+        let client = Client::builder("native").oidc_authority(&self.issuer).build().unwrap();
+        let ca = std::fs::read(self.dir.join("certs/ca.pem")).unwrap();
+        let http = UreqClient::builder().extra_roots(&ca).only_extra_roots().build().unwrap();
+        (client, Driver::new(Arc::new(http), Store::new(&mut SystemRandom).unwrap()))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the lab is named by variables")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// The user: `tests/lab/browser`, and what it saw.
 struct Chromium {
     screenshot: PathBuf,
-    cancel: bool,
+    declines: bool,
     saw: Sender<Value>,
     give_up: Cancel,
 }
@@ -28,7 +60,7 @@ impl OpenBrowser for Chromium {
     fn open(&self, url: &str) -> Result<(), NoBrowser> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/browser");
         let mut command = Command::new(script);
-        command.arg(url).arg(&self.screenshot).args(self.cancel.then_some("--cancel"));
+        command.arg(url).arg(&self.screenshot).args(self.declines.then_some("--cancel"));
         let output = command.output().unwrap();
         if !output.status.success() {
             eprintln!("{}", String::from_utf8_lossy(&output.stderr));
@@ -40,84 +72,88 @@ impl OpenBrowser for Chromium {
     }
 }
 
-/// The issuer and the folder of the lab, or `None` with a word about it.
-#[expect(clippy::disallowed_methods, reason = "where the lab is stands in variables")]
-fn lab() -> Option<(String, PathBuf)> {
-    let issuer = std::env::var("SANSAL_LAB").ok().filter(|text| text.starts_with("https://"));
-    let found = issuer.zip(std::env::var_os("SANSAL_LAB_DIR").map(PathBuf::from));
-    if found.is_none() {
-        let elsewhere = std::env::var("SANSAL_LAB").is_ok_and(|text| text == "elsewhere");
-        assert!(elsewhere || std::env::var("CI").as_deref() != Ok("true"), "there is no lab: tests/run interop");
-        println!("left out: run it by `tests/run interop`");
-    }
-    found
+/// A browser that leaves a picture of its last page.
+fn chromium(lab: &Lab, name: &str, declines: bool) -> (Interactive, PathBuf, Receiver<Value>) {
+    let (saw, seen) = channel();
+    let screenshot = lab.dir.join(format!("browser-{name}.png"));
+    let _ = std::fs::remove_file(&screenshot);
+    let give_up = Cancel::new();
+    let browser = Chromium { screenshot: screenshot.clone(), declines, saw, give_up: give_up.clone() };
+    (Interactive::bind(None).unwrap().browser(browser).cancel(give_up), screenshot, seen)
 }
 
-/// What came back to the listener, and what the browser showed in the end.
-fn sign_in(name: &str, mode: &str, cancel: bool) -> Option<(Vec<(String, String)>, Value)> {
-    let (issuer, dir) = lab()?;
-    let (saw, seen) = channel();
-    let give_up = Cancel::new();
-    let screenshot = dir.join(format!("{name}.png"));
-    let _ = std::fs::remove_file(&screenshot);
-    let browser = Chromium { screenshot: screenshot.clone(), cancel, saw, give_up: give_up.clone() };
-    let interactive = Interactive::bind(None).unwrap().browser(browser).cancel(give_up);
+/// The whole sign-in: discovery, browser, code, token. And the page where the user ends.
+fn sign_in(
+    lab: &Lab,
+    (client, driver): &(Client, Driver),
+    name: &str,
+    mode: ResponseMode,
+    declines: bool,
+) -> (Result<Token, Error>, Value) {
+    let (interactive, screenshot, seen) = chromium(lab, name, declines);
     let redirect_uri = interactive.redirect_uri();
-    let url = Endpoint::parse(&format!("{issuer}/auth")).unwrap();
-    let url = url.with_query(&[
-        ("client_id", "native"),
-        ("response_type", "code"),
-        ("response_mode", mode),
-        ("redirect_uri", &redirect_uri),
-        ("scope", "openid profile offline_access"),
-        ("prompt", "consent"),
-        ("state", "a-state/of+32 bytes"),
-        ("nonce", "n"),
-        ("code_challenge", CHALLENGE),
-        ("code_challenge_method", "S256"),
-    ]);
-    let came = interactive.open_browser(&url.unwrap().to_string(), &redirect_uri).unwrap();
+    let request = AuthorizationRequest::new(&["api.read"], &redirect_uri).unwrap();
+    let request = request.response_mode(Some(mode)).prompt(&[Prompt::Login, Prompt::Consent]);
+    let result = driver.drive(client, request.interactive(client).unwrap(), &interactive);
     let saw = seen.recv().unwrap();
-    let fields =
-        form::decode(came.expose()).unwrap().into_iter().map(|(name, value)| (name, value.expose().to_owned()));
     let png = std::fs::read(&screenshot).unwrap();
     assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.len() > 2_000, "{}", screenshot.display());
     println!("{}: {}", screenshot.display(), saw["heading"]);
+    let last = if mode == ResponseMode::Query { "/done" } else { "/" };
+    assert_eq!(saw["url"], format!("{redirect_uri}{last}"), "no code in the address");
     assert_eq!(saw["foreign"], serde_json::json!([]), "the page needs nothing from elsewhere");
-    println!("the browser complains: {}", saw["complaints"]);
+    assert_eq!(saw["complaints"], serde_json::json!([]));
     assert_eq!(saw["lang"], "en");
-    let shown = saw["url"].as_str().unwrap();
-    let expected = format!("{redirect_uri}{}", if mode == "query" { "/done" } else { "/" });
-    assert_eq!(shown, expected, "no code in the address");
-    Some((fields.collect(), saw))
-}
-
-fn value<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
-    fields.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
+    (result, saw)
 }
 
 #[test]
-fn chromium_lands_on_the_loopback_page() {
-    for mode in ["form_post", "query"] {
-        let Some((fields, saw)) = sign_in(&format!("browser-{mode}"), mode, false) else { return };
-        assert!(value(&fields, "code").len() > 20);
-        assert_eq!(value(&fields, "state"), "a-state/of+32 bytes");
-        // RFC 9207
-        assert!(value(&fields, "iss").starts_with("https://localhost:"));
-        assert_eq!(saw["title"], "Signed in");
+fn a_user_signs_in_stays_signed_in_and_signs_out() {
+    let Some(lab) = Lab::find() else { return };
+    for (name, mode) in [("form-post", ResponseMode::FormPost), ("query", ResponseMode::Query)] {
+        let application = lab.application();
+        let (token, saw) = sign_in(&lab, &application, name, mode, false);
+        let token = token.unwrap();
         assert_eq!(saw["heading"], "You are signed in");
         assert!(saw["text"].as_str().unwrap().contains("You can close this tab."));
+        let (client, driver) = &application;
+        let claims = token.id_token_claims().unwrap();
+        assert_eq!(claims.text("preferred_username"), Some("alice@lab.example"));
+
+        let accounts = driver.drive(client, GetAccounts::new(), &NoAsks).unwrap();
+        let [account] = accounts.as_slice() else { panic!("one account: {}", accounts.len()) };
+        assert_eq!(account.username(), Some("alice@lab.example"));
+        let silent = Silent::new(account, &["api.read"]).unwrap();
+        let cached = driver.drive(client, silent.flow(client).unwrap(), &NoAsks).unwrap();
+        assert_eq!((cached.source(), cached.access_token()), (TokenSource::Cache, token.access_token()));
+        // Each refresh token works once here: the second refresh shows that the new one was kept.
+        let mut last = token.access_token().to_owned();
+        for _ in 0..2 {
+            let forced = silent.clone().force_refresh(true);
+            let fresh = driver.drive(client, forced.flow(client).unwrap(), &NoAsks).unwrap();
+            assert_ne!(fresh.access_token(), last);
+            fresh.access_token().clone_into(&mut last);
+        }
+        driver.drive(client, RemoveAccount::new(account), &NoAsks).unwrap().unwrap();
+        assert!(driver.drive(client, GetAccounts::new(), &NoAsks).unwrap().is_empty());
+        assert!(driver.drive(client, silent.flow(client).unwrap(), &NoAsks).is_err());
     }
 }
 
 #[test]
-fn chromium_shows_why_the_sign_in_failed() {
-    for mode in ["form_post", "query"] {
-        let Some((fields, saw)) = sign_in(&format!("browser-{mode}-cancelled"), mode, true) else { return };
-        assert_eq!(value(&fields, "error"), "access_denied");
-        assert_eq!(value(&fields, "code"), "");
+fn a_user_declines() {
+    let Some(lab) = Lab::find() else { return };
+    for (name, mode) in [("form-post-declined", ResponseMode::FormPost), ("query-declined", ResponseMode::Query)] {
+        let application = lab.application();
+        let (result, saw) = sign_in(&lab, &application, name, mode, true);
+        let error = result.unwrap_err();
+        let refusal = error.refusal().unwrap();
+        assert_eq!(refusal.error(), "access_denied");
         assert_eq!(saw["heading"], "The sign-in failed");
         let text = saw["text"].as_str().unwrap();
-        assert!(text.contains("access_denied") && text.contains(value(&fields, "error_description")), "{text}");
+        assert!(text.contains("access_denied") && text.contains("End-User aborted interaction"), "{text}");
+        assert!(!text.contains("More about it"), "nothing to say about it: {text}");
+        let (client, driver) = &application;
+        assert!(driver.drive(client, GetAccounts::new(), &NoAsks).unwrap().is_empty());
     }
 }

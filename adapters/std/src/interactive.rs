@@ -16,13 +16,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use sansal::authorization::ResponseMode;
 use sansal::error::AskError;
 use sansal::http::form;
 use sansal::{Endpoint, Secret};
 
 pub use browser::{NoBrowser, OpenBrowser, SystemBrowser};
 pub use cancel::Cancel;
-pub use judge::ResponseMode;
 pub use listener::{ListenError, LoopbackListener};
 pub use pages::Pages;
 pub use wait::{DEFAULT_TIMEOUT, WaitOptions};

@@ -68,7 +68,7 @@ pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use http::{HttpClient, HttpResponse};
 pub use interactive::{
     AddressToOpen, Cancel, DEFAULT_TIMEOUT, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages,
-    ResponseMode, ShowAddress, SystemBrowser, WaitOptions,
+    ShowAddress, SystemBrowser, WaitOptions,
 };
 pub use keys::RingKeys;
 pub use persistence::Persistence;

@@ -16,11 +16,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sansal::Secret;
+use sansal::authorization::ResponseMode;
 use sansal::entropy::Entropy;
 use sansal::error::AskError;
 use sansal_std::{
-    Asks, Cancel, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages, ResponseMode,
-    SystemRandom, WaitOptions,
+    Asks, Cancel, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages, SystemRandom, WaitOptions,
 };
 
 const STATE: &str = "state-0123456789";

@@ -5,12 +5,13 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use sansal::Secret;
+use sansal::authorization::ResponseMode;
 use sansal::error::AskError;
 use sansal::time::Millis;
 
 use super::cancel::Cancel;
 use super::connection::{Connection, PATIENCE, Reply};
-use super::judge::{Expected, Redirected, ResponseMode, check_host, judge};
+use super::judge::{Expected, Redirected, check_host, judge};
 use super::listener::LoopbackListener;
 use super::pages::{Page, Pages};
 use super::refusal::Refusal;
