@@ -2,18 +2,16 @@
 //!
 //! `tests/run interop` starts the server; without one (`SANSAL_LAB` is unset) these tests say that they are left out, and
 //! fail where `CI` is `true`. The screenshots stay in the lab's folder. Nothing leaves the loopback interface.
-#![expect(clippy::unwrap_used, reason = "all of this file is a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "all of this file is a test")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use sansal::accounts::{GetAccounts, RemoveAccount};
 use sansal::authorization::{AuthorizationRequest, Prompt, ResponseMode};
 use sansal::silent::Silent;
-use sansal::{Client, Error, Store, Token, TokenSource};
-use sansal_std::{Cancel, Driver, Interactive, NoAsks, NoBrowser, OpenBrowser, SystemRandom, UreqClient};
+use sansal::{Error, Token, TokenSource};
+use sansal_std::{Cancel, Interactive, NoBrowser, OpenBrowser, PublicClient};
 use serde_json::Value;
 
 /// The issuer of `tests/lab/with-op`, and its folder.
@@ -35,11 +33,10 @@ impl Lab {
     }
 
     /// An application of users, as the lab's server knows it.
-    fn application(&self) -> (Client, Driver) {
-        let client = Client::builder("native").oidc_authority(&self.issuer).build().unwrap();
+    fn application(&self) -> PublicClient {
         let ca = std::fs::read(self.dir.join("certs/ca.pem")).unwrap();
-        let http = UreqClient::builder().extra_roots(&ca).only_extra_roots().build().unwrap();
-        (client, Driver::new(Arc::new(http), Store::new(&mut SystemRandom).unwrap()))
+        let builder = PublicClient::builder("native").oidc_authority(&self.issuer);
+        builder.extra_roots(&ca).only_extra_roots().build().unwrap()
     }
 }
 
@@ -85,7 +82,7 @@ fn chromium(lab: &Lab, name: &str, declines: bool) -> (Interactive, PathBuf, Rec
 /// The whole sign-in: discovery, browser, code, token. And the page where the user ends.
 fn sign_in(
     lab: &Lab,
-    (client, driver): &(Client, Driver),
+    client: &PublicClient,
     name: &str,
     mode: ResponseMode,
     declines: bool,
@@ -94,7 +91,7 @@ fn sign_in(
     let redirect_uri = interactive.redirect_uri();
     let request = AuthorizationRequest::new(&["api.read"], &redirect_uri).unwrap();
     let request = request.response_mode(Some(mode)).prompt(&[Prompt::Login, Prompt::Consent]);
-    let result = driver.drive(client, request.interactive(client).unwrap(), &interactive);
+    let result = client.acquire_token_interactive_with(&interactive, &request);
     let saw = seen.recv().unwrap();
     let png = std::fs::read(&screenshot).unwrap();
     assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.len() > 2_000, "{}", screenshot.display());
@@ -111,32 +108,30 @@ fn sign_in(
 fn a_user_signs_in_stays_signed_in_and_signs_out() {
     let Some(lab) = Lab::find() else { return };
     for (name, mode) in [("form-post", ResponseMode::FormPost), ("query", ResponseMode::Query)] {
-        let application = lab.application();
-        let (token, saw) = sign_in(&lab, &application, name, mode, false);
+        let client = lab.application();
+        let (token, saw) = sign_in(&lab, &client, name, mode, false);
         let token = token.unwrap();
         assert_eq!(saw["heading"], "You are signed in");
         assert!(saw["text"].as_str().unwrap().contains("You can close this tab."));
-        let (client, driver) = &application;
         let claims = token.id_token_claims().unwrap();
         assert_eq!(claims.text("preferred_username"), Some("alice@lab.example"));
 
-        let accounts = driver.drive(client, GetAccounts::new(), &NoAsks).unwrap();
+        let accounts = client.get_accounts().unwrap();
         let [account] = accounts.as_slice() else { panic!("one account: {}", accounts.len()) };
         assert_eq!(account.username(), Some("alice@lab.example"));
         let silent = Silent::new(account, &["api.read"]).unwrap();
-        let cached = driver.drive(client, silent.flow(client).unwrap(), &NoAsks).unwrap();
+        let cached = client.acquire_token_silent(&["api.read"], account).unwrap();
         assert_eq!((cached.source(), cached.access_token()), (TokenSource::Cache, token.access_token()));
         // Each refresh token works once here: the second refresh shows that the new one was kept.
         let mut last = token.access_token().to_owned();
         for _ in 0..2 {
-            let forced = silent.clone().force_refresh(true);
-            let fresh = driver.drive(client, forced.flow(client).unwrap(), &NoAsks).unwrap();
+            let fresh = client.acquire_token_silent_with(&silent.clone().force_refresh(true)).unwrap();
             assert_ne!(fresh.access_token(), last);
             fresh.access_token().clone_into(&mut last);
         }
-        driver.drive(client, RemoveAccount::new(account), &NoAsks).unwrap().unwrap();
-        assert!(driver.drive(client, GetAccounts::new(), &NoAsks).unwrap().is_empty());
-        assert!(driver.drive(client, silent.flow(client).unwrap(), &NoAsks).is_err());
+        client.remove_account(account).unwrap().unwrap();
+        assert!(client.get_accounts().unwrap().is_empty());
+        assert!(client.acquire_token_silent_with(&silent).is_err());
     }
 }
 
@@ -144,8 +139,8 @@ fn a_user_signs_in_stays_signed_in_and_signs_out() {
 fn a_user_declines() {
     let Some(lab) = Lab::find() else { return };
     for (name, mode) in [("form-post-declined", ResponseMode::FormPost), ("query-declined", ResponseMode::Query)] {
-        let application = lab.application();
-        let (result, saw) = sign_in(&lab, &application, name, mode, true);
+        let client = lab.application();
+        let (result, saw) = sign_in(&lab, &client, name, mode, true);
         let error = result.unwrap_err();
         let refusal = error.refusal().unwrap();
         assert_eq!(refusal.error(), "access_denied");
@@ -153,7 +148,6 @@ fn a_user_declines() {
         let text = saw["text"].as_str().unwrap();
         assert!(text.contains("access_denied") && text.contains("End-User aborted interaction"), "{text}");
         assert!(!text.contains("More about it"), "nothing to say about it: {text}");
-        let (client, driver) = &application;
-        assert!(driver.drive(client, GetAccounts::new(), &NoAsks).unwrap().is_empty());
+        assert!(client.get_accounts().unwrap().is_empty());
     }
 }
