@@ -213,8 +213,8 @@ impl<S: Source> Acquire<S> {
         grant: Grant,
         target: Target,
     ) -> Result<(), Error> {
-        let correlation_id = match &self.wanted.correlation_id {
-            Some(id) => id.clone(),
+        let correlation_id = match self.wanted.correlation_id.as_deref().or(self.source.correlation_id()) {
+            Some(id) => id.to_string(),
             None => uuid_v4(cx.entropy)?,
         };
         self.wanted.correlation_id = Some(correlation_id.clone());
@@ -295,6 +295,7 @@ impl<S: Source> Flow for Acquire<S> {
                 (State::Begin, Input::Start) => {
                     self.source.check(cx.client)?;
                     self.deadline = cx.clock.mono.after(cx.client.settings().operation_budget);
+                    self.source.begins(self.deadline);
                     self.state = State::Loading;
                     return Ok(Step::Load(Partition {
                         client_id: cx.client.client_id().to_string(),

@@ -6,14 +6,14 @@
 //!                   `---------- Woke -----------'
 //! ```
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use core::mem;
 
 use crate::error::{Error, SendError};
 use crate::flow::{Cx, Flow, Input, Step};
 use crate::http::{Repeat, Request, Response, RetryAfter};
 use crate::keys::WireKey;
-use crate::limits::MAX_REMEMBERED_BODY;
+use crate::limits::{MAX_CHALLENGE, MAX_REMEMBERED_BODY};
 use crate::secret::SecretBytes;
 use crate::store::{Answered, Kept, MemoryChange};
 use crate::time::Millis;
@@ -33,6 +33,10 @@ pub(crate) struct Call {
     expects_400: bool,
     /// Whether a remembered answer is passed over.
     asks_anyway: bool,
+    /// For managed identities: statuses after which the source is asked again, besides 429 and 5xx.
+    managed: Option<&'static [u16]>,
+    /// What the answer is remembered by, where requests that ask the same differ from time to time.
+    identity: Option<Request>,
     attempts: u8,
     once: bool,
     state: State,
@@ -53,6 +57,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<u64>,
     pub(crate) body: SecretBytes,
+    /// `WWW-Authenticate`, when it is not too long. What was remembered has none.
+    pub(crate) challenge: Option<String>,
     /// What to commit so that the same request is not sent again too soon.
     pub(crate) remember: Option<MemoryChange>,
 }
@@ -66,6 +72,8 @@ impl Call {
             patience: None,
             expects_400: false,
             asks_anyway: false,
+            managed: None,
+            identity: None,
             attempts: 0,
             once: false,
             state: State::Ready,
@@ -78,6 +86,14 @@ impl Call {
         self
     }
 
+    /// By the rules of managed identities (section 4.14.8 of the reference): only answers that ask for patience are remembered,
+    /// and these statuses mean that the source is not ready yet.
+    pub(crate) fn managed(mut self, transient: &'static [u16]) -> Self {
+        self.expects_400 = true;
+        self.managed = Some(transient);
+        self
+    }
+
     /// Does not remember a 400: a device code that waits for its user is answered so (section 10.3 of the reference).
     pub(crate) fn expecting_400(mut self) -> Self {
         self.expects_400 = true;
@@ -87,6 +103,14 @@ impl Call {
     /// Asks the server even where an earlier answer is remembered (G-05).
     pub(crate) fn asking_anyway(mut self) -> Self {
         self.asks_anyway = true;
+        self
+    }
+
+    /// Takes all requests with this identity for the same: theirs have a date or a random part in the body. The identity has
+    /// everything else of the request, secrets included.
+    #[cfg(feature = "wstrust")]
+    pub(crate) fn identified_by(mut self, identity: Request) -> Self {
+        self.identity = Some(identity);
         self
     }
 
@@ -143,7 +167,9 @@ impl Call {
             return Err(self.unreachable(SendError::TooLarge));
         }
         let retry_after = response.retry_after();
-        if self.request.repeat == Repeat::Safe && (response.status == 429 || response.status >= 500) {
+        let is_transient =
+            matches!(response.status, 429 | 500..) || self.managed.is_some_and(|more| more.contains(&response.status));
+        if self.request.repeat == Repeat::Safe && is_transient {
             let allowed = cx.client.settings().retries.repeatable;
             if let Some(step) = self.again(cx, key, allowed, retry_after.seconds())? {
                 return Ok(step);
@@ -154,6 +180,7 @@ impl Call {
             status: response.status,
             retry_after: retry_after.seconds(),
             body: SecretBytes::from(response.body),
+            challenge: response.header("www-authenticate").filter(|text| text.len() <= MAX_CHALLENGE).map(String::from),
             remember,
         }))
     }
@@ -169,6 +196,8 @@ impl Call {
         let default = self.patience?;
         let seconds = match (response.status, retry_after) {
             (200..300, _) => return None,
+            // A challenge is to be met, not remembered.
+            (401, _) if self.managed.is_some() => return None,
             (400, RetryAfter::Absent) if self.expects_400 => return None,
             (400, RetryAfter::Absent) => REMEMBER_400,
             (_, RetryAfter::Seconds(seconds)) => seconds,
@@ -208,13 +237,14 @@ impl Flow for Call {
         match (mem::replace(&mut self.state, State::Spent), input) {
             (State::Ready, Input::Start) => {
                 let Some(_) = self.patience else { return self.send(cx, None) };
-                let key = cx.store.memory.key.wire(&self.request);
+                let key = cx.store.memory.key.wire(self.identity.as_ref().unwrap_or(&self.request));
                 match cx.store.memory.answered(&key, cx.clock.mono).filter(|_| !self.asks_anyway) {
                     None => self.send(cx, Some(key)),
                     Some((answered, left)) => Ok(Step::Done(Reply {
                         status: answered.status,
                         retry_after: Some(left),
                         body: answered.body.clone(),
+                        challenge: None,
                         remember: None,
                     })),
                 }

@@ -15,7 +15,7 @@ use crate::limits::{MAX_HOST, MAX_URL};
 pub enum InvalidEndpoint {
     /// Longer than [`MAX_URL`].
     TooLong,
-    /// Not `https://`; `http://` only for loopback and the link-local metadata address.
+    /// Not `https://`; `http://` only for loopback and link-local addresses.
     NotHttps,
     /// The host is empty or not a DNS name, an IPv4 address or `[::1]`.
     Host,
@@ -147,12 +147,12 @@ impl Endpoint {
         self.port.unwrap_or(if self.secure { 443 } else { 80 })
     }
 
-    /// Whether it is `https`; `http` exists for loopback and the metadata address only.
+    /// Whether it is `https`; `http` exists for loopback and link-local addresses only.
     pub fn is_https(&self) -> bool {
         self.secure
     }
 
-    /// Whether the host is this machine or the link-local metadata address: such requests never go through a proxy.
+    /// Whether the host is this machine or has a link-local address: such requests never go through a proxy.
     pub fn is_local(&self) -> bool {
         is_local(&self.host)
     }
@@ -273,9 +273,11 @@ fn is_ipv4(host: &str) -> bool {
     host.split('.').count() == 4 && host.split('.').all(octet)
 }
 
-/// Loopback (RFC 6761 s6.3, RFC 1122 s3.2.1.3) and the address of cloud metadata services (RFC 3927).
+/// Loopback (RFC 6761 s6.3, RFC 1122 s3.2.1.3) and link-local addresses (RFC 3927), which no router forwards: there are the
+/// metadata services of clouds, and the endpoint for managed identities of App Service.
 fn is_local(host: &str) -> bool {
-    host == "localhost" || host == "[::1]" || host == "169.254.169.254" || (is_ipv4(host) && host.starts_with("127."))
+    let is_near = host.starts_with("127.") || host.starts_with("169.254.");
+    host == "localhost" || host == "[::1]" || (is_near && is_ipv4(host))
 }
 
 /// A path segment of RFC 3986 s3.3 that no reader removes or rewrites.
@@ -317,6 +319,9 @@ mod tests {
             ("https://a.example/x//y?q=1&r=%20", Ok(("a.example", 443, "/x//y"))),
             ("http://localhost:50342/oauth2/token", Ok(("localhost", 50342, "/oauth2/token"))),
             ("http://169.254.169.254/metadata", Ok(("169.254.169.254", 80, "/metadata"))),
+            ("http://169.254.129.5:8081/msi/token", Ok(("169.254.129.5", 8081, "/msi/token"))),
+            ("http://169.254.1.1.evil.example/", Err(E::NotHttps)),
+            ("http://169.253.1.1/", Err(E::NotHttps)),
             ("http://[::1]:8080/cb", Ok(("[::1]", 8080, "/cb"))),
             ("https://127.0.0.1/", Ok(("127.0.0.1", 443, "/"))),
             ("http://a.example/", Err(E::NotHttps)),

@@ -29,6 +29,8 @@ pub enum TokenSource {
     IdentityProvider,
     /// The token cache.
     Cache,
+    /// A broker on this machine: Cloud Shell.
+    Broker,
 }
 
 impl Token {
@@ -44,6 +46,17 @@ impl Token {
             id_token_claims: response.id_token().map(id_token::claims).transpose().map_err(IdTokenError::from)?,
             stored: Ok(()),
         })
+    }
+
+    /// From what did not come as an answer of the token endpoint.
+    pub(crate) fn of_parts(
+        members: Members,
+        source: TokenSource,
+        expires_on: UnixTime,
+        refresh_on: Option<UnixTime>,
+        id_token_claims: Option<Members>,
+    ) -> Self {
+        Self { members, source, expires_on, refresh_on, id_token_claims, stored: Ok(()) }
     }
 
     /// From an entry of the token cache.

@@ -24,7 +24,8 @@ pub struct AcquireKey([u8; 32]);
 pub(crate) struct AssertionKey([u8; 32]);
 
 /// These headers name the call, not what it asks for: they differ in each request by design.
-const PER_CALL: [&str; 3] = ["client-request-id", "x-client-current-telemetry", "x-client-last-telemetry"];
+const PER_CALL: [&str; 4] =
+    ["client-request-id", "x-ms-client-request-id", "x-client-current-telemetry", "x-client-last-telemetry"];
 
 impl ProcessKey {
     /// Draws a key.

@@ -12,6 +12,7 @@
 //! | [`authorization`], [`authorization_code`], [`interactive`] | a user signs in at a browser |
 //! | [`silent`], [`accounts`] | tokens for a signed-in user, and who that is |
 //! | [`on_behalf_of`], [`user_fic`], [`refresh_token`] | tokens for a user, from what the application already has |
+//! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
@@ -25,7 +26,7 @@
 //! | `rsa` | yes | signing in software |
 //! | `cert` | yes | PEM, X.509, private keys |
 //! | `encrypted-keys` | yes | private keys with a passphrase |
-//! | `wstrust` | yes | federated users by name and password (WS-Trust) |
+//! | `wstrust` | yes | users by name and password, managed or federated (WS-Trust) |
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -76,6 +77,7 @@ pub mod source;
 pub mod acquire;
 mod asked;
 pub mod client_credentials;
+pub mod managed;
 pub mod on_behalf_of;
 pub mod user_fic;
 pub mod refresh_token;
@@ -83,6 +85,8 @@ pub mod silent;
 pub mod accounts;
 pub mod authorization_code;
 pub mod interactive;
+#[cfg(feature = "wstrust")]
+pub mod username_password;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -97,9 +101,12 @@ pub use endpoint::Endpoint;
 pub use error::Error;
 pub use flow::Flow;
 pub use issued::{Token, TokenSource};
+pub use managed::{ManagedIdentity, ManagedIdentityRequest};
 pub use on_behalf_of::OnBehalfOf;
 pub use refresh_token::RefreshTokenImport;
 pub use secret::Secret;
 pub use silent::Silent;
 pub use store::Store;
 pub use user_fic::UserFederatedIdentityCredential;
+#[cfg(feature = "wstrust")]
+pub use username_password::UsernamePassword;

@@ -62,3 +62,5 @@ pub const MAX_FAULT_TEXT: usize = 1024;
 pub const NO_USER_REALM_LIFETIME: u64 = 24 * 3600;
 /// Seconds that an answer of a discovery endpoint is remembered (section 10.2 of the reference).
 pub const METADATA_LIFETIME: u64 = 24 * 3600;
+/// A key file of Azure Arc's agent (section 4.14.5 of the reference).
+pub const MAX_ARC_KEY: usize = 4096;

@@ -50,6 +50,7 @@ const LAYERS: &[&[&str]] = &[
     &["acquire"],
     &["asked"],
     &["client_credentials"],
+    &["managed"],
     &["on_behalf_of"],
     &["user_fic"],
     &["refresh_token"],
@@ -57,6 +58,7 @@ const LAYERS: &[&[&str]] = &[
     &["accounts"],
     &["authorization_code"],
     &["interactive"],
+    &["username_password"],
     &["fuzzing"],
 ];
 

@@ -221,6 +221,7 @@ fn whole(token: &Token) -> Value {
     let source = match token.source() {
         TokenSource::IdentityProvider => "identity_provider",
         TokenSource::Cache => "cache",
+        TokenSource::Broker => "broker",
     };
     members.insert("token_source".to_owned(), source.into());
     Value::Object(members)

@@ -50,6 +50,16 @@ impl Client {
         }
     }
 
+    /// The client of flows for [managed identities](crate::managed): only its settings count. It has no id, no credential, and
+    /// as its authority the address under which MSAL keeps such tokens, which nobody is ever asked at.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when a setting cannot be.
+    pub fn managed_identity(settings: Settings) -> Result<Self, Error> {
+        let settings = Settings { client_id_optional: true, ..settings };
+        Self::builder("").authority("https://localhost/managed_identity").settings(settings).build()
+    }
+
     /// `client_id`, RFC 6749 s2.2.
     pub fn client_id(&self) -> &str {
         &self.client_id

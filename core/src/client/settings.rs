@@ -59,6 +59,9 @@ pub struct Settings {
     pub lenient_answers: bool,
     /// Whether cached tokens are found that other libraries spelled differently: scopes in another case, no account for a null one (G-11).
     pub tolerant_lookups: bool,
+    /// Whether a managed identity in Cloud Shell is asked for at Cloud Shell's endpoint; otherwise at the metadata service of
+    /// virtual machines, as the reference does, which is not there (G-35).
+    pub managed_identity_in_cloud_shell: bool,
     /// Whether a client without an id can be built.
     pub client_id_optional: bool,
     /// Scopes that user flows leave out although the library would add them: `offline_access`, `profile`.
@@ -165,6 +168,7 @@ impl Default for Settings {
             check_certificates: true,
             lenient_answers: false,
             tolerant_lookups: true,
+            managed_identity_in_cloud_shell: true,
             client_id_optional: false,
             exclude_scopes: Vec::new(),
             id_token_policy: IdTokenPolicy::Claims,
@@ -192,6 +196,7 @@ impl Settings {
             check_certificates: false,
             lenient_answers: true,
             tolerant_lookups: false,
+            managed_identity_in_cloud_shell: false,
             client_id_optional: true,
             id_token_policy: IdTokenPolicy::NonceOnly,
             prune_refresh_tokens: false,

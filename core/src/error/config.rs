@@ -73,6 +73,10 @@ pub enum Config {
     /// The user's domain is federated, and its federation server offers no sign-in with user name and password: the user
     /// has to sign in interactively. Names what is missing.
     NoFederationEndpoint(&'static str),
+    /// The managed identity, or what the environment says about it, cannot be used.
+    ManagedIdentity(&'static str),
+    /// Azure Arc exists on Linux and Windows only.
+    ArcPlatform,
     /// A public client was given a credential, or a confidential one lacks it.
     ClientKind(&'static str),
 }
@@ -146,6 +150,8 @@ impl fmt::Display for Config {
                 f,
                 "the federation server of this user offers no sign-in with user name and password ({what}); let the user sign in interactively"
             ),
+            Self::ManagedIdentity(why) => write!(f, "the managed identity cannot be used: {why}"),
+            Self::ArcPlatform => f.write_str("Azure Arc gives tokens on Linux and Windows only"),
             Self::ClientKind(why) => f.write_str(why),
         }
     }

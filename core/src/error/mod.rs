@@ -98,6 +98,12 @@ pub enum What {
     Mex,
     /// A federation server's answer to a request for a token (WS-Trust 1.3 s3.2).
     WsTrust,
+    /// An answer of a source of managed identities.
+    ManagedIdentity,
+    /// The challenge of Azure Arc's agent.
+    ArcChallenge,
+    /// An answer of Cloud Shell, or the access token in it.
+    CloudShell,
 }
 
 impl fmt::Display for What {
@@ -113,6 +119,9 @@ impl fmt::Display for What {
             Self::UserRealm => "user realm",
             Self::Mex => "federation metadata",
             Self::WsTrust => "WS-Trust response",
+            Self::ManagedIdentity => "answer about the managed identity",
+            Self::ArcChallenge => "challenge of Azure Arc",
+            Self::CloudShell => "answer of Cloud Shell",
         })
     }
 }

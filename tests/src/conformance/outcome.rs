@@ -75,6 +75,17 @@ impl Outcome {
             other => other,
         }
     }
+
+    /// What a managed identity came to: whatever words came are a result there, at any status (section 4.14.4).
+    pub fn of_managed_identity(result: Result<Token, Error>) -> Self {
+        match result {
+            Ok(token) => Self::Value(token_result(&token)),
+            Err(error) => match error.refusal() {
+                Some(refusal) => Self::Value(refusal_result(refusal)),
+                None => Self::Failed(error.into()),
+            },
+        }
+    }
 }
 
 /// The words of the server, where the reference returns them instead of raising: any status but 5xx.
@@ -90,6 +101,7 @@ fn token_result(token: &Token) -> Value {
         let source = match token.source() {
             TokenSource::IdentityProvider => "identity_provider",
             TokenSource::Cache => "cache",
+            TokenSource::Broker => "broker",
         };
         members.insert("token_source".into(), source.into());
     }
@@ -124,6 +136,7 @@ impl From<Error> for Failure {
             Error::BadResponse { what, .. } => format!("BadResponse.{}", variant(what)),
             Error::Config(sansal::error::Config::Certificate(why)) => format!("Config.Certificate.{}", variant(why)),
             Error::Config(why) => format!("Config.{}", variant(why)),
+            Error::Unanswered { ask: "file", why } => format!("Unanswered.File.{}", variant(why)),
             Error::IdToken(why) => id_token_kind(why),
             other => variant(other),
         };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use sansal::ManagedIdentity;
 use sansal::cache::TokenCache;
 use sansal::client::Client;
 use sansal::entropy::{Entropy, NoEntropy};
@@ -14,6 +15,8 @@ use sansal::time::{Clock, Millis, UnixTime};
 use serde_json::{Map, Value, json};
 
 use super::arguments::Spelling;
+use super::bound::Flows;
+use super::calls::ARC_TOKEN_DIR;
 use super::outcome::Stop;
 use super::probe;
 use super::server::Server;
@@ -33,6 +36,8 @@ pub struct Stage<'t> {
     pub spelling: Spelling,
     /// The one token cache.
     pub cache: TokenCache,
+    /// What calls began and later ones go on with.
+    pub flows: Flows,
     apps: BTreeMap<String, App>,
     memories: BTreeMap<String, Memory>,
     chance: Chance,
@@ -43,6 +48,12 @@ pub struct Stage<'t> {
     callbacks: Vec<Value>,
     /// How many forks of machines were fed, where that is asked for.
     pub probed: Option<u64>,
+    /// The identities of those applications that are managed identities, and whether under a placeholder.
+    pub identities: BTreeMap<String, (ManagedIdentity, bool)>,
+    /// The files in the folder of Azure Arc.
+    pub arc_files: BTreeMap<String, String>,
+    /// Whether the agent of Azure Arc is there.
+    pub arc_agent_installed: bool,
 }
 
 /// An application that was built.
@@ -101,6 +112,7 @@ impl<'t> Stage<'t> {
             env,
             spelling,
             cache,
+            flows: Flows::default(),
             apps: BTreeMap::new(),
             memories: BTreeMap::new(),
             chance: Chance(start.0),
@@ -110,6 +122,9 @@ impl<'t> Stage<'t> {
             waits: Vec::new(),
             callbacks: Vec::new(),
             probed: None,
+            identities: BTreeMap::new(),
+            arc_files: BTreeMap::new(),
+            arc_agent_installed: false,
         }
     }
 
@@ -187,6 +202,26 @@ impl<'t> Stage<'t> {
         result
     }
 
+    /// Runs a machine of an application as if it had another authority.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_elsewhere<F: Flow + Clone>(
+        &mut self,
+        name: &str,
+        authority: &str,
+        flow: &mut F,
+        server: &mut Server<'_, '_, '_>,
+    ) -> Result<Result<F::Output, Error>, Stop> {
+        let app = self.app(name)?;
+        let (own, memory) = (&app.client, app.memory.clone());
+        let built = Client::builder(own.client_id()).authority(authority).settings(own.settings().clone()).build();
+        match built {
+            Ok(client) => self.run_with(&mut App { client, memory, callback: None }, flow, server),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
     /// Runs a machine of an application that is not (yet) on the stage.
     ///
     /// # Errors
@@ -234,6 +269,19 @@ impl<'t> Stage<'t> {
                 Ok(Step::Commit(changes)) => {
                     store.apply(changes);
                     self.step(app, store, flow, Input::Committed(Ok(())))
+                }
+                Ok(Step::Ask(Ask::ReadFile { dir, name, max_len })) => {
+                    let file = self.read_file(&dir, &name, max_len);
+                    let answer =
+                        file.as_deref().map_or_else(|why| Answer::Failed(*why), |text| Answer::File(text.as_bytes()));
+                    self.step(app, store, flow, Input::Answer(answer))
+                }
+                Ok(Step::Ask(Ask::OpenBrowser { url, .. })) => {
+                    self.end_of_sleep();
+                    let brought = server.browse(&url.to_string())?;
+                    let failed = Answer::Failed(AskError::TimedOut);
+                    let answer = brought.as_ref().map_or(failed, |form| Answer::Redirected(form.expose()));
+                    self.step(app, store, flow, Input::Answer(answer))
                 }
                 Ok(Step::Ask(ask)) => {
                     let answer = self.answer(app, &ask);
@@ -286,6 +334,16 @@ impl<'t> Stage<'t> {
             response.headers.iter().map(|(name, value)| ResponseHeader { name, value }).collect();
         let response = Response { status: response.status, headers: &headers, body: body.as_bytes() };
         Ok(self.step(app, store, flow, Input::Response(response)))
+    }
+
+    /// The one folder that there is: that of Azure Arc.
+    fn read_file(&self, dir: &str, name: &str, max_len: usize) -> Result<String, AskError> {
+        match self.arc_files.get(name) {
+            _ if dir != ARC_TOKEN_DIR || name.contains(['/', '\\']) => Err(AskError::Denied),
+            None => Err(AskError::NotFound),
+            Some(text) if text.len() > max_len => Err(AskError::TooLarge),
+            Some(text) => Ok(text.clone()),
+        }
     }
 
     /// The application's own answers.

@@ -2,7 +2,7 @@
 
 use sansal::{ClientCredentials, RemoveTokensForClient};
 
-use super::Turn;
+use super::{Turn, managed_identity};
 use crate::conformance::outcome::{Outcome, Stop};
 use crate::conformance::stage::Stage;
 
@@ -11,6 +11,9 @@ pub(super) fn acquire_token_for_client(
     stage: &mut Stage<'_>,
     turn: &mut Turn<'_, '_, '_, '_>,
 ) -> Result<Outcome, Stop> {
+    if let Some(identity) = stage.identities.get(turn.on).cloned() {
+        return managed_identity::acquire(stage, turn, identity);
+    }
     let request = match request(turn) {
         Ok(request) => request,
         Err(outcome) => return Ok(outcome),

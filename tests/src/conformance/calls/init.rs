@@ -6,7 +6,7 @@ use sansal::metadata::ProviderMetadata;
 use sansal::region::DiscoverRegion;
 use serde_json::{Value, json};
 
-use super::Turn;
+use super::{Turn, managed_identity};
 use crate::conformance::apps::Plan;
 use crate::conformance::outcome::{Outcome, Stop};
 use crate::conformance::stage::{App, Stage};
@@ -17,6 +17,9 @@ pub(super) fn init(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Re
     let Some(recorded) = stage.recorded_apps.get(turn.on).copied() else {
         return Err(Stop::malformed(format!("there is no application {}", turn.on)));
     };
+    if recorded.get("type").and_then(Value::as_str) == Some("managed_identity") {
+        return managed_identity::init(stage, turn.on, recorded);
+    }
     let plan = match Plan::read(turn.on, recorded, stage)? {
         Ok(plan) => plan,
         Err(outcome) => return Ok(outcome),
