@@ -462,6 +462,53 @@ fn pages_of_ones_own() {
     assert_eq!(waiting.ask(&waiting.post(RIGHT)).body.len(), 20_000_000);
 }
 
+#[test]
+fn a_welcome_page_leads_on_or_out() {
+    const AUTH: &str = "https://login.example/authorize?a=b&state=x";
+    let welcome = |options: &mut WaitOptions| {
+        options.pages = Pages::default().welcome("<a href=\"$auth_uri\">on</a> <a href=\"$abort_uri\">out</a>");
+        options.auth_uri = Some(AUTH.to_owned());
+    };
+    let waiting = Waiting::with(welcome);
+    let host = waiting.host();
+    let answer = waiting.ask(&get("/?welcome=true", &host));
+    let on = AUTH.replace('&', "&amp;").replace('=', "&#61;");
+    let out = format!("/?error&#61;abort&amp;state&#61;{STATE}");
+    assert_eq!(answer.body, format!("<a href=\"{on}\">on</a> <a href=\"{out}\">out</a>"));
+    assert_eq!(waiting.ask(&get("/?welcome=true", &format!("evil.example:{}", waiting.port))).status, 421);
+    // Only who has seen the page can give up (G-07), not any site that leads the browser here.
+    for stray in ["/?error=abort", "/?error=abort&state=x", &format!("/?error=x&state={STATE}")] {
+        assert_eq!(waiting.ask(&get(stray, &host)).status, 400, "{stray}");
+    }
+    let answer = waiting.ask(&get(&format!("/?error=abort&state={STATE}"), &host));
+    assert!(answer.status == 200 && answer.body.contains("The sign-in failed"), "{answer:?}");
+    assert_eq!(waiting.result.join().unwrap().unwrap_err(), AskError::Cancelled);
+    let waiting = Waiting::with(welcome);
+    assert_eq!(waiting.ask(&get("/?welcome=true", &waiting.host())).status, 200);
+    waiting.still_waits();
+    // Without such a page there is no way out either.
+    let waiting = Waiting::form_post();
+    assert_eq!(waiting.ask(&get(&format!("/?error=abort&state={STATE}"), &waiting.host())).status, 400);
+    waiting.still_waits();
+}
+
+#[test]
+fn interactive_opens_the_welcome_page_if_there_is_one() {
+    let (browser, opened) = told(Ok(()));
+    let pages = Pages::default().welcome("$auth_uri");
+    let interactive = Interactive::bind(None).unwrap().browser(browser).pages(pages);
+    let (port, redirect_uri) = (interactive.port(), interactive.redirect_uri());
+    let url = format!("https://login.example/authorize?state={STATE}&response_mode=form_post");
+    let asked = url.clone();
+    let signing_in = thread::spawn(move || interactive.open_browser(&asked, &redirect_uri));
+    assert_eq!(opened.recv().unwrap(), format!("http://localhost:{port}/?welcome=true"));
+    let host = format!("localhost:{port}");
+    let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    assert_eq!(exchange(connect(), get("/?welcome=true", &host).as_bytes()).body, url);
+    assert_eq!(exchange(connect(), post("/", &host, RIGHT).as_bytes()).status, 200);
+    assert_eq!(signing_in.join().unwrap().unwrap().expose(), RIGHT);
+}
+
 /// A browser that tells what it was asked to open.
 struct Told(Mutex<std::sync::mpsc::Sender<String>>, Result<(), NoBrowser>);
 
