@@ -254,7 +254,7 @@ fn a_bound_token_is_never_taken_for_a_bearer_one() {
 fn on_behalf_of_is_kept_apart_by_the_assertion() {
     // G-30.
     let mut host = Host::new(confidential(Settings::default()));
-    let mut get = |host: &mut Host, assertion: &str, script: Vec<World>| {
+    let get = |host: &mut Host, assertion: &str, script: Vec<World>| {
         let flow = OnBehalfOf::new(assertion, &["User.Read"]).unwrap().flow(&host.client).unwrap();
         host.play(script, flow)
     };
