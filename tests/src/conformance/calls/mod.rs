@@ -3,6 +3,7 @@
 
 mod client_credentials;
 mod cloud_shell;
+mod device_code;
 mod functions;
 mod init;
 mod managed_identity;
@@ -37,6 +38,8 @@ const CALLS: &[(&str, Call)] = &[
     ("acquire_token_by_user_federated_identity_credential", users::user_fic),
     ("acquire_token_by_refresh_token", users::refresh_token),
     ("acquire_token_by_username_password", username_password::acquire_token_by_username_password),
+    ("initiate_device_flow", device_code::initiate_device_flow),
+    ("acquire_token_by_device_flow", device_code::acquire_token_by_device_flow),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
     ("extract_certs", functions::extract_certs),
