@@ -52,6 +52,10 @@ mod sent;
 mod setup;
 mod ureq_client;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use pfx::fuzzing;
+
 pub use asks::{Asks, AssertionContext, NoAsks};
 pub use builder::ConfidentialClientBuilder;
 pub use certificate::CertificateCredential;
