@@ -29,6 +29,8 @@ pub enum On {
     Metadata,
     /// The JWK set.
     Keys,
+    /// The region of the machine, at the instance metadata service.
+    Region,
     /// Token requests.
     Token,
     /// Paths in which this text stands.

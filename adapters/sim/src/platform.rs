@@ -34,6 +34,7 @@ pub struct Platform {
     pub(crate) keys: SigningKeys,
     pub(crate) chance: Chance,
     pub(crate) issued: u64,
+    region: Option<String>,
     tenants: Vec<Tenant>,
     issuers: Vec<String>,
     hosts: Vec<String>,
@@ -59,6 +60,7 @@ impl Platform {
             keys: SigningKeys::new()?,
             chance: Chance::new(seed),
             issued: 0,
+            region: None,
             tenants: Vec::new(),
             issuers: Vec::new(),
             hosts: Vec::new(),
@@ -113,6 +115,14 @@ impl Platform {
     #[must_use]
     pub fn known_host(mut self, host: &str) -> Self {
         self.hosts.push(host.to_owned());
+        self
+    }
+
+    /// Answers as Azure's instance metadata service too, on a machine in this region: `/metadata/instance/compute`. It is
+    /// for your HTTP client to send requests for 169.254.169.254 here.
+    #[must_use]
+    pub fn region(mut self, name: &str) -> Self {
+        self.region = Some(name.to_owned());
         self
     }
 
@@ -196,6 +206,7 @@ impl Platform {
             Ok(Route::Instance) => self.instance(request),
             Ok(Route::Metadata(realm)) => Ok(Response::json(200, &realm.metadata(&request.host))),
             Ok(Route::Keys) => Ok(Response::json(200, &self.keys.published())),
+            Ok(Route::Region(region)) => Ok(Response::json(200, &json!({ "location": region }))),
             Ok(Route::Token(realm)) => self.token(&realm, request),
         };
         match answer {
@@ -222,6 +233,10 @@ impl Platform {
         }
         match path.as_slice() {
             ["common", "discovery", "instance"] if get => Ok(Route::Instance),
+            // Without this header the service answers nobody: no page in a browser can make another send it.
+            ["metadata", "instance", "compute"] if get && request.header("metadata") == Some("true") => {
+                self.region.clone().map(Route::Region).ok_or(Refusal::not_found())
+            }
             ["adfs", ".well-known", "openid-configuration"] if get => Ok(Route::Metadata(Realm::Adfs)),
             ["adfs", "discovery", "keys"] if get => Ok(Route::Keys),
             ["adfs", "oauth2", "token"] if post => Ok(Route::Token(Realm::Adfs)),
@@ -295,6 +310,7 @@ enum Route {
     Instance,
     Metadata(Realm),
     Keys,
+    Region(String),
     Token(Realm),
 }
 
@@ -304,6 +320,7 @@ impl Route {
             Self::Instance => On::Instance,
             Self::Metadata(_) => On::Metadata,
             Self::Keys => On::Keys,
+            Self::Region(_) => On::Region,
             Self::Token(_) => On::Token,
         }
     }
