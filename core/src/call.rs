@@ -29,14 +29,14 @@ pub(crate) struct Call {
     deadline: Millis,
     /// How long an answer that asks for patience without saying how long is remembered; `None`: nothing is remembered.
     patience: Option<u64>,
+    /// Whether a 400 is an answer like others and not remembered.
+    expects_400: bool,
     /// Whether a remembered answer is passed over.
     asks_anyway: bool,
+    /// For managed identities: statuses after which the source is asked again, besides 429 and 5xx.
+    managed: Option<&'static [u16]>,
     /// What the answer is remembered by, where requests that ask the same differ from time to time.
     identity: Option<Request>,
-    /// Whether a 400 is remembered, too.
-    remembers_400: bool,
-    /// Statuses after which a repeatable request is repeated, besides 429 and 5xx.
-    transient: &'static [u16],
     attempts: u8,
     once: bool,
     state: State,
@@ -70,10 +70,10 @@ impl Call {
             request,
             deadline,
             patience: None,
+            expects_400: false,
             asks_anyway: false,
+            managed: None,
             identity: None,
-            remembers_400: true,
-            transient: &[],
             attempts: 0,
             once: false,
             state: State::Ready,
@@ -86,9 +86,17 @@ impl Call {
         self
     }
 
+    /// By the rules of managed identities (section 4.14.8 of the reference): only answers that ask for patience are remembered,
+    /// and these statuses mean that the source is not ready yet.
+    pub(crate) fn managed(mut self, transient: &'static [u16]) -> Self {
+        self.expects_400 = true;
+        self.managed = Some(transient);
+        self
+    }
+
     /// Does not remember a 400: a device code that waits for its user is answered so (section 10.3 of the reference).
     pub(crate) fn expecting_400(mut self) -> Self {
-        self.remembers_400 = false;
+        self.expects_400 = true;
         self
     }
 
@@ -103,14 +111,6 @@ impl Call {
     #[cfg(feature = "wstrust")]
     pub(crate) fn identified_by(mut self, identity: Request) -> Self {
         self.identity = Some(identity);
-        self
-    }
-
-    /// By the rules of managed identities (section 4.14.8 of the reference): a 400 is not remembered, and these statuses
-    /// mean that the source is not ready yet.
-    pub(crate) fn managed(mut self, transient: &'static [u16]) -> Self {
-        self.remembers_400 = false;
-        self.transient = transient;
         self
     }
 
@@ -167,7 +167,8 @@ impl Call {
             return Err(self.unreachable(SendError::TooLarge));
         }
         let retry_after = response.retry_after();
-        let is_transient = matches!(response.status, 429 | 500..) || self.transient.contains(&response.status);
+        let is_transient =
+            matches!(response.status, 429 | 500..) || self.managed.is_some_and(|more| more.contains(&response.status));
         if self.request.repeat == Repeat::Safe && is_transient {
             let allowed = cx.client.settings().retries.repeatable;
             if let Some(step) = self.again(cx, key, allowed, retry_after.seconds())? {
@@ -196,8 +197,9 @@ impl Call {
         let seconds = match (response.status, retry_after) {
             (200..300, _) => return None,
             // A challenge is to be met, not remembered.
-            (401, _) if !self.remembers_400 => return None,
-            (400, RetryAfter::Absent) if self.remembers_400 => REMEMBER_400,
+            (401, _) if self.managed.is_some() => return None,
+            (400, RetryAfter::Absent) if self.expects_400 => return None,
+            (400, RetryAfter::Absent) => REMEMBER_400,
             (_, RetryAfter::Seconds(seconds)) => seconds,
             (_, RetryAfter::Unreadable) => default,
             (429 | 500.., RetryAfter::Absent) => default,

@@ -77,16 +77,16 @@ pub mod source;
 pub mod acquire;
 mod asked;
 pub mod client_credentials;
+pub mod managed;
 pub mod on_behalf_of;
 pub mod user_fic;
 pub mod refresh_token;
-#[cfg(feature = "wstrust")]
-pub mod username_password;
 pub mod silent;
 pub mod accounts;
 pub mod authorization_code;
 pub mod interactive;
-pub mod managed;
+#[cfg(feature = "wstrust")]
+pub mod username_password;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

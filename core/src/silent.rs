@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::issued::Token;
 use crate::keys::{AcquireKey, ProcessKey};
+use crate::managed::{AcquireCloudShell, CLOUD_SHELL_AUTHORITY_TYPE, CloudShellRequest};
 use crate::source::RefreshTokens;
 use crate::telemetry::Api;
 
@@ -30,6 +31,8 @@ pub struct Silent {
     home_account_id: String,
     tenant: Option<String>,
     force_refresh: bool,
+    /// For the user of Cloud Shell, who has no refresh token: the shell gives a new token at any time.
+    shell: Option<CloudShellRequest>,
 }
 
 impl Silent {
@@ -44,6 +47,10 @@ impl Silent {
             home_account_id: account.home_account_id().to_string(),
             tenant: None,
             force_refresh: false,
+            shell: match account.authority_type() {
+                Some(CLOUD_SHELL_AUTHORITY_TYPE) => Some(CloudShellRequest::new(scopes)?),
+                _ => None,
+            },
         })
     }
 
@@ -82,7 +89,8 @@ impl Silent {
             wanted.asks_anyway = self.force_refresh && client.settings().force_refresh_asks_anyway;
         }
         let tokens = RefreshTokens::new(&self.home_account_id, self.asked.decorated(client), claims);
-        Ok(AcquireSilent { wanted, tokens, elsewhere, last: None, aliases: Vec::new(), state: State::Begin })
+        let shell = self.shell.clone();
+        Ok(AcquireSilent { wanted, tokens, elsewhere, shell, last: None, aliases: Vec::new(), state: State::Begin })
     }
 
     /// Identifies this acquisition among all of this process: two with the same key may share one answer.
@@ -91,6 +99,7 @@ impl Silent {
             Some(self.home_account_id.as_bytes()),
             self.tenant.as_deref().map(str::as_bytes),
             Some(if self.force_refresh { b"f".as_slice() } else { b"c" }),
+            self.shell.as_ref().map(|_| b"shell".as_slice()),
         ];
         self.asked.key("silent", client, process, own)
     }
@@ -104,6 +113,7 @@ pub struct AcquireSilent {
     tokens: RefreshTokens,
     /// The client where it is not the caller's: at another tenant or alias.
     elsewhere: Option<Box<Client>>,
+    shell: Option<CloudShellRequest>,
     last: Option<Error>,
     aliases: Vec<String>,
     state: State,
@@ -117,6 +127,7 @@ enum State {
     Asking(DiscoverAliases),
     /// Metadata of an alias comes first, even if nothing has to be fetched there, as in the reference.
     Preparing(Discover),
+    Shell(Box<AcquireCloudShell>),
     Spent,
 }
 
@@ -169,6 +180,10 @@ impl Flow for AcquireSilent {
                             self.state = State::Trying(attempt);
                             return Ok(step);
                         }
+                        Err(Error::InteractionRequired { refusal: None, .. }) if self.shell.is_some() => {
+                            let Some(shell) = self.shell.take() else { return Err(Error::OutOfTurn) };
+                            self.state = State::Shell(Box::new(shell.flow()));
+                        }
                         Err(error) if cx.client.settings().aliases == AliasSource::BuiltIn => return Err(error),
                         Err(error) => {
                             let first = self.last.is_none() && self.aliases.is_empty();
@@ -180,6 +195,11 @@ impl Flow for AcquireSilent {
                             };
                         }
                     }
+                }
+                (State::Shell(mut shell), input) => {
+                    let step = shell.step(cx, input)?;
+                    self.state = State::Shell(shell);
+                    return Ok(step);
                 }
                 (State::Asking(mut discover), input) => {
                     let step = discover.step(cx, input)?;

@@ -1,8 +1,8 @@
 //! Where grants come from: each flow is a source; the pipeline does the rest.
 
+mod code;
 #[cfg(feature = "wstrust")]
 mod password;
-mod code;
 mod ready;
 mod refresh_tokens;
 

@@ -50,15 +50,15 @@ const LAYERS: &[&[&str]] = &[
     &["acquire"],
     &["asked"],
     &["client_credentials"],
+    &["managed"],
     &["on_behalf_of"],
     &["user_fic"],
     &["refresh_token"],
-    &["username_password"],
     &["silent"],
     &["accounts"],
     &["authorization_code"],
     &["interactive"],
-    &["managed"],
+    &["username_password"],
     &["fuzzing"],
 ];
 

@@ -27,7 +27,7 @@ use crate::issued::{Token, TokenSource};
 use crate::json::Members;
 use crate::limits::MAX_ARC_KEY;
 use crate::secret::Secret;
-use crate::store::{Changes, MemoryChange, Partition};
+use crate::store::{Changes, MemoryChange, Owner, Partition};
 use crate::time::{Millis, UnixTime};
 use crate::token::TokenResponse;
 
@@ -279,7 +279,7 @@ impl Flow for AcquireManagedIdentity {
                     return Ok(Step::Load(Partition {
                         client_id: self.wanted.client_id().unwrap_or_default().to_string(),
                         environment: ENVIRONMENT.to_string(),
-                        owner: crate::store::Owner::Application,
+                        owner: Owner::Application,
                     }));
                 }
                 (State::Loading, Input::Loaded) => {

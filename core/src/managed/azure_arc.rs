@@ -153,8 +153,8 @@ mod tests {
             ("Basic realm=/x/a\u{0}.key", None, None),
             ("Basic realm=/x/a\n.key", None, None),
             ("Basic realm=C:\\x:stream", None, None),
-            ("Basic realm=\"C:\\t\\abc.key\"", None, Some("abc.key")), // G-36
-            ("Basic realm=/x/abc.key, x=y", None, Some("abc.key")),    // G-36
+            ("Basic realm=\"C:\\t\\abc.key\"", Some("abc.key"), Some("abc.key")), // G-36
+            ("Basic realm=/x/abc.key, x=y", None, Some("abc.key")),               // G-36
             ("Basic realm = /x/abc.key", None, Some("abc.key")),
             ("Basic realm=\"/x/a=b.key\"", None, None),
             ("Bearer realm=x", None, None),

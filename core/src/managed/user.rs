@@ -43,8 +43,11 @@ pub struct CloudShellRequest {
 
 impl CloudShellRequest {
     /// For these scopes.
-    pub fn new(scopes: Scopes) -> Self {
-        Self { scopes, data: Vec::new() }
+    ///
+    /// # Errors
+    /// [`Error::Config`] when one is not a scope-token of RFC 6749 s3.3.
+    pub fn new<S: AsRef<str>>(scopes: &[S]) -> Result<Self, Error> {
+        Ok(Self { scopes: Scopes::parse(scopes)?, data: Vec::new() })
     }
 
     /// A further member of the request: `token_type`, `req_cnf`, `key_id`.

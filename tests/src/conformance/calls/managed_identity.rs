@@ -62,7 +62,7 @@ fn identity(given: &Value) -> Result<ManagedIdentity, Config> {
     Ok(identity)
 }
 
-fn environment(stage: &Stage<'_>) -> ManagedIdentityEnvironment {
+pub(super) fn environment(stage: &Stage<'_>) -> ManagedIdentityEnvironment {
     let text = |name: &str| stage.env.get(name).cloned();
     ManagedIdentityEnvironment {
         identity_endpoint: text("IDENTITY_ENDPOINT"),

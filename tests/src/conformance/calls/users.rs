@@ -1,5 +1,6 @@
 //! Tokens for users who are known already: silent, on behalf of, federated credentials, imported refresh tokens; accounts.
 
+use sansal::cache::Entry;
 use sansal::client::Client;
 use sansal::error::Error;
 use sansal::{
@@ -84,7 +85,10 @@ pub(super) fn silent(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> 
 /// An account as the recordings pass it.
 fn account(members: &Value) -> Account {
     let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
-    Account::with_home_account_id(text("home_account_id"), text("environment"))
+    match Entry::from_json(members.to_string().as_bytes()) {
+        Ok(entry) => Account::from_entry(&entry),
+        Err(_) => Account::with_home_account_id(text("home_account_id"), text("environment")),
+    }
 }
 
 /// `get_accounts`.
