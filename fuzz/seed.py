@@ -125,4 +125,16 @@ for name in ("ada@contoso.com", "../../x?y#z", "p&w<\"'>+ \u00e9\r\n"):
 for number in range(12):
     script = b"".join(hashlib.sha256(bytes([number, block])).digest() for block in range(8 + 8 * number))
     seed("cache_ops", script if number % 2 else bytes(byte % 8 for byte in script))
+# the first byte chooses the response mode: even is form_post, odd is query
+HOSTS = ("localhost:4000", "127.0.0.1:4000", "[::1]:4000", "evil.example:4000")
+FORMS = ("code=c&state=the-state", "error=access_denied&error_description=no&state=the-state", "code=c&state=another", "state=the-state&code=a&code=b")
+for host in HOSTS:
+    for form in FORMS:
+        head = f"Host: {host}\r\nUser-Agent: Mozilla/5.0\r\nOrigin: null\r\n"
+        typed = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n"
+        seed("listener_request", f"\0POST / HTTP/1.1\r\n{head}{typed}\r\n{form}")
+        seed("listener_request", f"\1GET /?{form} HTTP/1.1\r\n{head}\r\n")
+for request in ("GET /favicon.ico HTTP/1.1\r\nHost: localhost:4000\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n", "\r\n\r\nGET / HTTP/1.0\nHost: localhost:4000\n\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
+    seed("listener_request", "\0" + request)
 print({target: len(names) for target, names in sorted(seen.items())})

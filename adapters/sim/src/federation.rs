@@ -314,4 +314,65 @@ mod tests {
         assert_eq!(url, Some("https://fs.contoso.com:8443/adfs/services/trust/mex"));
         assert!(!format!("{federation:?}").contains("planted"));
     }
+
+    const NOW: u64 = 1_700_000_000;
+
+    /// An envelope as a client writes it, with these parts in it.
+    fn envelope(version: TrustVersion, created: &str, password: &str) -> String {
+        let (trust, address) = (version.namespace(), format!("https://fs.contoso.com{}", version.path()));
+        format!(
+            "<s:Envelope xmlns:s='{SOAP}' xmlns:a='{ADDRESSING}' xmlns:u='{UTILITY}'><s:Header><a:Action s:mustUnderstand='1'>{trust}/RST/Issue</a:Action><a:MessageID>urn:uuid:00001111-aaaa-4222-bbbb-3333cccc4444</a:MessageID><a:To s:mustUnderstand='1'>{address}</a:To><o:Security s:mustUnderstand='1' xmlns:o='{SECURITY}'><u:Timestamp u:Id='_0'><u:Created>{created}</u:Created><u:Expires>2023-11-14T22:23:20Z</u:Expires></u:Timestamp><o:UsernameToken><o:Username>ada@contoso.com</o:Username><o:Password>{password}</o:Password></o:UsernameToken></o:Security></s:Header><s:Body><t:RequestSecurityToken xmlns:t='{trust}'><p:AppliesTo xmlns:p='{POLICY}'><a:EndpointReference><a:Address>{AUDIENCE}</a:Address></a:EndpointReference></p:AppliesTo><t:KeyType>{}</t:KeyType><t:RequestType>{trust}/Issue</t:RequestType></t:RequestSecurityToken></s:Body></s:Envelope>",
+            version.key_type()
+        )
+    }
+
+    fn answer(version: TrustVersion, body: &str, now: u64) -> (u16, String) {
+        let federation = Federation::new("contoso.com", "fs.contoso.com").user("ada@contoso.com", "p&w");
+        let request = Request {
+            method: "POST".to_owned(),
+            headers: vec![
+                ("content-type".to_owned(), XML.to_owned()),
+                ("SOAPAction".to_owned(), format!("{}/RST/Issue", version.namespace())),
+            ],
+            body: body.as_bytes().to_vec(),
+            ..Request::get("fs.contoso.com", version.path(), now)
+        };
+        let response = federation.answer(&request, |user| Some(format!("<A>{user}</A>")));
+        (response.status, String::from_utf8_lossy(&response.body).into_owned())
+    }
+
+    /// What is checked is checked: the right request with one part altered.
+    #[test]
+    fn requests() {
+        const CREATED: &str = "2023-11-14T22:13:20Z";
+        for version in [TrustVersion::V13, TrustVersion::V2005] {
+            let right = envelope(version, CREATED, "p&amp;w");
+            let (status, body) = answer(version, &right, NOW);
+            assert!(status == 200 && body.contains("<A>ada@contoso.com</A>"), "{body}");
+            let cases = [
+                ("p&amp;w", "p&amp;W", "FailedAuthentication"),
+                ("ada@", "eve@", "FailedAuthentication"),
+                ("p&amp;w", "p&w", "InvalidRequest"),
+                ("/RST/Issue</a", "/RST/Other</a", "InvalidRequest"),
+                ("https://fs.contoso.com", "https://fs.other.com", "InvalidRequest"),
+                ("<a:To s:mustUnderstand='1'>", "<a:To>", "InvalidRequest"),
+                ("urn:uuid:0000", "urn:uuid:", "InvalidRequest"),
+                ("<u:Created>2023", "<u:Created>2024", "InvalidTimeRange"),
+                ("<u:Created>2023-11", "<u:Created>soon", "InvalidRequest"),
+                ("MicrosoftOnline", "other", "InvalidScope"),
+                ("/Issue</t:", "/Cancel</t:", "InvalidScope"),
+                ("t:KeyType>", "t:Kind>", "InvalidRequest"),
+                ("</s:Header>", "</s:Header><s:Header/>", "InvalidRequest"),
+            ];
+            for (from, to, code) in cases {
+                assert!(right.contains(from), "{from}");
+                let (status, body) = answer(version, &right.replace(from, to), NOW);
+                assert!(status == 500 && body.contains(code), "{from} {to}: {body}");
+            }
+            let (status, body) = answer(version, &right, NOW.saturating_add(600));
+            assert!(status == 500 && body.contains("InvalidTimeRange"), "{body}");
+        }
+        let other = envelope(TrustVersion::V13, CREATED, "p&amp;w");
+        assert_eq!(answer(TrustVersion::V2005, &other, NOW).0, 500);
+    }
 }

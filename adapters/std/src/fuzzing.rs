@@ -3,8 +3,9 @@
 #![expect(clippy::panic, reason = "a property that does not hold is what a fuzzer looks for")]
 
 use sansal::Secret;
+use sansal::authorization::ResponseMode;
 
-use crate::interactive::{Expected, MAX_BODY, MAX_HEAD, Reading, ResponseMode, judge, read};
+use crate::interactive::{Expected, MAX_BODY, MAX_HEAD, Reading, judge, read};
 
 /// A fuzz target: a name and the property it holds input against.
 pub type Target = (&'static str, fn(&[u8]));

@@ -15,6 +15,7 @@
 //! | room | what for |
 //! |---|---|
 //! | [`ConfidentialClient`] | an application that gets tokens on its own behalf |
+//! | [`PublicClient`] | an application on a user's machine |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
 //! | [`Pfx`] | what is in a PKCS#12 file |
 //! | [`Environment`] | the variables of the Azure SDKs, as data |
@@ -39,6 +40,7 @@ mod asks;
 mod builder;
 mod certificate;
 mod clock;
+mod common;
 mod confidential;
 mod driver;
 mod environment;
@@ -49,6 +51,7 @@ mod keys;
 mod log;
 mod persistence;
 mod pfx;
+mod public;
 mod random;
 mod sent;
 mod setup;
@@ -68,11 +71,12 @@ pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use http::{HttpClient, HttpResponse};
 pub use interactive::{
     AddressToOpen, Cancel, DEFAULT_TIMEOUT, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages,
-    ResponseMode, ShowAddress, SystemBrowser, WaitOptions,
+    ShowAddress, SystemBrowser, WaitOptions,
 };
 pub use keys::RingKeys;
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
+pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
 pub use setup::SetupError;
 pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};
