@@ -80,6 +80,7 @@ mod assertion;
 mod chance;
 mod directory;
 mod fault;
+mod federation;
 mod material;
 mod message;
 mod platform;
@@ -92,6 +93,7 @@ mod token;
 
 pub use directory::{Application, Resource, Tenant};
 pub use fault::{Fault, On, What};
+pub use federation::{Federation, TrustVersion};
 pub use material::{CLIENT_CERTIFICATE, CLIENT_KEY, InvalidKey};
 pub use message::{Delivery, Request, Response};
 pub use platform::{CONTOSO_CLIENT, CONTOSO_SECRET, CONTOSO_TENANT, Platform};

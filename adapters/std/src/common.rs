@@ -156,6 +156,14 @@ macro_rules! common_settings {
             self
         }
 
+        /// Lets passwords of users in federated domains go to the federation server that Microsoft names for the domain,
+        /// whatever its host. Without it only to those that [`allow_host`](Self::allow_host) names.
+        #[must_use]
+        pub fn allow_federation(mut self) -> Self {
+            self.common.settings.allow_federation = true;
+            self
+        }
+
         /// $crate::Time for one attempt of one request. Default: 30 s.
         #[must_use]
         pub fn attempt_timeout(mut self, span: std::time::Duration) -> Self {

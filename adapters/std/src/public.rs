@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use sansal::Token;
 use sansal::account::Account;
 use sansal::accounts::{GetAccounts, RemoveAccount};
 use sansal::authorization::AuthorizationRequest;
@@ -10,6 +9,7 @@ use sansal::cache::TokenCache;
 use sansal::client::Client;
 use sansal::error::{AskError, CommitError, Error};
 use sansal::silent::Silent;
+use sansal::{Token, UsernamePassword};
 
 use crate::asks::NoAsks;
 use crate::common::{Common, common_settings};
@@ -82,6 +82,28 @@ impl PublicClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_silent_with(&self, request: &Silent) -> Result<Token, Error> {
+        self.driver.drive(&self.client, request.flow(&self.client)?, &NoAsks)
+    }
+
+    /// A token for a user whose name and password the application has (RFC 6749 s4.3). Only for what cannot be done
+    /// otherwise. Users of a federated domain need [`allow_federation`](PublicClientBuilder::allow_federation).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] and [`Error::Fault`] for a wrong password, by Entra and by a federation server; do not repeat it.
+    pub fn acquire_token_by_username_password<S: AsRef<str>>(
+        &self,
+        username: &str,
+        password: &str,
+        scopes: &[S],
+    ) -> Result<Token, Error> {
+        self.acquire_token_by_username_password_with(&UsernamePassword::new(username, password, scopes)?)
+    }
+
+    /// The same with everything that can be asked for: claims challenge.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_by_username_password_with(&self, request: &UsernamePassword) -> Result<Token, Error> {
         self.driver.drive(&self.client, request.flow(&self.client)?, &NoAsks)
     }
 
