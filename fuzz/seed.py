@@ -68,6 +68,9 @@ for path in sorted(TRANSCRIPTS.glob("*.json")):
             url, response = exchange["request"]["url"], exchange["response"]
             seed("endpoint", url)
             body = response.get("body")
+            if isinstance(body, str) and path.name.startswith("ropc__federated"):
+                if "/trust/" in url:
+                    seed("xml_mex" if url.endswith("/mex") else "wstrust_response", body)
             if isinstance(body, str):
                 metadata = "openid-configuration" in url or "discovery/instance" in url
                 seed("metadata" if metadata else "token_response", body)
@@ -110,6 +113,14 @@ seed("throttle_memory", bytes(range(64)))
 for kind in range(0, 256, 7):
     seed("flow_script", bytes([kind, 0, 9, 0, 9, 0, 9, 70, 8, 70, 8, 0, 8, 0, 8, 0, 9, 0, 9, 0]))
     seed("flow_script", bytes([kind, 1, 9, 0, 9, 0, 9, 70, 8, 70, 0, 130, 8, 0, 9, 0, 9, 0, 3, 200, 8, 0]))
+for body in ("<a><![CDATA[</a>]]><!--</a>--><?b </a>?><c d='>/>'/></a>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "<a>" * 70,
+             "<a xmlns:b='c' b:d='e' d='f'>&#65;&lt;</a>"):
+    seed("xml_mex", body)
+FAULT = "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'><s:Body><s:Fault>%s</s:Fault></s:Body></s:Envelope>"
+for words in ("", "<s:Reason><s:Text>pl4nted-s3cret</s:Text></s:Reason>", "<s:Code><s:Value>s:Sender</s:Value></s:Code>"):
+    seed("wstrust_response", FAULT % words)
+for name in ("ada@contoso.com", "../../x?y#z", "p&w<\"'>+ \u00e9\r\n"):
+    seed("wstrust_response", name)
 # operations with what they choose: the same few values again and again, so that entries meet
 for number in range(12):
     script = b"".join(hashlib.sha256(bytes([number, block])).digest() for block in range(8 + 8 * number))

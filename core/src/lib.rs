@@ -53,12 +53,13 @@ mod xml;
 pub mod jose;
 pub mod cert;
 pub mod client;
-pub mod grant;
 pub mod metadata;
-#[cfg(feature = "wstrust")]
-pub mod wstrust;
 pub mod token;
 pub mod cache;
+pub mod binding;
+pub mod grant;
+#[cfg(feature = "wstrust")]
+pub mod wstrust;
 pub mod account;
 pub mod issued;
 pub mod telemetry;
@@ -95,6 +96,7 @@ pub mod fuzzing;
 pub use account::Account;
 pub use accounts::{GetAccounts, RemoveAccount};
 pub use authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Prompt, ResponseMode};
+pub use binding::{Binding, PopAuthScheme};
 pub use client::Client;
 pub use client_credentials::{ClientCredentials, RemoveTokensForClient};
 pub use endpoint::Endpoint;

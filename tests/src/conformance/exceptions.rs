@@ -35,6 +35,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Claims", &["ValueError", "JSONDecodeError", "AttributeError"]),
     ("Config.FmiPath", &["ValueError"]),
     ("Config.Region", &["ValueError"]),
+    ("Config.HttpMethod", &["ValueError"]),
     ("Config.Missing", &["ValueError"]),
     ("Config.ClientKind", &["ValueError"]),
     ("Config.Certificate.BadThumbprint", &["ValueError", "Error"]),

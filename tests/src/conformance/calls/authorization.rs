@@ -166,11 +166,16 @@ pub(super) fn interactive(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>
         _ => 0,
     };
     turn.args.take("browser");
+    let binding = match users::binding(turn) {
+        Ok(binding) => binding,
+        Err(outcome) => return Ok(outcome),
+    };
     let redirect_uri = format!("http://localhost:{port}");
     let request = match request(turn, Some(&redirect_uri)) {
         Ok(request) => request,
         Err(outcome) => return Ok(outcome),
     };
+    let request = binding.iter().fold(request, AuthorizationRequest::bound);
     users::run(stage, turn, |client| request.interactive(client))
 }
 

@@ -42,6 +42,8 @@ const CALLS: &[(&str, Call)] = &[
     ("acquire_token_by_user_federated_identity_credential", users::user_fic),
     ("acquire_token_by_refresh_token", users::refresh_token),
     ("acquire_token_by_username_password", username_password::acquire_token_by_username_password),
+    ("PopAuthScheme", functions::pop_auth_scheme),
+    ("is_pop_supported", functions::is_pop_supported),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
     ("extract_certs", functions::extract_certs),
