@@ -295,6 +295,10 @@ fn a_thousand_connections_of_garbage() {
             bytes = right.clone();
             let at = usize::try_from(next() % 30).unwrap();
             bytes[at] = bytes[at].wrapping_add(1 + next().to_le_bytes()[2] % 200);
+            // Names of headers and hosts have no case: that would be right.
+            if bytes.eq_ignore_ascii_case(&right) {
+                continue;
+            }
         }
         let mut stream = waiting.connect();
         let _ = stream.write_all(&bytes);
@@ -355,7 +359,7 @@ fn nobody_comes() {
     let waiting = Waiting::with(|options| options.timeout = Duration::from_millis(50));
     assert_eq!(waiting.result.join().unwrap().unwrap_err(), AskError::TimedOut);
     // Those who come for nothing do not prolong it.
-    let waiting = Waiting::with(|options| options.timeout = Duration::from_millis(300));
+    let waiting = Waiting::with(|options| options.timeout = Duration::from_secs(2));
     let silent = waiting.connect();
     assert_eq!(waiting.ask(&get("/", &waiting.host())).status, 400);
     assert_eq!(waiting.result.join().unwrap().unwrap_err(), AskError::TimedOut);
