@@ -9,11 +9,17 @@
 )]
 
 use std::net::{Ipv4Addr, TcpStream};
+#[cfg(target_os = "linux")]
+use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use sansal::error::AskError;
+#[cfg(target_os = "linux")]
+use sansal_std::SystemBrowser;
 use sansal_std::{Asks, Interactive, NoBrowser, OpenBrowser, Pages};
 
 use loopback::{RIGHT, STATE, exchange, get, post};
@@ -108,4 +114,59 @@ fn interactive_opens_the_welcome_page_if_there_is_one() {
     assert_eq!(exchange(connect(), get("/?welcome=true", &host).as_bytes()).body, url);
     assert_eq!(exchange(connect(), post("/", &host, RIGHT).as_bytes()).status, 200);
     assert_eq!(signing_in.join().unwrap().unwrap().expose(), RIGHT);
+}
+
+/// `BROWSER` is read from the process, so a child has it: this same program, told to run the test below.
+#[cfg(target_os = "linux")]
+fn opens_in_a_child(change: impl FnOnce(&mut Command)) -> String {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "child_opens_the_system_browser", "--nocapture"]).env("SANSAL_TEST_CHILD", "1");
+    for name in ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION", "SSH_TTY", "WSL_DISTRO_NAME", "WSL_INTEROP"]
+    {
+        child.env_remove(name);
+    }
+    change(&mut child);
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[cfg(target_os = "linux")]
+const OPENED: &str = "http://127.0.0.1:4000/auth?state=a%20b&x=$(id)";
+
+#[cfg(target_os = "linux")]
+#[test]
+#[expect(clippy::disallowed_methods, reason = "whether this is the child stands in a variable")]
+fn child_opens_the_system_browser() {
+    if std::env::var("SANSAL_TEST_CHILD").is_ok() {
+        println!("child: {:?}", SystemBrowser.open(OPENED));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_system_browser_is_the_one_that_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = std::env::temp_dir().join(format!("sansal-browser-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (script, told) = (folder.join("browser"), folder.join("told"));
+    std::fs::write(&script, "#!/bin/sh\nprintf '%s|%s' \"$#\" \"$1\" > \"$0.new\"\nmv \"$0.new\" \"${0%/*}/told\"\n")
+        .unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let said = opens_in_a_child(|child| {
+        child.env("BROWSER", &script);
+    });
+    assert!(said.contains("child: Ok(())"), "{said}");
+    // It runs in the background.
+    let opened = loop {
+        match std::fs::read_to_string(&told) {
+            Ok(text) => break text,
+            Err(_) => thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(opened, format!("1|{OPENED}"), "one argument, and no shell has seen it");
+
+    let said = opens_in_a_child(|_| {});
+    assert!(said.contains("child: Err(NoScreen)"), "{said}");
 }
