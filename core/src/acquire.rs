@@ -172,7 +172,11 @@ impl<S: Source> Acquire<S> {
                 scheme: self.wanted.scheme(),
                 matching,
             };
-            match cx.store.tokens.find(&lookup, now) {
+            let found = match self.wanted.any_account {
+                true => cx.store.tokens.find_partitioned(&lookup, now),
+                false => cx.store.tokens.find(&lookup, now),
+            };
+            match found {
                 Found::Fresh(entry) => return Some(Token::cached(entry, now)),
                 Found::Aging(entry) => {
                     self.wanted.reason = CacheRefresh::Aging;
