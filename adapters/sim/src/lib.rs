@@ -77,23 +77,40 @@
 #![forbid(unsafe_code)]
 
 mod assertion;
+mod authorize;
 mod chance;
+mod device;
 mod directory;
 mod fault;
+mod grants;
+mod issue;
 mod material;
 mod message;
+mod page;
 mod platform;
+mod protected;
 mod realm;
 mod refusal;
+mod saml;
+mod script;
 #[cfg(feature = "server")]
 mod server;
+mod session;
 mod signing;
 mod token;
+mod user;
 
 pub use directory::{Application, Resource, Tenant};
 pub use fault::{Fault, On, What};
 pub use material::{CLIENT_CERTIFICATE, CLIENT_KEY, InvalidKey};
 pub use message::{Delivery, Request, Response};
-pub use platform::{CONTOSO_CLIENT, CONTOSO_SECRET, CONTOSO_TENANT, Platform};
+pub use platform::{
+    CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_PUBLIC, CONTOSO_SECRET, CONTOSO_TENANT, CONTOSO_USER, CONTOSO_USER_ID,
+    Platform,
+};
+pub use saml::SamlVersion;
+pub use script::Redirected;
 #[cfg(feature = "server")]
 pub use server::Server;
+pub use session::Revoke;
+pub use user::User;
