@@ -80,6 +80,7 @@ mod assertion;
 mod chance;
 mod directory;
 mod fault;
+pub mod managed;
 mod material;
 mod message;
 mod platform;

@@ -15,6 +15,7 @@
 //! | room | what for |
 //! |---|---|
 //! | [`ConfidentialClient`] | an application that gets tokens on its own behalf |
+//! | [`ManagedIdentityClient`] | the identity that Azure gives to this machine or service |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
 //! | [`Pfx`] | what is in a PKCS#12 file |
 //! | [`Environment`] | the variables of the Azure SDKs, as data |
@@ -46,9 +47,12 @@ mod failure;
 mod http;
 mod interactive;
 mod keys;
+mod local_files;
 mod log;
+mod managed;
 mod persistence;
 mod pfx;
+mod pinned;
 mod random;
 mod sent;
 mod setup;
@@ -71,6 +75,8 @@ pub use interactive::{
     ResponseMode, ShowAddress, SystemBrowser, WaitOptions,
 };
 pub use keys::RingKeys;
+pub use local_files::LocalFiles;
+pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
 pub use random::SystemRandom;
@@ -78,4 +84,4 @@ pub use setup::SetupError;
 pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};
 
 pub use sansal;
-pub use sansal::{ClientCredentials, Error, Secret, Token, TokenSource};
+pub use sansal::{ClientCredentials, Error, ManagedIdentity, Secret, Token, TokenSource};
