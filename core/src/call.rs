@@ -35,6 +35,8 @@ pub(crate) struct Call {
     asks_anyway: bool,
     /// For managed identities: statuses after which the source is asked again, besides 429 and 5xx.
     managed: Option<&'static [u16]>,
+    /// What the answer is remembered by, where requests that ask the same differ from time to time.
+    identity: Option<Request>,
     attempts: u8,
     once: bool,
     state: State,
@@ -71,6 +73,7 @@ impl Call {
             expects_400: false,
             asks_anyway: false,
             managed: None,
+            identity: None,
             attempts: 0,
             once: false,
             state: State::Ready,
@@ -100,6 +103,14 @@ impl Call {
     /// Asks the server even where an earlier answer is remembered (G-05).
     pub(crate) fn asking_anyway(mut self) -> Self {
         self.asks_anyway = true;
+        self
+    }
+
+    /// Takes all requests with this identity for the same: theirs have a date or a random part in the body. The identity has
+    /// everything else of the request, secrets included.
+    #[cfg(feature = "wstrust")]
+    pub(crate) fn identified_by(mut self, identity: Request) -> Self {
+        self.identity = Some(identity);
         self
     }
 
@@ -226,7 +237,7 @@ impl Flow for Call {
         match (mem::replace(&mut self.state, State::Spent), input) {
             (State::Ready, Input::Start) => {
                 let Some(_) = self.patience else { return self.send(cx, None) };
-                let key = cx.store.memory.key.wire(&self.request);
+                let key = cx.store.memory.key.wire(self.identity.as_ref().unwrap_or(&self.request));
                 match cx.store.memory.answered(&key, cx.clock.mono).filter(|_| !self.asks_anyway) {
                     None => self.send(cx, Some(key)),
                     Some((answered, left)) => Ok(Step::Done(Reply {

@@ -186,14 +186,15 @@ impl Exchange {
             Request::post(self.target.token_endpoint.clone(), body, MAX_RESPONSE, client.settings().attempt_timeout);
         let request = headers(cx.client, request.header("Accept", "application/json"));
         let request = self.telemetry(cx, request);
-        let request = match &self.grant.routing {
+        // A hint, and made of what a user typed: where it cannot stand in a header (RFC 9110 s5.5), it is left out.
+        let is_header = |text: &&Secret| text.expose().bytes().all(|b| (0x20..0x7F).contains(&b));
+        let request = match self.grant.routing.as_ref().filter(is_header) {
             Some(routing) => request.header("X-AnchorMailbox", routing.clone()),
             None => request,
         };
         let mut call = Call::new(request, self.deadline);
         if client.settings().throttling {
-            let public = matches!(client.credential(), Credential::None);
-            call = call.throttled(if public { PATIENCE.0 } else { PATIENCE.1 });
+            call = call.throttled(patience(client));
             if matches!(self.grant.kind, GrantKind::DeviceCode { .. }) {
                 call = call.expecting_400();
             }
@@ -283,6 +284,11 @@ impl Flow for Exchange {
 /// Whether a device code only has to wait (RFC 8628 s3.5).
 pub(crate) fn is_pending(refusal: &Refusal) -> bool {
     matches!(refusal.error(), "authorization_pending" | "slow_down")
+}
+
+/// Seconds that an error answer without `Retry-After` is remembered.
+pub(crate) fn patience(client: &Client) -> u64 {
+    if matches!(client.credential(), Credential::None) { PATIENCE.0 } else { PATIENCE.1 }
 }
 
 /// The headers that every request to the identity platform's OAuth endpoints carries (section 1.9 of the reference).

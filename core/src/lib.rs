@@ -9,10 +9,10 @@
 //! | [`flow`] | the contract between machine and host: read first |
 //! | [`client`] | an application: id, authority, credential, settings |
 //! | [`client_credentials`] | tokens for the application itself |
-//! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
 //! | [`authorization`], [`authorization_code`], [`interactive`] | a user signs in at a browser |
 //! | [`silent`], [`accounts`] | tokens for a signed-in user, and who that is |
 //! | [`on_behalf_of`], [`user_fic`], [`refresh_token`] | tokens for a user, from what the application already has |
+//! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
@@ -26,7 +26,7 @@
 //! | `rsa` | yes | signing in software |
 //! | `cert` | yes | PEM, X.509, private keys |
 //! | `encrypted-keys` | yes | private keys with a passphrase |
-//! | `wstrust` | yes | federated users by name and password (WS-Trust) |
+//! | `wstrust` | yes | users by name and password, managed or federated (WS-Trust) |
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -53,12 +53,13 @@ mod xml;
 pub mod jose;
 pub mod cert;
 pub mod client;
-pub mod grant;
 pub mod metadata;
-#[cfg(feature = "wstrust")]
-pub mod wstrust;
 pub mod token;
 pub mod cache;
+pub mod binding;
+pub mod grant;
+#[cfg(feature = "wstrust")]
+pub mod wstrust;
 pub mod account;
 pub mod issued;
 pub mod telemetry;
@@ -85,6 +86,8 @@ pub mod silent;
 pub mod accounts;
 pub mod authorization_code;
 pub mod interactive;
+#[cfg(feature = "wstrust")]
+pub mod username_password;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -93,6 +96,7 @@ pub mod fuzzing;
 pub use account::Account;
 pub use accounts::{GetAccounts, RemoveAccount};
 pub use authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Prompt, ResponseMode};
+pub use binding::{Binding, PopAuthScheme};
 pub use client::Client;
 pub use client_credentials::{ClientCredentials, RemoveTokensForClient};
 pub use endpoint::Endpoint;
@@ -106,3 +110,5 @@ pub use secret::Secret;
 pub use silent::Silent;
 pub use store::Store;
 pub use user_fic::UserFederatedIdentityCredential;
+#[cfg(feature = "wstrust")]
+pub use username_password::UsernamePassword;

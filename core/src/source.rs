@@ -1,10 +1,14 @@
 //! Where grants come from: each flow is a source; the pipeline does the rest.
 
 mod code;
+#[cfg(feature = "wstrust")]
+mod password;
 mod ready;
 mod refresh_tokens;
 
 pub use code::{Browser, Code};
+#[cfg(feature = "wstrust")]
+pub use password::Password;
 pub use ready::Ready;
 pub use refresh_tokens::RefreshTokens;
 
@@ -18,6 +22,7 @@ use crate::error::Error;
 use crate::flow::{Cx, Input, Step};
 use crate::grant::Grant;
 use crate::metadata::ProviderMetadata;
+use crate::time::Millis;
 
 /// Obtains the grant of one flow, asking the host whatever it needs.
 pub trait Source {
@@ -26,6 +31,14 @@ pub trait Source {
     /// # Errors
     /// [`Error::Config`] when it cannot.
     fn check(&self, client: &Client) -> Result<(), Error>;
+
+    /// The acquisition begins; requests of the source must be answered by `deadline`.
+    fn begins(&mut self, _deadline: Millis) {}
+
+    /// The name of the call (`client-request-id`), where a request of the source has given it one.
+    fn correlation_id(&self) -> Option<&str> {
+        None
+    }
 
     /// Whether the grant may go to an endpoint of the client's region: those of applications only.
     fn is_regional(&self) -> bool {

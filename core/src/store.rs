@@ -100,6 +100,8 @@ pub struct Memory {
     answers: BTreeMap<WireKey, Kept<Answered>>,
     assertions: BTreeMap<AssertionKey, Kept<HeldAssertion>>,
     telemetry: BTreeMap<String, Telemetry>,
+    #[cfg(feature = "wstrust")]
+    no_user_realm: BTreeMap<String, Kept<()>>,
 }
 
 /// An error answer that is given again instead of asking again.
@@ -147,6 +149,9 @@ pub(crate) enum MemoryChange {
     Assertion(AssertionKey, Kept<HeldAssertion>),
     /// What became of a call, for the telemetry headers of this client.
     Telemetry(String, crate::telemetry::Outcome),
+    /// This host knows nothing of user realms.
+    #[cfg(feature = "wstrust")]
+    NoUserRealm(String, Kept<()>),
 }
 
 impl Memory {
@@ -164,6 +169,8 @@ impl Memory {
             answers: BTreeMap::new(),
             assertions: BTreeMap::new(),
             telemetry: BTreeMap::new(),
+            #[cfg(feature = "wstrust")]
+            no_user_realm: BTreeMap::new(),
         })
     }
 
@@ -211,8 +218,16 @@ impl Memory {
         self.telemetry.get(client_id)
     }
 
+    /// Whether a host, scheme and port included, has said that it knows nothing of user realms.
+    #[cfg(feature = "wstrust")]
+    pub(crate) fn has_no_user_realm(&self, origin: &str, now: Millis) -> bool {
+        self.no_user_realm.get(origin).and_then(|kept| valid(kept, now)).is_some()
+    }
+
     fn apply(&mut self, change: MemoryChange) {
         match change {
+            #[cfg(feature = "wstrust")]
+            MemoryChange::NoUserRealm(origin, kept) => keep(&mut self.no_user_realm, origin, kept),
             MemoryChange::Metadata(authority, kept) => keep(&mut self.metadata, authority, *kept),
             MemoryChange::Aliases(host, kept) => keep(&mut self.aliases, host, kept),
             MemoryChange::DetectedRegion(kept) => self.detected_region = Some(kept),

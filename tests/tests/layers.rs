@@ -29,11 +29,12 @@ const LAYERS: &[&[&str]] = &[
     &["jose"],
     &["cert"],
     &["client"],
-    &["grant"],
     &["metadata"],
-    &["wstrust"],
     &["token"],
     &["cache"],
+    &["binding"],
+    &["grant"],
+    &["wstrust"],
     &["account"],
     &["issued"],
     &["telemetry"],
@@ -58,6 +59,7 @@ const LAYERS: &[&[&str]] = &[
     &["accounts"],
     &["authorization_code"],
     &["interactive"],
+    &["username_password"],
     &["fuzzing"],
 ];
 

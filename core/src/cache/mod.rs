@@ -18,6 +18,7 @@ mod facts;
 mod index;
 mod json;
 mod lookup;
+mod mix;
 mod record;
 mod remove;
 mod search;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::entry::{Entry, Kind};
 use super::facts::Facts;
-use super::index::{Digests, Partition, Posting};
+use super::index::{AsItIs, Digests, Partition, Posting};
 use crate::secret::wipe;
 use crate::time::UnixTime;
 
@@ -87,7 +87,7 @@ pub(super) struct Section {
     next: u64,
     digests: Digests,
     /// Digests of keys, accounts and scopes.
-    postings: HashMap<Posting, Places>,
+    postings: HashMap<Posting, Places, AsItIs>,
     /// Access tokens by the second in which they end; those that tell none come first.
     ends: BTreeSet<(Option<UnixTime>, At)>,
     /// Entries, foreign values not counted, and what they weigh.
@@ -104,7 +104,7 @@ impl Section {
             order: BTreeMap::new(),
             next: 0,
             digests: Digests::default(),
-            postings: HashMap::new(),
+            postings: HashMap::default(),
             ends: BTreeSet::new(),
             entries: 0,
             bytes: 0,
@@ -176,11 +176,6 @@ impl Section {
         home_account_id: Option<&str>,
     ) -> impl Iterator<Item = (&str, &Entry)> {
         self.walk(self.digests.of_account(environment, home_account_id)).filter_map(named_entry)
-    }
-
-    /// The digest of such an account, for [`tokens`](Self::tokens).
-    pub(super) fn account(&self, environment: &str, home_account_id: Option<&str>) -> Posting {
-        self.digests.of_account(environment, home_account_id)
     }
 
     /// What makes digests here.
@@ -304,14 +299,18 @@ fn for_each_posting(digests: &Digests, kind: Option<Kind>, slot: &Slot, mut each
     each(digests.of_account(entry.text("environment").unwrap_or_default(), entry.text("home_account_id")));
     if kind == Kind::AccessToken {
         let partition: Partition<'_> = digests.partition_of(entry);
-        entry.scopes().for_each(|scope| each(partition.scope(scope)));
-        each(partition.scopes(entry.scopes()));
+        for partition in [Some(partition), digests.any_account_of(entry)].into_iter().flatten() {
+            each(partition.all());
+            entry.scopes().for_each(|scope| each(partition.scope(scope)));
+            each(partition.scopes(entry.scopes()));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::index::Members;
     use alloc::format;
 
     fn token(target: &str, end: u64) -> Content {
@@ -326,7 +325,8 @@ mod tests {
     #[test]
     fn index_follows_every_change() {
         let mut section = Section::new(Some(Kind::AccessToken));
-        let partition = section.digests.partition(Some("c"), "e", None, None, None);
+        let members = Members { client_id: "c", environment: "e", realm: "", ext_cache_key: "", key_id: None };
+        let partition = section.digests.partition(&members, None);
         let (a, b) = (partition.scope("a"), partition.scope("b"));
         let shown = |section: &Section, posting| {
             section.walk(posting).filter_map(named_entry).map(|(key, _)| String::from(key)).collect::<Vec<_>>()

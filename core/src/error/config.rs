@@ -60,10 +60,8 @@ pub enum Config {
     Header(&'static str),
     /// The function is not part of this build.
     NotInThisBuild(&'static str),
-    /// The managed identity, or what the environment says about it, cannot be used.
-    ManagedIdentity(&'static str),
-    /// Azure Arc exists on Linux and Windows only.
-    ArcPlatform,
+    /// A request method that cannot be signed for.
+    HttpMethod,
     /// A request would be longer than servers take.
     TooLong(&'static str),
     /// A flow that was saved cannot go on here: this part is missing, malformed, or of another client.
@@ -77,6 +75,10 @@ pub enum Config {
     /// The user's domain is federated, and its federation server offers no sign-in with user name and password: the user
     /// has to sign in interactively. Names what is missing.
     NoFederationEndpoint(&'static str),
+    /// The managed identity, or what the environment says about it, cannot be used.
+    ManagedIdentity(&'static str),
+    /// Azure Arc exists on Linux and Windows only.
+    ArcPlatform,
     /// A public client was given a credential, or a confidential one lacks it.
     ClientKind(&'static str),
 }
@@ -139,8 +141,7 @@ impl fmt::Display for Config {
             Self::ClockUnknown => f.write_str("the date is unknown: set the clock first"),
             Self::Header(which) => write!(f, "{which} may have printable ASCII characters only"),
             Self::NotInThisBuild(what) => write!(f, "{what} is not part of this build"),
-            Self::ManagedIdentity(why) => write!(f, "the managed identity cannot be used: {why}"),
-            Self::ArcPlatform => f.write_str("Azure Arc gives tokens on Linux and Windows only"),
+            Self::HttpMethod => f.write_str("the HTTP method must be GET, POST, PUT, DELETE or PATCH, in upper case"),
             Self::TooLong(what) => write!(f, "the {what} gets too long"),
             Self::SavedFlow(part) => write!(f, "the saved flow cannot be used here: {part}"),
             Self::RedirectUri => f.write_str(
@@ -152,6 +153,8 @@ impl fmt::Display for Config {
                 f,
                 "the federation server of this user offers no sign-in with user name and password ({what}); let the user sign in interactively"
             ),
+            Self::ManagedIdentity(why) => write!(f, "the managed identity cannot be used: {why}"),
+            Self::ArcPlatform => f.write_str("Azure Arc gives tokens on Linux and Windows only"),
             Self::ClientKind(why) => f.write_str(why),
         }
     }

@@ -92,18 +92,18 @@ pub enum What {
     ClientInfo,
     /// An ID token (OpenID Connect Core s2).
     IdToken,
-    /// An answer of a source of managed identities.
-    ManagedIdentity,
-    /// The challenge of Azure Arc's agent.
-    ArcChallenge,
-    /// An answer of Cloud Shell, or the access token in it.
-    CloudShell,
     /// Microsoft's answer about the realm of a user: managed or federated.
     UserRealm,
     /// A federation server's description of itself (WS-MetadataExchange).
     Mex,
     /// A federation server's answer to a request for a token (WS-Trust 1.3 s3.2).
     WsTrust,
+    /// An answer of a source of managed identities.
+    ManagedIdentity,
+    /// The challenge of Azure Arc's agent.
+    ArcChallenge,
+    /// An answer of Cloud Shell, or the access token in it.
+    CloudShell,
 }
 
 impl fmt::Display for What {
@@ -116,12 +116,12 @@ impl fmt::Display for What {
             Self::TokenCache => "token cache",
             Self::ClientInfo => "client_info",
             Self::IdToken => "ID token",
-            Self::ManagedIdentity => "answer about the managed identity",
-            Self::ArcChallenge => "challenge of Azure Arc",
-            Self::CloudShell => "answer of Cloud Shell",
             Self::UserRealm => "user realm",
             Self::Mex => "federation metadata",
             Self::WsTrust => "WS-Trust response",
+            Self::ManagedIdentity => "answer about the managed identity",
+            Self::ArcChallenge => "challenge of Azure Arc",
+            Self::CloudShell => "answer of Cloud Shell",
         })
     }
 }

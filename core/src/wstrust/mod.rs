@@ -15,7 +15,7 @@ mod version;
 pub use mex::choose;
 pub use realm::UserRealm;
 pub use request::RequestSecurityToken;
-pub use response::{SamlToken, SamlVersion};
+pub use response::SamlToken;
 pub use version::{TrustEndpoint, Version};
 
 /// SOAP 1.2.

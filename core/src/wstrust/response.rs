@@ -6,38 +6,9 @@ use roxmltree::{Document, Node};
 use super::{SOAP, Version};
 use crate::base64;
 use crate::error::{Error, Fault, What};
+use crate::grant::{GrantKind, SamlVersion};
 use crate::secret::Secret;
 use crate::xml::{self, XmlError, children, descend, raw_inner, text};
-
-/// Which version of SAML a token is of; it decides on the grant (RFC 7522 for 2.0).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SamlVersion {
-    /// SAML 1.1
-    V11,
-    /// SAML 2.0
-    V20,
-}
-
-impl SamlVersion {
-    /// The version that a `TokenType` names.
-    fn of_token_type(token_type: &str) -> Option<Self> {
-        match token_type {
-            "urn:oasis:names:tc:SAML:1.0:assertion"
-            | "http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV1.1" => Some(Self::V11),
-            "urn:oasis:names:tc:SAML:2.0:assertion"
-            | "http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV2.0" => Some(Self::V20),
-            _ => None,
-        }
-    }
-
-    /// `grant_type` at the token endpoint.
-    pub const fn grant_type(self) -> &'static str {
-        match self {
-            Self::V11 => "urn:ietf:params:oauth:grant-type:saml1_1-bearer",
-            Self::V20 => "urn:ietf:params:oauth:grant-type:saml2-bearer",
-        }
-    }
-}
 
 /// A SAML token, as secret as a password while it lives.
 #[derive(Clone, Debug)]
@@ -90,7 +61,7 @@ impl SamlToken {
                 let Some(token) = descend(response, &[(namespace, "RequestedSecurityToken")]) else { continue };
                 token_seen = true;
                 let Some(token_type) = descend(response, &[(namespace, "TokenType")]) else { continue };
-                let version = SamlVersion::of_token_type(text(token_type)).ok_or("TokenType")?;
+                let version = version_of(text(token_type)).ok_or("TokenType")?;
                 let raw = raw_inner(document, token);
                 // On its way to the token endpoint it leaves this document and the namespaces declared around it.
                 return match xml::parse(raw.as_bytes()) {
@@ -115,6 +86,22 @@ impl SamlToken {
     /// The token as the `assertion` parameter has it: base64url without padding (RFC 7522 s2.1).
     pub fn assertion(&self) -> Secret {
         Secret::new(base64::url_encode(self.xml.expose().as_bytes()))
+    }
+
+    /// The grant that the token endpoint takes it in.
+    pub fn to_grant(&self) -> GrantKind {
+        GrantKind::Saml { version: self.version, assertion: self.assertion() }
+    }
+}
+
+/// The version that a `TokenType` names.
+fn version_of(token_type: &str) -> Option<SamlVersion> {
+    match token_type {
+        "urn:oasis:names:tc:SAML:1.0:assertion"
+        | "http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV1.1" => Some(SamlVersion::V1_1),
+        "urn:oasis:names:tc:SAML:2.0:assertion"
+        | "http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV2.0" => Some(SamlVersion::V2_0),
+        _ => None,
     }
 }
 
@@ -169,14 +156,14 @@ mod tests {
         let no_token =
             response("t", &typed(SAML1), "").replace("<t:RequestedSecurityToken></t:RequestedSecurityToken>", "");
         let cases: &[(String, Result<SamlVersion, &str>)] = &[
-            (of_type(SAML1), Ok(SamlVersion::V11)),
-            (of_type("urn:oasis:names:tc:SAML:2.0:assertion"), Ok(SamlVersion::V20)),
-            (of_type(&format!("{PROFILE}1.1")), Ok(SamlVersion::V11)),
-            (of_type(&format!("{PROFILE}2.0")), Ok(SamlVersion::V20)),
+            (of_type(SAML1), Ok(SamlVersion::V1_1)),
+            (of_type("urn:oasis:names:tc:SAML:2.0:assertion"), Ok(SamlVersion::V2_0)),
+            (of_type(&format!("{PROFILE}1.1")), Ok(SamlVersion::V1_1)),
+            (of_type(&format!("{PROFILE}2.0")), Ok(SamlVersion::V2_0)),
             (of_type("urn:other:token"), Err("TokenType")),
-            (collection(&of_type(SAML1)), Ok(SamlVersion::V11)),
+            (collection(&of_type(SAML1)), Ok(SamlVersion::V1_1)),
             // The first that has both.
-            (collection(&format!("{half}{no_token}{}", of_type(SAML1))), Ok(SamlVersion::V11)),
+            (collection(&format!("{half}{no_token}{}", of_type(SAML1))), Ok(SamlVersion::V1_1)),
             (half, Err("TokenType")),
             (no_token, Err("RequestedSecurityToken")),
             (collection(""), Err("RequestedSecurityToken")),

@@ -7,11 +7,12 @@ use std::fs;
 use std::vec::Vec;
 
 use super::{RequestSecurityToken, SamlToken, UserRealm, choose};
+use crate::client::Scopes;
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, What};
+use crate::grant::{Grant, SamlVersion};
 use crate::secret::Secret;
 use crate::time::{Millis, UnixTime};
-use crate::wstrust::SamlVersion;
 
 /// Every call for a token in the recordings: its name, arguments and exchanges.
 fn calls() -> Vec<(String, Value, Vec<Value>)> {
@@ -101,10 +102,11 @@ fn federated_recordings() {
         match (SamlToken::read(status, None, body(exchange).as_bytes(), &password), exchanges.next()) {
             (Ok(token), Some(next)) => {
                 let form = &next["request"]["form"];
-                assert_eq!(form["grant_type"], token.version().grant_type(), "{name}");
+                let grant = Grant::new(token.to_grant(), Scopes::parse(&["s"]).unwrap(), None);
+                assert_eq!(form["grant_type"], grant.grant_type(), "{name}");
                 assert_eq!(form["assertion"], token.assertion().expose(), "{name}");
                 assert_eq!(
-                    token.version() == SamlVersion::V20,
+                    token.version() == SamlVersion::V2_0,
                     name.contains("saml2") || name.contains("confidential")
                 );
                 tokens += 1;

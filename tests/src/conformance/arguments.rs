@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::bound::Reference;
 use super::matching::matcher;
 use super::outcome::Stop;
 
@@ -41,6 +42,8 @@ pub enum Argument {
     AuthorityBuilder(Map<String, Value>),
     /// The name of an object that applications share.
     Shared(String),
+    /// A bound object, such as a flow that an earlier call began.
+    Bound(Reference),
     /// The arguments of a `PopAuthScheme`.
     PopAuthScheme(Map<String, Value>),
 }

@@ -6,8 +6,8 @@ pub const REFUSED_BY_TYPE: &str = "refused by type";
 /// Our error, the classes that the reference raises for the same kind of failure. A variant may stand for several where
 /// the reference lets a library's or the language's own exception through (G-55, G-70).
 const TABLE: &[(&str, &[&str])] = &[
-    // A managed identity's source is expected to speak JSON at any status.
-    ("Throttled.5xx", &["MsalServiceError", "JSONDecodeError"]),
+    // Sources of managed identities are expected to speak JSON at any status, federation servers XML.
+    ("Throttled.5xx", &["MsalServiceError", "JSONDecodeError", "ParseError"]),
     // The reference parses what comes with a 429 as it does any 4xx.
     ("Throttled.429", &["JSONDecodeError", "ValueError"]),
     ("Unreachable.NotSent", &["ConnectionError"]),
@@ -19,6 +19,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("BadResponse.TokenResponse", &["JSONDecodeError", "ValueError", "TypeError", "AttributeError"]),
     ("BadResponse.TokenCache", &["JSONDecodeError", "AttributeError", "AssertionError"]),
     ("BadResponse.ClientInfo", &["JSONDecodeError", "Error"]),
+    ("BadResponse.UserRealm", &["JSONDecodeError", "MsalServiceError"]),
+    ("BadResponse.Mex", &["ParseError", "MsalServiceError"]),
+    ("BadResponse.WsTrust", &["ParseError", "RuntimeError"]),
+    ("Fault", &["RuntimeError"]),
+    ("Config.NoFederationEndpoint", &["ValueError"]),
     ("Config.Authority", &["ValueError"]),
     ("Config.TwoAuthorities", &["ValueError"]),
     ("Config.UnknownInstance", &["ValueError"]),
@@ -30,6 +35,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Claims", &["ValueError", "JSONDecodeError", "AttributeError"]),
     ("Config.FmiPath", &["ValueError"]),
     ("Config.Region", &["ValueError"]),
+    ("Config.HttpMethod", &["ValueError"]),
     ("Config.Missing", &["ValueError"]),
     ("Config.ClientKind", &["ValueError"]),
     ("Config.Certificate.BadThumbprint", &["ValueError", "Error"]),
@@ -61,8 +67,12 @@ const TABLE: &[(&str, &[&str])] = &[
     ("File.PermissionDenied", &["PermissionError"]),
     ("IdToken.Issuer", &["IdTokenIssuerError"]),
     ("IdToken.Audience", &["IdTokenAudienceError"]),
-    ("IdToken.Nonce", &["IdTokenNonceError"]),
-    ("IdToken.Missing", &["KeyError"]),
+    // The validator has classes of its own; the flows raise RuntimeError, the legacy ones ValueError.
+    ("IdToken.Nonce", &["IdTokenNonceError", "RuntimeError", "ValueError"]),
+    ("IdToken.TooOld", &["RuntimeError"]),
+    ("IdToken.Missing", &["KeyError", "RuntimeError"]),
+    ("BadResponse.AuthorizationResponse", &["ValueError"]),
+    ("Config.SavedFlow", &["ValueError", "KeyError"]),
     ("IdToken.Jwt.NoPayload", &["IndexError"]),
     ("IdToken.Jwt.BadBase64", &["Error", "ValueError"]),
     ("IdToken.Jwt.BadUtf8", &["UnicodeDecodeError"]),
@@ -70,7 +80,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("IdToken.Jwt.NotAnObject", &["AttributeError", "TypeError"]),
     ("Jwt.BadBase64", &["Error", "ValueError"]),
     ("Jwt.BadUtf8", &["UnicodeDecodeError"]),
-    (REFUSED_BY_TYPE, &["ValueError", "TypeError", "AssertionError", "AttributeError"]),
+    (REFUSED_BY_TYPE, &["ValueError", "TypeError", "AssertionError", "AttributeError", "KeyError"]),
 ];
 
 /// Whether our error stands for this class.

@@ -11,6 +11,7 @@
 
 pub mod arguments;
 pub mod apps;
+pub mod bound;
 pub mod calls;
 pub mod deviations;
 pub mod exceptions;

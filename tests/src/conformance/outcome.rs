@@ -64,17 +64,6 @@ impl Outcome {
 }
 
 impl Outcome {
-    /// What a managed identity came to: whatever words came are a result there, at any status (section 4.14.4).
-    pub fn of_managed_identity(result: Result<Token, Error>) -> Self {
-        match result {
-            Ok(token) => Self::Value(token_result(&token)),
-            Err(error) => match error.refusal() {
-                Some(refusal) => Self::Value(refusal_result(refusal)),
-                None => Self::Failed(error.into()),
-            },
-        }
-    }
-
     /// What a call of a flow without a cache came to: `classification` is in the results of silent calls and client
     /// credentials only (section 11.3 of the reference).
     pub fn of_direct_token(result: Result<Token, Error>) -> Self {
@@ -84,6 +73,17 @@ impl Outcome {
                 Self::Value(Value::Object(members))
             }
             other => other,
+        }
+    }
+
+    /// What a managed identity came to: whatever words came are a result there, at any status (section 4.14.4).
+    pub fn of_managed_identity(result: Result<Token, Error>) -> Self {
+        match result {
+            Ok(token) => Self::Value(token_result(&token)),
+            Err(error) => match error.refusal() {
+                Some(refusal) => Self::Value(refusal_result(refusal)),
+                None => Self::Failed(error.into()),
+            },
         }
     }
 }

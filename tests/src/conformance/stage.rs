@@ -15,6 +15,7 @@ use sansal::time::{Clock, Millis, UnixTime};
 use serde_json::{Map, Value, json};
 
 use super::arguments::Spelling;
+use super::bound::Flows;
 use super::calls::ARC_TOKEN_DIR;
 use super::outcome::Stop;
 use super::probe;
@@ -35,6 +36,8 @@ pub struct Stage<'t> {
     pub spelling: Spelling,
     /// The one token cache.
     pub cache: TokenCache,
+    /// What calls began and later ones go on with.
+    pub flows: Flows,
     apps: BTreeMap<String, App>,
     memories: BTreeMap<String, Memory>,
     chance: Chance,
@@ -109,6 +112,7 @@ impl<'t> Stage<'t> {
             env,
             spelling,
             cache,
+            flows: Flows::default(),
             apps: BTreeMap::new(),
             memories: BTreeMap::new(),
             chance: Chance(start.0),
@@ -198,6 +202,26 @@ impl<'t> Stage<'t> {
         result
     }
 
+    /// Runs a machine of an application as if it had another authority.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_elsewhere<F: Flow + Clone>(
+        &mut self,
+        name: &str,
+        authority: &str,
+        flow: &mut F,
+        server: &mut Server<'_, '_, '_>,
+    ) -> Result<Result<F::Output, Error>, Stop> {
+        let app = self.app(name)?;
+        let (own, memory) = (&app.client, app.memory.clone());
+        let built = Client::builder(own.client_id()).authority(authority).settings(own.settings().clone()).build();
+        match built {
+            Ok(client) => self.run_with(&mut App { client, memory, callback: None }, flow, server),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
     /// Runs a machine of an application that is not (yet) on the stage.
     ///
     /// # Errors
@@ -250,6 +274,13 @@ impl<'t> Stage<'t> {
                     let file = self.read_file(&dir, &name, max_len);
                     let answer =
                         file.as_deref().map_or_else(|why| Answer::Failed(*why), |text| Answer::File(text.as_bytes()));
+                    self.step(app, store, flow, Input::Answer(answer))
+                }
+                Ok(Step::Ask(Ask::OpenBrowser { url, .. })) => {
+                    self.end_of_sleep();
+                    let brought = server.browse(&url.to_string())?;
+                    let failed = Answer::Failed(AskError::TimedOut);
+                    let answer = brought.as_ref().map_or(failed, |form| Answer::Redirected(form.expose()));
                     self.step(app, store, flow, Input::Answer(answer))
                 }
                 Ok(Step::Ask(ask)) => {

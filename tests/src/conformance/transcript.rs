@@ -67,6 +67,10 @@ pub struct Action {
     pub args: Map<String, Value>,
     /// Seconds by which the clock is moved before.
     pub advance_clock: u64,
+    /// What a person does at the browser meanwhile.
+    pub browser: Option<Value>,
+    /// The name by which later steps refer to what it returns.
+    pub bind: Option<String>,
 }
 
 /// A request that is expected and the answer that it gets.
@@ -154,13 +158,15 @@ impl TryFrom<RawStep> for Step {
             return Err(format!("{} has a browser", raw.call));
         }
         Ok(Self {
-            expected: ExpectedStep::new(raw.result, raw.raises, raw.callbacks, raw.waits, raw.bind)
+            expected: ExpectedStep::new(raw.result, raw.raises, raw.callbacks, raw.waits, raw.bind.clone())
                 .map_err(|why| format!("{}: {why}", raw.call))?,
             action: Action {
                 on: raw.on.unwrap_or_else(|| "app".to_string()),
                 call: raw.call,
                 args: raw.args,
                 advance_clock: raw.advance_clock,
+                browser: raw.browser,
+                bind: raw.bind,
             },
             exchanges: raw.exchanges,
         })

@@ -1,6 +1,7 @@
 //! One function a call of the recordings, each of which does it with the core. A call that is not in the table is not
 //! built yet, and its recordings are not supported.
 
+mod authorization;
 mod client_credentials;
 mod cloud_shell;
 mod functions;
@@ -8,10 +9,12 @@ mod init;
 mod managed_identity;
 mod token_cache;
 mod users;
+mod username_password;
 
 use std::collections::BTreeMap;
 
 use super::arguments::Argument;
+use super::bound::Reference;
 use super::outcome::{Outcome, Stop};
 use super::server::Server;
 use super::stage::Stage;
@@ -23,7 +26,11 @@ const CALLS: &[(&str, Call)] = &[
     ("__init__", init::init),
     ("acquire_token_for_client", client_credentials::acquire_token_for_client),
     ("remove_tokens_for_client", client_credentials::remove_tokens_for_client),
-    ("acquire_token_interactive", cloud_shell::interactive),
+    ("initiate_auth_code_flow", authorization::initiate),
+    ("acquire_token_by_auth_code_flow", authorization::redeem),
+    ("acquire_token_interactive", authorization::interactive),
+    ("get_authorization_request_url", authorization::legacy_url),
+    ("acquire_token_by_authorization_code", authorization::legacy_redeem),
     ("get_managed_identity_source", managed_identity::source),
     ("SystemAssignedManagedIdentity", managed_identity::system_assigned),
     ("UserAssignedManagedIdentity", managed_identity::user_assigned),
@@ -34,6 +41,9 @@ const CALLS: &[(&str, Call)] = &[
     ("acquire_token_on_behalf_of", users::on_behalf_of),
     ("acquire_token_by_user_federated_identity_credential", users::user_fic),
     ("acquire_token_by_refresh_token", users::refresh_token),
+    ("acquire_token_by_username_password", username_password::acquire_token_by_username_password),
+    ("PopAuthScheme", functions::pop_auth_scheme),
+    ("is_pop_supported", functions::is_pop_supported),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
     ("extract_certs", functions::extract_certs),
@@ -64,6 +74,8 @@ pub fn named(name: &str) -> Option<Call> {
 pub struct Turn<'a, 't, 'm, 'r> {
     /// Which application.
     pub on: &'a str,
+    /// The name by which later calls refer to what this one returns.
+    pub bind: Option<&'a str>,
     /// The arguments, read.
     pub args: Arguments,
     /// The servers.
@@ -85,6 +97,11 @@ impl Arguments {
         self.0.remove(name).unwrap_or(Argument::None)
     }
 
+    /// Whether an argument is this text.
+    pub fn is_text(&self, name: &str, text: &str) -> bool {
+        matches!(self.0.get(name), Some(Argument::Text(own)) if own == text)
+    }
+
     /// Whether an argument was passed.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
@@ -96,6 +113,14 @@ impl Arguments {
             Argument::None => Ok(None),
             Argument::Text(text) => Ok(Some(text)),
             _ => Err(Outcome::refused_by_type(&format!("{name} must be a text"))),
+        }
+    }
+
+    /// Takes a bound object. Anything else, the result of a failed call among it, is not writable in Rust.
+    pub fn take_bound(&mut self, name: &str) -> Result<Reference, Outcome> {
+        match self.take(name) {
+            Argument::Bound(reference) => Ok(reference),
+            _ => Err(Outcome::refused_by_type(&format!("{name} must be what an earlier call returned"))),
         }
     }
 
