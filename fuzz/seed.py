@@ -114,4 +114,20 @@ for kind in range(0, 256, 7):
 for number in range(12):
     script = b"".join(hashlib.sha256(bytes([number, block])).digest() for block in range(8 + 8 * number))
     seed("cache_ops", script if number % 2 else bytes(byte % 8 for byte in script))
+# source and profile, statuses (three bits each), then header, key file and body, by line
+MSI_STATUS = {200: 0, 400: 1, 401: 2, 404: 3, 429: 4, 500: 5, 302: 6, 410: 7}
+for path in sorted(TRANSCRIPTS.glob("managed_identity__*.json")):
+    t = json.loads(path.read_text())
+    source = {"arc": 0, "app_service": 2, "service_fabric": 3, "machine_learning": 4}.get(path.name.split("__")[1], 5)
+    for step in t["steps"]:
+        answers = [e["response"] for e in step.get("exchanges", []) if "status" in e["response"]]
+        if answers:
+            first, last = answers[0], answers[-1]
+            header = next((v for k, v in first["headers"].items() if k.lower() == "www-authenticate"), "")
+            key = next(iter(t.get("arc_files", {}).values()), "")[:64]
+            statuses = MSI_STATUS[first["status"]] | MSI_STATUS[last["status"]] << 3
+            user = 16 if "client_id" in path.name else 0
+            for profile in (0, 8):
+                choice = next(c for c in range(32) if c % 6 == source and c & 24 == profile | user)
+                seed("msi_challenge", bytes([choice, statuses]) + "\n".join([header, key, last["body"]]).encode())
 print({target: len(names) for target, names in sorted(seen.items())})

@@ -4,6 +4,7 @@
 
 mod cache_ops;
 mod flow_script;
+mod managed;
 mod material;
 mod parsers;
 mod platform;
@@ -11,6 +12,7 @@ mod tokens;
 
 pub use cache_ops::cache_ops;
 pub use flow_script::flow_script;
+pub use managed::msi_challenge;
 pub use material::*;
 pub use parsers::*;
 pub use platform::*;
@@ -40,4 +42,5 @@ pub const TARGETS: &[Target] = &[
     ("legacy_pem", legacy_pem),
     ("extract_certs", extract_certs),
     ("flow_script", flow_script),
+    ("msi_challenge", msi_challenge),
 ];
