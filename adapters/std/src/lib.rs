@@ -16,6 +16,7 @@
 //! |---|---|
 //! | [`ConfidentialClient`] | an application that gets tokens on its own behalf |
 //! | [`ManagedIdentityClient`] | the identity that Azure gives to this machine or service |
+//! | [`DefaultChain`] | the first credential that is there: environment, workload identity, managed identity |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
 //! | [`Pfx`] | what is in a PKCS#12 file |
 //! | [`Environment`] | the variables of the Azure SDKs, as data |
@@ -41,6 +42,7 @@ mod builder;
 mod certificate;
 mod clock;
 mod confidential;
+mod default_chain;
 mod driver;
 mod environment;
 mod failure;
@@ -67,6 +69,7 @@ pub use builder::ConfidentialClientBuilder;
 pub use certificate::CertificateCredential;
 pub use clock::{SystemClock, Time, platform};
 pub use confidential::ConfidentialClient;
+pub use default_chain::{ChainError, DefaultChain, DefaultChainBuilder, Link, LinkAnswer};
 pub use driver::Driver;
 pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use http::{HttpClient, HttpResponse};
