@@ -193,4 +193,20 @@ for host in HOSTS:
 for request in ("GET /favicon.ico HTTP/1.1\r\nHost: localhost:4000\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n", "\r\n\r\nGET / HTTP/1.0\nHost: localhost:4000\n\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
     seed("listener_request", "\0" + request)
+# source and profile, statuses (three bits each), then header, key file and body, by line
+MSI_STATUS = {200: 0, 400: 1, 401: 2, 404: 3, 429: 4, 500: 5, 302: 6, 410: 7}
+for path in sorted(TRANSCRIPTS.glob("managed_identity__*.json")):
+    t = json.loads(path.read_text())
+    source = {"arc": 0, "app_service": 2, "service_fabric": 3, "machine_learning": 4}.get(path.name.split("__")[1], 5)
+    for step in t["steps"]:
+        answers = [e["response"] for e in step.get("exchanges", []) if "status" in e["response"]]
+        if answers:
+            first, last = answers[0], answers[-1]
+            header = next((v for k, v in first["headers"].items() if k.lower() == "www-authenticate"), "")
+            key = next(iter(t.get("arc_files", {}).values()), "")[:64]
+            statuses = MSI_STATUS[first["status"]] | MSI_STATUS[last["status"]] << 3
+            user = 16 if "client_id" in path.name else 0
+            for profile in (0, 8):
+                choice = next(c for c in range(32) if c % 6 == source and c & 24 == profile | user)
+                seed("msi_challenge", bytes([choice, statuses]) + "\n".join([header, key, last["body"]]).encode())
 print({target: len(names) for target, names in sorted(seen.items())})

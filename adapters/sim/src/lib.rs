@@ -138,6 +138,7 @@ mod fault;
 mod federation;
 mod grants;
 mod issue;
+pub mod managed;
 mod material;
 mod message;
 mod page;
