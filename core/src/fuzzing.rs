@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a property that does not hold is what a fuzzer looks for")]
 
 mod cache_ops;
+mod device;
 mod flow_script;
 mod material;
 mod parsers;
@@ -10,6 +11,7 @@ mod platform;
 mod tokens;
 
 pub use cache_ops::cache_ops;
+pub use device::{device_response, saved_flow};
 pub use flow_script::flow_script;
 pub use material::*;
 pub use parsers::*;
@@ -39,5 +41,7 @@ pub const TARGETS: &[Target] = &[
     ("pkcs8", pkcs8),
     ("legacy_pem", legacy_pem),
     ("extract_certs", extract_certs),
+    ("device_response", device_response),
+    ("saved_flow", saved_flow),
     ("flow_script", flow_script),
 ];
