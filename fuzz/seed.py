@@ -72,7 +72,7 @@ for path in sorted(TRANSCRIPTS.glob("*.json")):
                 metadata = "openid-configuration" in url or "discovery/instance" in url
                 seed("metadata" if metadata else "token_response", body)
                 if url.endswith("/devicecode"):
-                    for kind in (8, 9, 2, 6):
+                    for kind in (8, 2):
                         seed("device_response", bytes([kind]) + body.encode())
             for name, value in (response.get("headers") or {}).items():
                 if name.lower() == "www-authenticate":
