@@ -14,11 +14,12 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::accept::accept;
+use crate::binding::Binding;
 use crate::cache::{Found, Lookup, Matching, Scheme, TokenChange, TokenEvent, ext_cache_key};
 use crate::client::{AliasSource, Scopes, aliases};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
-use crate::error::{Config, Error};
+use crate::error::{Config, Error, What};
 use crate::exchange::{Exchange, Exchanged, Occasion, Target, granted, is_pending};
 use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::grant::Grant;
@@ -51,6 +52,8 @@ pub(crate) struct Wanted {
     pub(crate) data: Vec<(&'static str, Secret)>,
     /// The name of the call, where an earlier request has given it one.
     pub(crate) correlation_id: Option<String>,
+    /// What the token is bound to.
+    pub(crate) binding: Option<Binding>,
 }
 
 impl Wanted {
@@ -66,6 +69,7 @@ impl Wanted {
             asks_anyway: false,
             data: Vec::new(),
             correlation_id: None,
+            binding: None,
         }
     }
 
@@ -88,6 +92,10 @@ impl Wanted {
     /// A token of a flow that does not ask the cache.
     pub(crate) fn direct(api: Api, scopes: Scopes) -> Self {
         Self { cached: false, reason: CacheRefresh::NotSilent, ..Self::looked_up(api, scopes) }
+    }
+
+    fn scheme(&self) -> Scheme<'_> {
+        self.binding.as_ref().map_or(Scheme::Bearer, Binding::scheme)
     }
 
     fn data(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
@@ -161,10 +169,14 @@ impl<S: Source> Acquire<S> {
                 home_account_id: self.wanted.home_account_id.as_deref(),
                 scopes: self.wanted.scopes.list(),
                 ext_cache_key: key.as_deref(),
-                scheme: Scheme::Bearer,
+                scheme: self.wanted.scheme(),
                 matching,
             };
-            match cx.store.tokens.find(&lookup, now) {
+            let found = match self.wanted.any_account {
+                true => cx.store.tokens.find_partitioned(&lookup, now),
+                false => cx.store.tokens.find(&lookup, now),
+            };
+            match found {
                 Found::Fresh(entry) => return Some(Token::cached(entry, now)),
                 Found::Aging(entry) => {
                     self.wanted.reason = CacheRefresh::Aging;
@@ -234,8 +246,10 @@ impl<S: Source> Acquire<S> {
         };
         self.wanted.correlation_id = Some(correlation_id.clone());
         let Wanted { api, reason, asks_anyway, .. } = self.wanted;
+        let binding = self.wanted.binding.clone();
         let occasion = Occasion { api, reason, correlation_id, asks_anyway };
-        self.state = State::Exchanging(Box::new(Exchange::new(grant, target, occasion, self.deadline)), metadata);
+        self.state =
+            State::Exchanging(Box::new(Exchange::new(grant.bound(binding), target, occasion, self.deadline)), metadata);
         Ok(())
     }
 
@@ -271,6 +285,11 @@ impl<S: Source> Acquire<S> {
         response: TokenResponse,
     ) -> Result<(Token, Vec<TokenChange>), Error> {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
+        if let Some(binding) = &self.wanted.binding
+            && !response.token_type().eq_ignore_ascii_case(binding.token_type())
+        {
+            return Err(Error::BadResponse { what: What::TokenResponse, at: "token_type is not what was asked" });
+        }
         accept(cx, metadata, &self.source.expected(), &response)?;
         let token = Token::issued(&response, now)?;
         let Recording { username, redeemed } = self.source.recording();
@@ -297,7 +316,7 @@ impl<S: Source> Acquire<S> {
             username,
             local_account_id: None,
             skip_account_creation: redeemed.is_some(),
-            scheme: Scheme::Bearer,
+            scheme: self.wanted.scheme(),
         };
         changes.extend(cx.store.tokens.record(&event, now)?);
         Ok((token, changes))

@@ -3,6 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::binding::Binding;
 use crate::client::{Client, Scopes, merge_claims, with_capabilities};
 use crate::error::Error;
 use crate::keys::{AcquireKey, ProcessKey};
@@ -14,12 +15,13 @@ pub(crate) struct Asked {
     pub(crate) scopes: Scopes,
     pub(crate) claims_challenge: Option<Secret>,
     pub(crate) forwarded_client_claims: Option<Secret>,
+    pub(crate) binding: Option<Binding>,
 }
 
 impl Asked {
     /// For these scopes, and nothing else.
     pub(crate) fn new(scopes: Scopes) -> Self {
-        Self { scopes, claims_challenge: None, forwarded_client_claims: None }
+        Self { scopes, claims_challenge: None, forwarded_client_claims: None, binding: None }
     }
 
     /// The challenge; an empty one is none.
@@ -74,8 +76,9 @@ impl Asked {
         let capabilities = client.settings().client_capabilities.iter().map(|c| Some(c.as_bytes()));
         let own: Vec<Option<&[u8]>> = own.into_iter().collect();
         let count = own.len().to_string();
+        let bound = self.binding.iter().flat_map(Binding::inputs);
         let inputs = who.into_iter().chain(client.credential().inputs()).chain(what).chain([Some(count.as_bytes())]);
-        process.acquire(inputs.chain(own).chain(capabilities))
+        process.acquire(inputs.chain(own).chain(bound).chain(capabilities))
     }
 }
 
@@ -104,4 +107,16 @@ macro_rules! takes_forwarded_claims {
     };
 }
 
-pub(crate) use {takes_claims_challenge, takes_forwarded_claims};
+/// The function by which a request takes a key that its token is bound to.
+macro_rules! takes_binding {
+    () => {
+        /// Asks for a token that is bound to a key. It is kept apart from others, and a bearer token instead of it is refused.
+        #[must_use]
+        pub fn bound(mut self, binding: &$crate::binding::Binding) -> Self {
+            self.asked.binding = Some(binding.clone());
+            self
+        }
+    };
+}
+
+pub(crate) use {takes_binding, takes_claims_challenge, takes_forwarded_claims};

@@ -3,8 +3,9 @@
 use alloc::string::{String, ToString};
 
 use crate::acquire::{Acquire, Wanted};
-use crate::asked::{Asked, takes_claims_challenge, takes_forwarded_claims};
+use crate::asked::{Asked, takes_binding, takes_claims_challenge, takes_forwarded_claims};
 use crate::authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Prompt, address};
+use crate::binding::Binding;
 use crate::client::{Client, Scopes, with_capabilities};
 use crate::discover::Discover;
 use crate::endpoint::Endpoint;
@@ -58,8 +59,16 @@ impl AuthCodeFlow {
         }
         let given = self.claims_challenge.as_ref().map(Secret::expose);
         let claims = with_capabilities(&client.settings().client_capabilities, given)?;
-        let wanted = Wanted::direct(Api::AuthorizationCode, self.scopes.clone());
+        let mut wanted = Wanted::direct(Api::AuthorizationCode, self.scopes.clone());
+        wanted.binding = self.binding.clone();
         Ok(Acquire::new(wanted, Code::new(self.clone(), response, claims.map(Secret::new))))
+    }
+
+    /// Asks for a token that is bound to a key. It is kept apart from others, and a bearer token instead of it is refused.
+    #[must_use]
+    pub fn bound(mut self, binding: &Binding) -> Self {
+        self.binding = Some(binding.clone());
+        self
     }
 
     /// The same flow for fewer scopes than it was begun with.
@@ -208,6 +217,7 @@ impl AuthorizationCode {
 
     takes_claims_challenge!();
     takes_forwarded_claims!();
+    takes_binding!();
 
     /// The redirect address of the authorization request.
     #[must_use]
@@ -230,6 +240,7 @@ impl AuthorizationCode {
     pub fn flow(&self, client: &Client) -> Result<Acquire<Ready>, Error> {
         let mut wanted = Wanted::direct(Api::AuthorizationCode, self.asked.scopes.clone());
         wanted.data = self.asked.data();
+        wanted.binding = self.asked.binding.clone();
         let kind = GrantKind::AuthorizationCode {
             code: self.code.clone(),
             redirect_uri: self.redirect_uri.clone(),

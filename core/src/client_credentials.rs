@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::acquire::{Acquire, Wanted};
-use crate::asked::Asked;
+use crate::asked::{Asked, takes_binding};
 use crate::client::{AliasSource, Client, Scopes, aliases};
 use crate::discover::DiscoverAliases;
 use crate::error::{CommitError, Error};
@@ -71,6 +71,8 @@ impl ClientCredentials {
         self
     }
 
+    takes_binding!();
+
     /// The machine that gets the token.
     ///
     /// # Errors
@@ -80,6 +82,7 @@ impl ClientCredentials {
         let mut wanted = Wanted::looked_up(Api::TokenForClient, self.asked.scopes.clone());
         wanted.data = self.fmi_path.iter().map(|path| ("fmi_path", Secret::from(path.as_str()))).collect();
         wanted.data.extend(self.asked.data());
+        wanted.binding = self.asked.binding.clone();
         if self.asked.challenge().is_some() {
             wanted = wanted.forced();
         }

@@ -4,7 +4,9 @@
 
 mod cache_ops;
 mod device;
+mod federation;
 mod flow_script;
+mod managed;
 mod material;
 mod parsers;
 mod platform;
@@ -12,7 +14,9 @@ mod tokens;
 
 pub use cache_ops::cache_ops;
 pub use device::{device_response, saved_flow};
+pub use federation::*;
 pub use flow_script::flow_script;
+pub use managed::msi_challenge;
 pub use material::*;
 pub use parsers::*;
 pub use platform::*;
@@ -44,4 +48,7 @@ pub const TARGETS: &[Target] = &[
     ("device_response", device_response),
     ("saved_flow", saved_flow),
     ("flow_script", flow_script),
+    ("xml_mex", xml_mex),
+    ("wstrust_response", wstrust_response),
+    ("msi_challenge", msi_challenge),
 ];

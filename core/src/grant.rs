@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::binding::Binding;
 use crate::client::Scopes;
 use crate::secret::Secret;
 
@@ -19,6 +20,8 @@ pub struct Grant {
     pub claims: Option<Secret>,
     /// `X-AnchorMailbox`: lets Microsoft's front ends choose the right region for a user (section 1.11 of the reference).
     pub routing: Option<Secret>,
+    /// What the token shall be bound to.
+    pub binding: Option<Binding>,
 }
 
 /// The kinds of grant.
@@ -98,13 +101,20 @@ pub enum UserId {
 impl Grant {
     /// A grant that carries no routing hint.
     pub fn new(kind: GrantKind, scopes: Scopes, claims: Option<Secret>) -> Self {
-        Self { kind, scopes, claims, routing: None }
+        Self { kind, scopes, claims, routing: None, binding: None }
     }
 
     /// With a routing hint.
     #[must_use]
     pub fn routed(mut self, routing: Option<Secret>) -> Self {
         self.routing = routing;
+        self
+    }
+
+    /// For a token that is bound to a key.
+    #[must_use]
+    pub fn bound(mut self, binding: Option<Binding>) -> Self {
+        self.binding = binding;
         self
     }
 
@@ -166,6 +176,7 @@ impl Grant {
         if !matches!(self.kind, GrantKind::DeviceCode { .. }) {
             fields.push(("scope", self.scopes.as_str()));
         }
+        fields.extend(self.binding.iter().flat_map(Binding::parameters));
         fields.push(("claims", self.claims.as_ref().map(Secret::expose).unwrap_or_default()));
         fields
     }

@@ -20,7 +20,8 @@ impl AuthorizationRequest {
             return Err(Config::RedirectUri.into());
         }
         let claims = self.claims(client)?;
-        let wanted = Wanted::direct(Api::Interactive, self.scopes().clone());
+        let mut wanted = Wanted::direct(Api::Interactive, self.scopes().clone());
+        wanted.binding = self.binding().cloned();
         Ok(Acquire::new(wanted, Browser::new(self.clone(), claims)))
     }
 

@@ -55,12 +55,13 @@ mod xml;
 pub mod jose;
 pub mod cert;
 pub mod client;
-pub mod grant;
 pub mod metadata;
-#[cfg(feature = "wstrust")]
-pub mod wstrust;
 pub mod token;
 pub mod cache;
+pub mod binding;
+pub mod grant;
+#[cfg(feature = "wstrust")]
+pub mod wstrust;
 pub mod account;
 pub mod issued;
 pub mod telemetry;
@@ -101,6 +102,7 @@ pub mod fuzzing;
 pub use account::Account;
 pub use accounts::{GetAccounts, RemoveAccount};
 pub use authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Prompt, ResponseMode};
+pub use binding::{Binding, PopAuthScheme};
 pub use client::Client;
 pub use client_credentials::{ClientCredentials, RemoveTokensForClient};
 pub use device_code::{DeviceCode, InitiateDeviceFlow, PollOptions};

@@ -1,7 +1,7 @@
 //! A refresh token from elsewhere is taken in: `acquire_token_by_refresh_token` of MSAL (section 4.10 of the reference).
 
 use crate::acquire::{Acquire, Wanted};
-use crate::asked::Asked;
+use crate::asked::{Asked, takes_binding};
 use crate::client::{Client, Scopes};
 use crate::error::{Config, Error};
 use crate::grant::{Grant, GrantKind};
@@ -30,12 +30,15 @@ impl RefreshTokenImport {
         Ok(Self { asked: Asked::new(Scopes::of_user(scopes)?), refresh_token: Secret::from(refresh_token) })
     }
 
+    takes_binding!();
+
     /// The machine that redeems it.
     ///
     /// # Errors
     /// [`Error::Config`] when the client's capabilities cannot be sent.
     pub fn flow(&self, client: &Client) -> Result<Acquire<Ready>, Error> {
-        let wanted = Wanted::direct(Api::RefreshToken, self.asked.scopes.clone()).forced();
+        let mut wanted = Wanted::direct(Api::RefreshToken, self.asked.scopes.clone()).forced();
+        wanted.binding = self.asked.binding.clone();
         let claims = match client.settings().capabilities_with_imports {
             true => self.asked.claims(client)?,
             false => None,

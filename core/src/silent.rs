@@ -7,7 +7,7 @@ use core::mem;
 
 use crate::account::Account;
 use crate::acquire::{Acquire, Wanted};
-use crate::asked::{Asked, takes_claims_challenge, takes_forwarded_claims};
+use crate::asked::{Asked, takes_binding, takes_claims_challenge, takes_forwarded_claims};
 use crate::cache::Kind;
 use crate::client::{AliasSource, Client, Scopes};
 use crate::discover::{Discover, DiscoverAliases};
@@ -56,6 +56,7 @@ impl Silent {
 
     takes_claims_challenge!();
     takes_forwarded_claims!();
+    takes_binding!();
 
     /// For another tenant of the same authority (G-47): the user's refresh token serves in all of them.
     #[must_use]
@@ -84,6 +85,7 @@ impl Silent {
         let mut wanted = Wanted::looked_up(Api::Silent, self.asked.scopes.clone());
         wanted.home_account_id = Some(self.home_account_id.clone());
         wanted.data = self.asked.data();
+        wanted.binding = self.asked.binding.clone();
         if self.force_refresh || self.asked.challenge().is_some() {
             wanted = wanted.forced();
             wanted.asks_anyway = self.force_refresh && client.settings().force_refresh_asks_anyway;

@@ -5,6 +5,7 @@ use core::fmt;
 use serde_json::{Value, json};
 
 use super::AuthorizationResponse;
+use crate::binding::Binding;
 use crate::client::{Client, Scopes};
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, What};
@@ -27,6 +28,8 @@ pub struct AuthCodeFlow {
     pub(crate) nonce: Secret,
     pub(crate) max_age: Option<u64>,
     pub(crate) claims_challenge: Option<Secret>,
+    /// Not saved: whoever restores a flow says again what the token shall be bound to.
+    pub(crate) binding: Option<Binding>,
 }
 
 impl AuthCodeFlow {
@@ -133,6 +136,7 @@ impl AuthCodeFlow {
             nonce: Secret::from(text("nonce")?),
             max_age,
             claims_challenge: members.text("claims_challenge").map(Secret::from),
+            binding: None,
         })
     }
 }

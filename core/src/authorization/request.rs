@@ -6,6 +6,7 @@ use core::fmt;
 
 use super::{AuthCodeFlow, Prompt, ResponseMode};
 use crate::base64::url_encode;
+use crate::binding::Binding;
 use crate::client::{Client, Scopes, with_capabilities};
 use crate::endpoint::Endpoint;
 use crate::entropy::Entropy;
@@ -29,6 +30,7 @@ pub struct AuthorizationRequest {
     max_age: Option<u64>,
     response_mode: Option<ResponseMode>,
     prompt: Vec<Prompt>,
+    binding: Option<Binding>,
     /// Parameters that are sent as they are.
     hints: Vec<(&'static str, String)>,
 }
@@ -49,6 +51,7 @@ impl AuthorizationRequest {
             max_age: None,
             response_mode: Some(ResponseMode::FormPost),
             prompt: Vec::new(),
+            binding: None,
             hints: Vec::new(),
         })
     }
@@ -125,6 +128,17 @@ impl AuthorizationRequest {
     pub fn extra_scopes_to_consent<S: AsRef<str>>(mut self, scopes: &[S]) -> Result<Self, Error> {
         self.extra_scopes = Scopes::of_user(scopes)?;
         Ok(self)
+    }
+
+    /// Asks for a token that is bound to a key. It is kept apart from others, and a bearer token instead of it is refused.
+    #[must_use]
+    pub fn bound(mut self, binding: &Binding) -> Self {
+        self.binding = Some(binding.clone());
+        self
+    }
+
+    pub(crate) fn binding(&self) -> Option<&Binding> {
+        self.binding.as_ref()
     }
 
     fn hint(mut self, name: &'static str, value: &str) -> Self {
@@ -212,6 +226,7 @@ impl AuthorizationRequest {
             nonce,
             max_age: self.max_age,
             claims_challenge: self.claims_challenge.clone(),
+            binding: self.binding.clone(),
         })
     }
 }

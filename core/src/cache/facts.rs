@@ -17,12 +17,12 @@ pub(super) struct Facts {
     is_bound: bool,
     client_id: Member,
     home_account_id: Member,
-    /// Host, tenant, client, account, extended key and scopes, one after the other.
+    /// Tenant, account, client, extended key, host and scopes, one after the other.
     texts: Box<str>,
-    /// Where each of them ends.
-    ends: [usize; 6],
+    /// Where each of them but the last ends.
+    ends: [u32; 5],
     /// How many scopes.
-    count: usize,
+    count: u32,
 }
 
 /// How a member stands there.
@@ -45,12 +45,15 @@ impl Facts {
             target.push_str(if target.is_empty() { "" } else { " " });
             target.push_str(scope);
         }
-        let all = [host, tenant, text("client_id"), text("home_account_id"), text("ext_cache_key"), &target];
-        let mut texts = String::with_capacity(all.iter().map(|text| text.len()).fold(0, usize::saturating_add));
+        let all = [tenant, text("home_account_id"), text("client_id"), text("ext_cache_key"), host];
+        let length = all.iter().map(|text| text.len()).fold(target.len(), usize::saturating_add);
+        let mut texts = String::with_capacity(length);
         let ends = all.map(|text| {
             texts.push_str(text);
-            texts.len()
+            // An entry of four gigabytes is found never.
+            u32::try_from(texts.len()).unwrap_or(u32::MAX)
         });
+        texts.push_str(&target);
         Self {
             end: entry.expires_on().filter(|_| is_usable),
             refresh_on: entry.refresh_on(),
@@ -59,28 +62,30 @@ impl Facts {
             home_account_id: Member::of(entry, "home_account_id"),
             texts: texts.into_boxed_str(),
             ends,
-            count: entry.scopes().count(),
+            count: u32::try_from(entry.scopes().count()).unwrap_or(u32::MAX),
         }
     }
 
-    /// Whether the token is what was asked for, but for its scopes.
-    pub(super) fn fit<S>(&self, lookup: &Lookup<'_, S>, entry: &Entry) -> bool {
-        let [host, tenant, client, home, ext, _] = self.texts();
-        let is_member = |member: Member, text: &str, wanted: Option<&str>| match (wanted, lookup.matching) {
-            (Some(wanted), _) => member == Member::Text && text == wanted,
+    /// Whether the token is what was asked for, but for its scopes; the account counts only if `of_account` says so.
+    pub(super) fn fit<S>(&self, lookup: &Lookup<'_, S>, of_account: bool, entry: &Entry) -> bool {
+        let [a, b, c, d, e] = self.ends;
+        let text = |start, end| self.texts.as_bytes().get(at(start)..at(end)).unwrap_or_default();
+        let is_member = |member: Member, text: &[u8], wanted: Option<&str>| match (wanted, lookup.matching) {
+            (Some(wanted), _) => text == wanted.as_bytes() && member == Member::Text,
             (None, Matching::Reference) => member == Member::Null,
             (None, Matching::Tolerant) => text.is_empty() && member != Member::Other,
         };
+        let (host, wanted) = (text(d, e), lookup.environment.as_bytes());
         self.end.is_some()
             && match lookup.scheme {
                 Scheme::Bearer => !self.is_bound,
                 bound @ Scheme::Bound { .. } => self.is_bound && bound.fits(entry),
             }
-            && tenant == lookup.realm
-            && is_member(self.home_account_id, home, lookup.home_account_id)
-            && is_member(self.client_id, client, lookup.client_id)
-            && ext == lookup.ext_cache_key.unwrap_or_default()
-            && (host == lookup.environment || host.eq_ignore_ascii_case(lookup.environment))
+            && text(0, a) == lookup.realm.as_bytes()
+            && (!of_account || is_member(self.home_account_id, text(a, b), lookup.home_account_id))
+            && is_member(self.client_id, text(b, c), lookup.client_id)
+            && text(c, d) == lookup.ext_cache_key.unwrap_or_default().as_bytes()
+            && (host == wanted || host.eq_ignore_ascii_case(wanted))
     }
 
     /// The scopes of the token, as [`Entry::scopes`] gives them.
@@ -91,24 +96,24 @@ impl Facts {
     /// Whether the token's scopes are these, in this order and spelling. Faster than to take them apart.
     pub(super) fn are<'a>(&self, count: usize, mut wanted: impl Iterator<Item = &'a str>) -> bool {
         // With as many scopes as there are words, none of those wanted can be two words.
-        let first = wanted.next().and_then(|scope| self.target().strip_prefix(scope));
-        let rest = wanted.try_fold(first, |rest, scope| rest?.strip_prefix(' ')?.strip_prefix(scope).map(Some));
-        count == self.count && rest.flatten().is_some_and(str::is_empty)
+        if u32::try_from(count) != Ok(self.count) {
+            return false;
+        }
+        let target = self.target().as_bytes();
+        let first = wanted.next().and_then(|scope| target.strip_prefix(scope.as_bytes()));
+        let rest =
+            wanted.try_fold(first, |rest, scope| rest?.strip_prefix(b" ")?.strip_prefix(scope.as_bytes()).map(Some));
+        rest.flatten().is_some_and(<[u8]>::is_empty)
     }
 
     fn target(&self) -> &str {
-        let [_, _, _, _, _, target] = self.texts();
-        target
+        let [.., end] = self.ends;
+        self.texts.get(at(end)..).unwrap_or_default()
     }
+}
 
-    fn texts(&self) -> [&str; 6] {
-        let mut start = 0;
-        self.ends.map(|end| {
-            let text = self.texts.get(start..end).unwrap_or_default();
-            start = end;
-            text
-        })
-    }
+fn at(end: u32) -> usize {
+    usize::try_from(end).unwrap_or(usize::MAX)
 }
 
 impl Member {

@@ -1,178 +1,214 @@
 //! Short digests under which entries are found: of keys, of accounts, of scopes. A digest only narrows the search;
 //! whoever follows it compares the members themselves.
 
-use core::hash::{BuildHasher, Hash, Hasher};
+use core::hash::{BuildHasher, Hasher};
 
 use hashbrown::DefaultHashBuilder;
 
 use super::entry::Entry;
+use super::lookup::{Lookup, Scheme};
+use super::mix::{Letters, exact, fold};
 
 /// Sixty-four bits. They mean nothing outside the section that made them.
 pub(super) type Posting = u64;
 
-/// Makes digests, with a seed of its own.
+/// Makes digests, with seeds of its own.
 ///
 /// Not SHA-256: four blocks of it cost more than all the rest of a look-up. Whoever chooses names (scopes, user names,
-/// claims of a token) could make many entries share one digest only by knowing the seed, which is drawn when a section
-/// is made and never leaves it; nothing that is given out depends on it. The hash is the one of `hashbrown`, in whose
-/// tables the digests lie; its seed comes from addresses, so it differs between processes where the system randomizes
-/// those. Where it does not (bare metal) and names are hostile, entries that share a digest cost time, never a wrong
-/// answer.
-#[derive(Clone, Default)]
-pub(super) struct Digests(DefaultHashBuilder);
+/// claims of a token) could make many entries share one digest only by knowing the seeds, which are drawn when a section
+/// is made and never leave it; nothing that is given out depends on them. They come from the hasher of `hashbrown`, whose
+/// own comes from addresses, so they differ between processes where the system randomizes those. Where it does not (bare
+/// metal) and names are hostile, entries that share a digest cost time, never a wrong answer.
+#[derive(Clone)]
+pub(super) struct Digests {
+    /// One for each thing that is hashed, so that the same text is something else in another place.
+    seeds: [u64; 16],
+}
 
-/// The access tokens that differ in scopes and scheme only.
+impl Default for Digests {
+    fn default() -> Self {
+        let random = DefaultHashBuilder::default();
+        let mut number = 0_u64;
+        let seeds = [0; 16].map(|_: u64| {
+            number = number.wrapping_add(1);
+            random.hash_one(number)
+        });
+        Self { seeds }
+    }
+}
+
+/// The access tokens that differ in scopes only: same client, tenant, account, extended key and scheme.
 #[derive(Clone, Copy)]
 pub(super) struct Partition<'a> {
     digests: &'a Digests,
     base: Posting,
 }
 
+/// What sets partitions apart. Missing and empty are the same here. Not the host: an application has few, it chooses them
+/// itself, and they are compared anyway.
+pub(super) struct Members<'a> {
+    pub(super) client_id: &'a str,
+    pub(super) realm: &'a str,
+    pub(super) ext_cache_key: &'a str,
+    /// `None`: not bound to any.
+    pub(super) key_id: Option<&'a str>,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn wanted<S>(lookup: &Lookup<'a, S>) -> Self {
+        Self {
+            client_id: lookup.client_id.unwrap_or_default(),
+            realm: lookup.realm,
+            ext_cache_key: lookup.ext_cache_key.unwrap_or_default(),
+            key_id: match lookup.scheme {
+                Scheme::Bearer => None,
+                Scheme::Bound { key_id, .. } => Some(key_id),
+            },
+        }
+    }
+
+    fn of(entry: &'a Entry) -> Self {
+        let text = |name| entry.text(name).unwrap_or_default();
+        Self {
+            client_id: text("client_id"),
+            realm: text("realm"),
+            ext_cache_key: text("ext_cache_key"),
+            key_id: entry.is_bound().then(|| entry.key_id().unwrap_or_default()),
+        }
+    }
+}
+
 impl Digests {
     /// The place named by a key.
     pub(super) fn of_key(&self, key: &str) -> Posting {
-        let mut hash = self.start(b'k');
-        key.hash(&mut hash);
-        hash.finish()
+        let [seed, other, ..] = self.seeds;
+        exact(seed, other, key)
     }
 
     /// All entries of an account in an environment; no account and an empty one are the same.
     pub(super) fn of_account(&self, environment: &str, home_account_id: Option<&str>) -> Posting {
-        let mut hash = self.start(b'a');
-        home_account_id.unwrap_or_default().hash(&mut hash);
-        lower_case(&mut hash, environment);
-        hash.finish()
+        let [_, other, home, host, end, ..] = self.seeds;
+        let sum = exact(home, other, home_account_id.unwrap_or_default());
+        fold(sum.wrapping_add(Letters(environment).digest(host, other)), end)
     }
 
-    pub(super) fn partition(
-        &self,
-        client_id: Option<&str>,
-        environment: &str,
-        realm: Option<&str>,
-        home_account_id: Option<&str>,
-        ext_cache_key: Option<&str>,
-    ) -> Partition<'_> {
-        let mut hash = self.start(b'p');
-        for member in [client_id, realm, home_account_id, ext_cache_key] {
-            // `str` ends with a byte that is in no text, so that neighbours cannot flow into one another.
-            member.unwrap_or_default().hash(&mut hash);
+    /// A sum of digests under different seeds: the texts can be read side by side, and none can flow into its neighbour.
+    pub(super) fn partition(&self, members: &Members<'_>, home_account_id: Option<&str>) -> Partition<'_> {
+        let [_, other, _, _, _, client, tenant, home, ext, key, ..] = self.seeds;
+        let mut base = exact(client, other, members.client_id)
+            .wrapping_add(exact(tenant, other, members.realm))
+            .wrapping_add(exact(home, other, home_account_id.unwrap_or_default()));
+        if !members.ext_cache_key.is_empty() {
+            base = base.wrapping_add(exact(ext, other, members.ext_cache_key));
         }
-        lower_case(&mut hash, environment);
-        Partition { digests: self, base: hash.finish() }
+        if let Some(key_id) = members.key_id {
+            base = base.wrapping_add(exact(key, other, key_id));
+        }
+        Partition { digests: self, base }
+    }
+
+    /// As [`partition`](Self::partition), whatever the account.
+    pub(super) fn any_account(&self, members: &Members<'_>) -> Partition<'_> {
+        let [.., any] = self.seeds;
+        let Partition { digests, base } = self.partition(members, None);
+        Partition { digests, base: fold(base, any) }
+    }
+
+    /// For entries with an extended key.
+    pub(super) fn any_account_of(&self, entry: &Entry) -> Option<Partition<'_>> {
+        entry.filled("ext_cache_key").map(|_| self.any_account(&Members::of(entry)))
     }
 
     pub(super) fn partition_of(&self, entry: &Entry) -> Partition<'_> {
-        self.partition(
-            entry.text("client_id"),
-            entry.text("environment").unwrap_or_default(),
-            entry.text("realm"),
-            entry.text("home_account_id"),
-            entry.text("ext_cache_key"),
-        )
-    }
-
-    fn start(&self, purpose: u8) -> impl Hasher {
-        let mut hash = self.0.build_hasher();
-        hash.write_u8(purpose);
-        hash
+        self.partition(&Members::of(entry), entry.text("home_account_id"))
     }
 }
 
 impl Partition<'_> {
+    /// All its tokens.
+    pub(super) fn all(self) -> Posting {
+        let [.., all, _] = self.digests.seeds;
+        fold(self.base, all)
+    }
+
     /// The tokens of the partition that have this scope, in any case of its letters.
     pub(super) fn scope(self, scope: &str) -> Posting {
-        let mut hash = self.digests.start(b's');
-        hash.write_u64(self.base);
-        lower_case(&mut hash, scope);
-        hash.finish()
+        let [.., one, _, _] = self.digests.seeds;
+        fold(self.base.wrapping_add(self.digest(scope)), one)
     }
 
     /// The tokens of the partition that have exactly these scopes, in any order.
     pub(super) fn scopes<'a>(self, scopes: impl Iterator<Item = &'a str>) -> Posting {
+        let [.., exactly, _, _, _] = self.digests.seeds;
         // A sum does not depend on the order, so nothing has to be sorted, and nothing allocated.
-        let sum = scopes.fold(self.base, |sum, scope| sum.wrapping_add(self.scope(scope)));
-        let mut hash = self.digests.start(b'e');
-        hash.write_u64(sum);
-        hash.finish()
+        let sum = scopes.fold(self.base, |sum, scope| sum.wrapping_add(self.digest(scope)));
+        fold(sum, exactly)
+    }
+
+    fn digest(self, scope: &str) -> u64 {
+        let [_, other, .., seed, _, _, _, _] = self.digests.seeds;
+        Letters(scope).digest(seed, other)
     }
 }
 
-/// So much of a text is turned into lower case at once, on the stack.
-const PIECE: usize = 128;
+/// What is hashed already needs no hash; the table takes digests as they are.
+#[derive(Clone, Copy, Default)]
+pub(super) struct AsItIs(u64);
 
-/// Feeds a text as if it were lower case, without allocating. The hash sees pieces of the same lengths for texts that
-/// are the same in lower case, however they are spelled.
-fn lower_case(hash: &mut impl Hasher, text: &str) {
-    let mut buffer = [0_u8; PIECE];
-    if text.is_ascii() {
-        for piece in text.as_bytes().chunks(PIECE) {
-            if let Some(lower) = buffer.get_mut(..piece.len()) {
-                lower.copy_from_slice(piece);
-                lower.make_ascii_lowercase();
-                hash.write(lower);
-            }
-        }
-    } else {
-        let mut length = 0_usize;
-        for letter in lowered(text) {
-            for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
-                if length == PIECE {
-                    hash.write(&buffer);
-                    length = 0;
-                }
-                if let Some(place) = buffer.get_mut(length) {
-                    *place = byte;
-                }
-                length = length.saturating_add(1);
-            }
-        }
-        hash.write(buffer.get(..length).unwrap_or_default());
+impl BuildHasher for AsItIs {
+    type Hasher = Self;
+    fn build_hasher(&self) -> Self {
+        Self(0)
     }
-    hash.write_u8(0xff);
 }
 
-/// The letters of a text in lower case.
-pub(super) fn lowered(text: &str) -> impl Iterator<Item = char> {
-    text.chars().flat_map(char::to_lowercase)
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+    fn write_u64(&mut self, digest: u64) {
+        self.0 = digest;
+    }
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn members<'a>(client_id: &'a str, realm: &'a str) -> Members<'a> {
+        Members { client_id, realm, ext_cache_key: "", key_id: None }
+    }
+
     #[test]
     fn members_do_not_flow_into_one_another() {
         let digests = Digests::default();
-        let digest = |client, realm, home| digests.partition(client, "e", realm, home, None).base;
-        let base = digest(Some("ab"), Some("c"), None);
-        assert_ne!(base, digest(Some("a"), Some("bc"), None));
-        assert_ne!(base, digest(Some("ab"), None, Some("c")));
-        assert_eq!(base, digest(Some("ab"), Some("c"), Some("")));
+        let digest = |client, realm, home| digests.partition(&members(client, realm), home).base;
+        let base = digest("ab", "c", None);
+        assert_ne!(base, digest("a", "bc", None));
+        assert_ne!(base, digest("c", "ab", None));
+        assert_ne!(base, digest("ab", "", Some("c")));
+        assert_ne!(base, digest("AB", "c", None));
+        assert_eq!(base, digest("ab", "c", Some("")));
+        let bound = |key_id| digests.partition(&Members { key_id, ..members("ab", "c") }, None).base;
+        assert!(base == bound(None) && base != bound(Some("")) && bound(Some("")) != bound(Some("k")));
+        let ext = Members { ext_cache_key: "x", ..members("ab", "c") };
+        assert_ne!(digests.any_account(&ext).base, digests.partition(&ext, None).base);
         assert_ne!(digests.of_account("e", Some("a")), digests.of_account("ea", None));
+        assert_eq!(digests.of_account("Login.Example", None), digests.of_account("login.example", None));
     }
 
     #[test]
     fn scopes_in_any_order_and_case() {
         let digests = Digests::default();
-        let partition = digests.partition(Some("c"), "Login.Example", None, None, None);
-        let same = digests.partition(Some("c"), "login.example", None, None, None);
+        let partition = digests.partition(&members("c", ""), None);
         let digest = |scopes: &[&str]| partition.scopes(scopes.iter().copied());
-        assert_eq!(digest(&["User.Read", "b"]), same.scopes(["B", "user.read"].into_iter()));
+        assert_eq!(digest(&["User.Read", "b"]), partition.scopes(["B", "user.read"].into_iter()));
         assert_ne!(digest(&["a", "b"]), digest(&["a"]));
         assert_ne!(digest(&["a"]), digest(&["a", "a"]));
         assert_ne!(digest(&["a"]), partition.scope("a"));
-    }
-
-    #[test]
-    fn lower_case_of_any_length_and_spelling() {
-        let digests = Digests::default();
-        let partition = digests.partition(None, "e", None, None, None);
-        for length in [0, 1, 127, 128, 129, 255, 256, 257] {
-            // The Kelvin sign is a `k` in lower case; three bytes become one.
-            let (plain, upper, odd) = ("k".repeat(length), "K".repeat(length), "\u{212a}".repeat(length));
-            assert_eq!(partition.scope(&plain), partition.scope(&upper), "{length}");
-            assert_eq!(partition.scope(&plain), partition.scope(&odd), "{length}");
-            assert_ne!(partition.scope(&plain), partition.scope(&"k".repeat(length + 1)));
-        }
+        assert_ne!(digest(&[]), partition.all());
     }
 }

@@ -2,7 +2,8 @@
 
 use super::entry::{Entry, Kind};
 use super::facts::Facts;
-use super::index::{Partition, lowered};
+use super::index::{Members, Partition};
+use super::mix::lowered;
 use super::section::Section;
 use super::{TokenCache, entry};
 use crate::time::UnixTime;
@@ -87,33 +88,26 @@ impl TokenCache {
     /// rarest of the scopes, not on the size of the cache.
     pub fn find<S: AsRef<str>>(&self, lookup: &Lookup<'_, S>, now: UnixTime) -> Found<'_> {
         let Some(section) = self.section(Kind::AccessToken) else { return Found::Nothing };
-        let partition = lookup.partition(section);
-        let mut expiring = false;
-
-        let exact = section.tokens(partition.scopes(lookup.scopes.iter().map(AsRef::as_ref)));
-        let exact = exact.filter(|(entry, facts)| facts.fit(lookup, entry) && lookup.is_exactly(facts));
-        // Another library may have left an older one of the same scopes under a key of its own.
-        match exact.max_by_key(|(_, facts)| facts.end).map(|(entry, facts)| age(entry, facts, now)) {
-            Some(Found::Expiring) => expiring = true,
-            Some(found) => return found,
-            None => {}
-        }
-        let posting = match lookup.rarest(partition, section) {
-            Some(scope) => partition.scope(scope),
-            None => section.account(lookup.environment, lookup.home_account_id),
-        };
-        for (entry, facts) in section.tokens(posting) {
-            let has_ended = facts.end < Some(now);
-            if has_ended || !facts.fit(lookup, entry) || !lookup.is_within(facts) {
-                continue;
-            }
-            match age(entry, facts, now) {
-                Found::Expiring => expiring = true,
-                found => return found,
-            }
-        }
-        if expiring { Found::Expiring } else { Found::Nothing }
+        let partition = section.digests().partition(&Members::wanted(lookup), lookup.home_account_id);
+        lookup.among(section, partition, true, now)
     }
+
+    /// As [`find`](Self::find), whatever the account: `home_account_id` is not looked at.
+    ///
+    /// For tokens that an extended key sets apart by itself, such as those on behalf of a user who is known by the
+    /// assertion only. Without `ext_cache_key` nothing is found, since the token of anybody would do.
+    pub fn find_partitioned<S: AsRef<str>>(&self, lookup: &Lookup<'_, S>, now: UnixTime) -> Found<'_> {
+        let Some(section) = self.section(Kind::AccessToken) else { return Found::Nothing };
+        if lookup.ext_cache_key.is_none_or(str::is_empty) {
+            return Found::Nothing;
+        }
+        lookup.among(section, section.digests().any_account(&Members::wanted(lookup)), false, now)
+    }
+}
+
+/// The token that ends later; of two that end together, the one that came later.
+fn later<'a>(one: (&'a Entry, &'a Facts), other: (&'a Entry, &'a Facts)) -> (&'a Entry, &'a Facts) {
+    if other.1.end >= one.1.end { other } else { one }
 }
 
 fn age<'a>(entry: &'a Entry, facts: &Facts, now: UnixTime) -> Found<'a> {
@@ -127,9 +121,29 @@ fn age<'a>(entry: &'a Entry, facts: &Facts, now: UnixTime) -> Found<'a> {
 }
 
 impl<S: AsRef<str>> Lookup<'_, S> {
-    fn partition<'s>(&self, section: &'s Section) -> Partition<'s> {
-        let Self { client_id, environment, realm, home_account_id, ext_cache_key, .. } = *self;
-        section.digests().partition(client_id, environment, Some(realm), home_account_id, ext_cache_key)
+    /// The best token of a partition.
+    fn among<'s>(&self, section: &'s Section, partition: Partition<'_>, of_account: bool, now: UnixTime) -> Found<'s> {
+        let mut expiring = false;
+        let exact = section.tokens(partition.scopes(self.scopes.iter().map(AsRef::as_ref)));
+        let exact = exact.filter(|(entry, facts)| facts.fit(self, of_account, entry) && self.is_exactly(facts));
+        // Another library may have left an older one of the same scopes under a key of its own.
+        match exact.reduce(later).map(|(entry, facts)| age(entry, facts, now)) {
+            Some(Found::Expiring) => expiring = true,
+            Some(found) => return found,
+            None => {}
+        }
+        let posting = self.rarest(partition, section).map_or_else(|| partition.all(), |scope| partition.scope(scope));
+        for (entry, facts) in section.tokens(posting) {
+            let has_ended = facts.end < Some(now);
+            if has_ended || !facts.fit(self, of_account, entry) || !self.is_within(facts) {
+                continue;
+            }
+            match age(entry, facts, now) {
+                Found::Expiring => expiring = true,
+                found => return found,
+            }
+        }
+        if expiring { Found::Expiring } else { Found::Nothing }
     }
 
     /// All scopes are the token's, and it has no others.
@@ -340,6 +354,47 @@ mod tests {
     }
 
     #[test]
+    fn an_extended_key_without_an_account() {
+        // G-30: on-behalf-of tokens lie apart by the assertion; the account is known after the exchange only.
+        let ext = |n: usize| alloc::format!(r#""ext_cache_key":"x{n}","home_account_id":"h{n}","secret":"s{n}""#);
+        let cache = cache(&[
+            ("1", &token("a b", &ext(1))),
+            ("2", &token("a b", &ext(2))),
+            ("3", &token("a", &alloc::format!(r#"{},"expires_on":"1100""#, ext(3)))),
+            ("4", &token("a", r#""home_account_id":null,"ext_cache_key":"x4","secret":"s4""#)),
+            ("5", &token("a", r#""secret":"no key""#)),
+            ("6", &token("a", r#""secret":"no key","ext_cache_key":"""#)),
+        ]);
+        let cases: &[(Option<&str>, &[&str], &str)] = &[
+            (Some("x1"), &["a", "b"], "s1"),
+            (Some("x2"), &["B", "a"], "s2"),
+            (Some("x2"), &["b"], "s2"),
+            (Some("x2"), &[], "s2"),
+            (Some("x2"), &["c"], "(nothing)"),
+            (Some("x3"), &["a"], "(expiring)"),
+            (Some("x4"), &["a"], "s4"),
+            (Some("x5"), &["a"], "(nothing)"),
+            (Some(""), &["a"], "(nothing)"),
+            (None, &["a"], "(nothing)"),
+        ];
+        for (ext_cache_key, scopes, expected) in cases {
+            let base = Lookup { ext_cache_key: *ext_cache_key, ..lookup(scopes) };
+            for home_account_id in [None, Some("whoever")] {
+                let found = cache.find_partitioned(&Lookup { home_account_id, ..base }, NOW);
+                assert_eq!(show(&found), *expected, "{ext_cache_key:?} {scopes:?}");
+            }
+            for other in [
+                Lookup { client_id: Some("d"), ..base },
+                Lookup { realm: "q", ..base },
+                Lookup { environment: "f", ..base },
+                Lookup { scheme: Scheme::Bound { token_type: "pop", key_id: "k" }, ..base },
+            ] {
+                assert_eq!(show(&cache.find_partitioned(&other, NOW)), "(nothing)");
+            }
+        }
+    }
+
+    #[test]
     fn a_rare_scope_is_found_among_many_tokens() {
         let entries: Vec<_> =
             (0..600).map(|n| (alloc::format!("{n}"), token(&alloc::format!("all s{n}"), ""))).collect();
@@ -347,7 +402,8 @@ mod tests {
         let cache = cache(&entries);
         let section = cache.section(Kind::AccessToken).unwrap();
         let wanted = lookup(&["all", "s599"]);
-        assert_eq!(wanted.rarest(wanted.partition(section), section), Some("s599"));
+        let partition = section.digests().partition(&Members::wanted(&wanted), wanted.home_account_id);
+        assert_eq!(wanted.rarest(partition, section), Some("s599"));
         assert_eq!(show(&cache.find(&wanted, NOW)), "s");
         assert_eq!(show(&cache.find(&lookup(&["all", "s600"]), NOW)), "(nothing)");
     }

@@ -18,6 +18,7 @@ mod facts;
 mod index;
 mod json;
 mod lookup;
+mod mix;
 mod record;
 mod remove;
 mod search;
@@ -152,7 +153,9 @@ impl TokenCache {
     }
 
     fn section(&self, kind: Kind) -> Option<&Section> {
-        match self.sections.get(kind.section()) {
+        // Access tokens come first, by the order of names; a look-up need not search for them.
+        let first = self.sections.first_key_value().filter(|(name, _)| *name == kind.section());
+        match first.map(|(_, body)| body).or_else(|| self.sections.get(kind.section())) {
             Some(Body::Entries(section)) => Some(section),
             _ => None,
         }

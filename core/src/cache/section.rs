@@ -1,6 +1,6 @@
 //! One section of the cache: entries in the order of the file, and the ways to find them without walking all of them.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, btree_set};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::entry::{Entry, Kind};
 use super::facts::Facts;
-use super::index::{Digests, Partition, Posting};
+use super::index::{AsItIs, Digests, Partition, Posting};
 use crate::secret::wipe;
 use crate::time::UnixTime;
 
@@ -64,12 +64,26 @@ enum Places {
 }
 
 impl Places {
-    fn iter(&self) -> impl Iterator<Item = At> + '_ {
-        let (one, many) = match self {
-            Self::One(at) => (Some(*at), None),
-            Self::Many(all) => (None, Some(all)),
-        };
-        one.into_iter().chain(many.into_iter().flatten().copied())
+    fn iter(&self) -> PlacesIter<'_> {
+        match self {
+            Self::One(at) => PlacesIter { one: Some(*at), many: None },
+            Self::Many(all) => PlacesIter { one: None, many: Some(all.iter()) },
+        }
+    }
+}
+
+/// By hand, since a chain of adapters costs as much as the hash of a look-up.
+#[derive(Default)]
+struct PlacesIter<'a> {
+    one: Option<At>,
+    many: Option<btree_set::Iter<'a, At>>,
+}
+
+impl Iterator for PlacesIter<'_> {
+    type Item = At;
+    #[inline]
+    fn next(&mut self) -> Option<At> {
+        self.one.take().or_else(|| self.many.as_mut()?.next().copied())
     }
 }
 
@@ -87,7 +101,7 @@ pub(super) struct Section {
     next: u64,
     digests: Digests,
     /// Digests of keys, accounts and scopes.
-    postings: HashMap<Posting, Places>,
+    postings: HashMap<Posting, Places, AsItIs>,
     /// Access tokens by the second in which they end; those that tell none come first.
     ends: BTreeSet<(Option<UnixTime>, At)>,
     /// Entries, foreign values not counted, and what they weigh.
@@ -104,7 +118,7 @@ impl Section {
             order: BTreeMap::new(),
             next: 0,
             digests: Digests::default(),
-            postings: HashMap::new(),
+            postings: HashMap::default(),
             ends: BTreeSet::new(),
             entries: 0,
             bytes: 0,
@@ -178,17 +192,13 @@ impl Section {
         self.walk(self.digests.of_account(environment, home_account_id)).filter_map(named_entry)
     }
 
-    /// The digest of such an account, for [`tokens`](Self::tokens).
-    pub(super) fn account(&self, environment: &str, home_account_id: Option<&str>) -> Posting {
-        self.digests.of_account(environment, home_account_id)
-    }
-
     /// What makes digests here.
     pub(super) fn digests(&self) -> &Digests {
         &self.digests
     }
 
     /// The access tokens of a posting, in their order. Digests may collide: compare the members.
+    #[inline]
     pub(super) fn tokens(&self, posting: Posting) -> impl Iterator<Item = (&Entry, &Facts)> {
         self.walk(posting).filter_map(|slot| match &slot.content {
             Content::Entry(entry) => Some((entry, slot.facts.as_ref()?)),
@@ -225,8 +235,9 @@ impl Section {
         self.order.values().filter_map(|place| self.slots.get(*place)?.as_ref())
     }
 
+    #[inline]
     fn walk(&self, posting: Posting) -> impl Iterator<Item = &Slot> {
-        let places = self.postings.get(&posting).into_iter().flat_map(Places::iter);
+        let places = self.postings.get(&posting).map(Places::iter).unwrap_or_default();
         places.filter_map(|at| self.slot(at))
     }
 
@@ -304,14 +315,18 @@ fn for_each_posting(digests: &Digests, kind: Option<Kind>, slot: &Slot, mut each
     each(digests.of_account(entry.text("environment").unwrap_or_default(), entry.text("home_account_id")));
     if kind == Kind::AccessToken {
         let partition: Partition<'_> = digests.partition_of(entry);
-        entry.scopes().for_each(|scope| each(partition.scope(scope)));
-        each(partition.scopes(entry.scopes()));
+        for partition in [Some(partition), digests.any_account_of(entry)].into_iter().flatten() {
+            each(partition.all());
+            entry.scopes().for_each(|scope| each(partition.scope(scope)));
+            each(partition.scopes(entry.scopes()));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::index::Members;
     use alloc::format;
 
     fn token(target: &str, end: u64) -> Content {
@@ -326,7 +341,8 @@ mod tests {
     #[test]
     fn index_follows_every_change() {
         let mut section = Section::new(Some(Kind::AccessToken));
-        let partition = section.digests.partition(Some("c"), "e", None, None, None);
+        let members = Members { client_id: "c", realm: "", ext_cache_key: "", key_id: None };
+        let partition = section.digests.partition(&members, None);
         let (a, b) = (partition.scope("a"), partition.scope("b"));
         let shown = |section: &Section, posting| {
             section.walk(posting).filter_map(named_entry).map(|(key, _)| String::from(key)).collect::<Vec<_>>()

@@ -128,6 +128,11 @@ impl Client {
             && !self.authority.is_well_known()
     }
 
+    /// Whether proof-of-possession tokens can be had in this build (`is_pop_supported` of MSAL). Not yet.
+    pub fn is_pop_supported(&self) -> bool {
+        false
+    }
+
     /// Everything that can be switched.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -60,6 +60,8 @@ pub enum Config {
     Header(&'static str),
     /// The function is not part of this build.
     NotInThisBuild(&'static str),
+    /// A request method that cannot be signed for.
+    HttpMethod,
     /// A request would be longer than servers take.
     TooLong(&'static str),
     /// A flow that was saved cannot go on here: this part is missing, malformed, or of another client.
@@ -139,6 +141,7 @@ impl fmt::Display for Config {
             Self::ClockUnknown => f.write_str("the date is unknown: set the clock first"),
             Self::Header(which) => write!(f, "{which} may have printable ASCII characters only"),
             Self::NotInThisBuild(what) => write!(f, "{what} is not part of this build"),
+            Self::HttpMethod => f.write_str("the HTTP method must be GET, POST, PUT, DELETE or PATCH, in upper case"),
             Self::TooLong(what) => write!(f, "the {what} gets too long"),
             Self::SavedFlow(part) => write!(f, "the saved flow cannot be used here: {part}"),
             Self::RedirectUri => f.write_str(

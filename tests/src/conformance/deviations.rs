@@ -44,6 +44,8 @@ enum Kind {
     Outcome(OutcomeRule),
     /// A call that gave something may be refused.
     Stricter(Stricter),
+    /// A call that fails stores nothing; where it is a recording's last one, the cache is then what it was before.
+    NotStored(Stricter),
     /// A request may be sent that is not recorded; it gets this answer.
     ExtraRequest(ExtraRequest),
     /// An error may come at an earlier call than in the recording.
@@ -266,6 +268,14 @@ impl<'r> Allowance<'r> {
     pub fn may_refuse(&self, call: &str, error: &str) -> bool {
         self.any(|kind| match kind {
             Kind::Stricter(rule) => names(&rule.call, call) && names(&rule.errors, error),
+            _ => false,
+        })
+    }
+
+    /// Whether a call that ends with this error leaves the cache alone where the reference does not.
+    pub fn stores_nothing(&self, call: &str, error: &str) -> bool {
+        self.any(|kind| match kind {
+            Kind::NotStored(rule) => names(&rule.call, call) && names(&rule.errors, error),
             _ => false,
         })
     }

@@ -87,6 +87,8 @@ fn replay(
     let mut matching = Matching::new(certs.to_path_buf(), allowance);
     let mut played = Vec::new();
     let mut pending: Vec<Pending> = Vec::new();
+    // The cache that a call left alone although the reference had stored something by then.
+    let mut untouched = None;
     for (index, step) in transcript.steps.iter().enumerate() {
         let action = &step.action;
         let within = |stop: Stop| match stop {
@@ -95,7 +97,9 @@ fn replay(
         };
         stage.advance(action.advance_clock);
         matching.allowance.remember_cache(&action.call, || calls::whole_cache(&stage.cache).unwrap_or_default());
-        let mut server = Server::new(&step.exchanges, &action.call, &mut played, &mut matching);
+        let before = step.expected.raised().then(|| calls::whole_cache(&stage.cache).unwrap_or_default());
+        let mut server = Server::new(&step.exchanges, &action.call, &mut played, &mut matching)
+            .with_browser(action.browser.as_ref());
         let outcome = match pending.iter_mut().find(|pending| pending.concerns(action)) {
             Some(pending) => {
                 server.finish().map_err(within)?;
@@ -109,6 +113,11 @@ fn replay(
             pending.push(Pending { subject: subject(action), failure, later, came: false });
             continue;
         }
+        if let (Some(before), Outcome::Failed(failure)) = (before, &outcome)
+            && matching.allowance.stores_nothing(&action.call, &failure.kind)
+        {
+            untouched = Some(before);
+        }
         let compared = step.expected.compare(&action.call, &outcome, &waits, &callbacks, &mut matching);
         compared.map_err(|why| within(Stop::Different(why.0)))?;
     }
@@ -120,7 +129,11 @@ fn replay(
     }
     *probed = stage.probed;
     let after = calls::whole_cache(&stage.cache).map_err(Stop::Different)?;
-    transcript.cache_after.compare(&after, &mut matching).map_err(|why| Stop::Different(why.0))?;
+    match untouched {
+        Some(before) if before == after => {}
+        Some(_) => return Err(Stop::Different("cache_after: a call that failed has stored something".into())),
+        None => transcript.cache_after.compare(&after, &mut matching).map_err(|why| Stop::Different(why.0))?,
+    }
     Ok(matching.allowance.used())
 }
 

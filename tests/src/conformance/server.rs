@@ -1,13 +1,17 @@
 //! Plays the servers of one call: compares each request with the recording, in order, and answers as recorded.
 
 use base64ct::{Base64, Encoding};
-use sansal::http::{Request, ServerTrust};
+use sansal::Secret;
+use sansal::http::{Request, ServerTrust, form};
 use serde_json::{Map, Value, json};
 
 use super::matching::{Matching, Mismatch, fields, hex};
 use super::outcome::Stop;
+use super::place::Place;
 use super::transcript::{Answer, Exchange, Response};
 use std::collections::BTreeMap;
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A request as the recordings describe them.
 #[derive(Clone, Debug)]
@@ -41,6 +45,11 @@ impl Sent {
                 return Err(twice("headers"));
             }
         }
+        // That of a form goes without saying in the recordings.
+        let said = request.body.as_ref().map(|body| body.content_type).filter(|of| !of.starts_with(FORM));
+        if said.is_some_and(|of| headers.insert("content-type".into(), json!(of)).is_some()) {
+            return Err(twice("headers"));
+        }
         let mut sent = Self {
             method: request.method.as_str().to_string(),
             url: request.endpoint.origin().to_string() + request.endpoint.path(),
@@ -56,7 +65,7 @@ impl Sent {
         if let Some(body) = &request.body {
             let bytes = body.bytes.expose();
             match std::str::from_utf8(bytes) {
-                Ok(text) if body.content_type.starts_with("application/x-www-form-urlencoded") => {
+                Ok(text) if body.content_type.starts_with(FORM) => {
                     sent.form = Some(Value::Object(fields(text).ok_or_else(|| twice("form"))?));
                 }
                 Ok(text) => sent.body = Some(json!(text)),
@@ -74,6 +83,7 @@ pub struct Server<'t, 'm, 'r> {
     next: usize,
     call: &'t str,
     played: &'m mut Vec<&'t Exchange>,
+    browser: Option<&'t Value>,
     /// What is known in this replay.
     pub matching: &'m mut Matching<'r>,
 }
@@ -86,7 +96,33 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
         played: &'m mut Vec<&'t Exchange>,
         matching: &'m mut Matching<'r>,
     ) -> Self {
-        Self { exchanges, next: 0, call, played, matching }
+        Self { exchanges, next: 0, call, played, browser: None, matching }
+    }
+
+    /// With the person at the browser in this call.
+    pub fn with_browser(mut self, browser: Option<&'t Value>) -> Self {
+        self.browser = browser;
+        self
+    }
+
+    /// What the browser brings back from an address, form-encoded; `None`: nobody ever completes it.
+    ///
+    /// # Errors
+    /// The address is not the recorded one, or no browser is recorded.
+    pub fn browse(&mut self, address: &str) -> Result<Option<Secret>, Stop> {
+        let Some(browser) = self.browser.take() else { return Err(Stop::Different("a browser too many".into())) };
+        let different = |why: Mismatch| Stop::Different(format!("browser: {}", why.0));
+        let part = |name: &str| browser.get(name).ok_or_else(|| Stop::malformed(format!("a browser without {name}")));
+        self.matching.check(part("auth_uri")?, &json!(address), &Place::new("auth_uri")).map_err(different)?;
+        let query = address.split_once('?').map_or("", |(_, query)| query);
+        let query = fields(query).ok_or_else(|| Stop::Different("a parameter of the address comes twice".into()))?;
+        if let Some(name) = browser.get("bind").and_then(Value::as_str) {
+            self.matching.bind(name, Value::Object(query));
+        }
+        let brought = self.matching.resolve(part("auth_response")?).map_err(different)?;
+        let Value::Object(members) = brought else { return Ok(None) };
+        let texts = members.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        Ok(Some(form::encode(texts)))
     }
 
     /// The answer to a request that is sent so many seconds after the start of the scenario.
@@ -140,7 +176,10 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
             }
             self.next = self.next.saturating_add(1);
         }
-        Ok(())
+        match self.browser {
+            Some(_) => Err(Stop::Different("the browser was not opened".into())),
+            None => Ok(()),
+        }
     }
 }
 

@@ -202,6 +202,26 @@ impl<'t> Stage<'t> {
         result
     }
 
+    /// Runs a machine of an application as if it had another authority.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_elsewhere<F: Flow + Clone>(
+        &mut self,
+        name: &str,
+        authority: &str,
+        flow: &mut F,
+        server: &mut Server<'_, '_, '_>,
+    ) -> Result<Result<F::Output, Error>, Stop> {
+        let app = self.app(name)?;
+        let (own, memory) = (&app.client, app.memory.clone());
+        let built = Client::builder(own.client_id()).authority(authority).settings(own.settings().clone()).build();
+        match built {
+            Ok(client) => self.run_with(&mut App { client, memory, callback: None }, flow, server),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
     /// Runs a machine of an application that is not (yet) on the stage.
     ///
     /// # Errors
@@ -254,6 +274,13 @@ impl<'t> Stage<'t> {
                     let file = self.read_file(&dir, &name, max_len);
                     let answer =
                         file.as_deref().map_or_else(|why| Answer::Failed(*why), |text| Answer::File(text.as_bytes()));
+                    self.step(app, store, flow, Input::Answer(answer))
+                }
+                Ok(Step::Ask(Ask::OpenBrowser { url, .. })) => {
+                    self.end_of_sleep();
+                    let brought = server.browse(&url.to_string())?;
+                    let failed = Answer::Failed(AskError::TimedOut);
+                    let answer = brought.as_ref().map_or(failed, |form| Answer::Redirected(form.expose()));
                     self.step(app, store, flow, Input::Answer(answer))
                 }
                 Ok(Step::Ask(ask)) => {

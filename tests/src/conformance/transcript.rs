@@ -67,6 +67,8 @@ pub struct Action {
     pub args: Map<String, Value>,
     /// Seconds by which the clock is moved before.
     pub advance_clock: u64,
+    /// What a person does at the browser meanwhile.
+    pub browser: Option<Value>,
     /// The name by which later steps refer to what it returns.
     pub bind: Option<String>,
 }
@@ -163,6 +165,7 @@ impl TryFrom<RawStep> for Step {
                 call: raw.call,
                 args: raw.args,
                 advance_clock: raw.advance_clock,
+                browser: raw.browser,
                 bind: raw.bind,
             },
             exchanges: raw.exchanges,

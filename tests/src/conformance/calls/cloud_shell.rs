@@ -36,11 +36,3 @@ pub(super) fn acquire(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) ->
     turn.args.finish()?;
     stage.run(turn.on, &mut request.flow(), &mut turn.server).map(Outcome::of_direct_token)
 }
-
-/// Outside of Cloud Shell a browser is needed.
-pub(super) fn interactive(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
-    match turn.args.take("prompt") {
-        Argument::Text(prompt) if prompt == "none" && is_here(stage) => acquire(stage, turn),
-        _ => Err(Stop::Unsupported("the call acquire_token_interactive".into())),
-    }
-}

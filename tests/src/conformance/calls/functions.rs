@@ -1,5 +1,6 @@
 //! Functions that need no application: `decode_part`, `decode_id_token`, `extract_certs`.
 
+use sansal::PopAuthScheme;
 use sansal::cert;
 use sansal::jose;
 use sansal::jose::id_token::Expected;
@@ -59,5 +60,34 @@ pub(super) fn extract_certs(_: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) 
     Ok(match cert::extract_certs(&text) {
         Ok(certs) => Outcome::Value(json!(certs)),
         Err(why) => Outcome::Failed(why.into()),
+    })
+}
+
+/// `PopAuthScheme` (section 8.1 of the reference).
+pub(super) fn pop_auth_scheme(_: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+    let taken = (|| {
+        let mut text = |name: &str| Ok(turn.args.take_text(name)?.unwrap_or_default());
+        Ok((text("http_method")?, text("url")?, text("nonce")?))
+    })();
+    let (method, url, nonce) = match taken {
+        Ok(taken) => taken,
+        Err(outcome) => return Ok(outcome),
+    };
+    turn.args.finish()?;
+    Ok(match PopAuthScheme::new(&method, &url, &nonce) {
+        Ok(scheme) => {
+            Outcome::Value(json!({ "http_method": scheme.http_method(), "url": scheme.url(), "nonce": scheme.nonce() }))
+        }
+        Err(why) => Outcome::Failed(sansal::Error::from(why).into()),
+    })
+}
+
+/// `is_pop_supported` (section 8.2 of the reference).
+pub(super) fn is_pop_supported(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
+    turn.args.finish()?;
+    // The reference says no by returning `None`.
+    Ok(match stage.app(turn.on)?.client.is_pop_supported() {
+        true => Outcome::Value(json!(true)),
+        false => Outcome::NONE,
     })
 }

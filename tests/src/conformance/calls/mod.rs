@@ -1,6 +1,7 @@
 //! One function a call of the recordings, each of which does it with the core. A call that is not in the table is not
 //! built yet, and its recordings are not supported.
 
+mod authorization;
 mod client_credentials;
 mod cloud_shell;
 mod device_code;
@@ -26,7 +27,11 @@ const CALLS: &[(&str, Call)] = &[
     ("__init__", init::init),
     ("acquire_token_for_client", client_credentials::acquire_token_for_client),
     ("remove_tokens_for_client", client_credentials::remove_tokens_for_client),
-    ("acquire_token_interactive", cloud_shell::interactive),
+    ("initiate_auth_code_flow", authorization::initiate),
+    ("acquire_token_by_auth_code_flow", authorization::redeem),
+    ("acquire_token_interactive", authorization::interactive),
+    ("get_authorization_request_url", authorization::legacy_url),
+    ("acquire_token_by_authorization_code", authorization::legacy_redeem),
     ("get_managed_identity_source", managed_identity::source),
     ("SystemAssignedManagedIdentity", managed_identity::system_assigned),
     ("UserAssignedManagedIdentity", managed_identity::user_assigned),
@@ -38,6 +43,8 @@ const CALLS: &[(&str, Call)] = &[
     ("acquire_token_by_user_federated_identity_credential", users::user_fic),
     ("acquire_token_by_refresh_token", users::refresh_token),
     ("acquire_token_by_username_password", username_password::acquire_token_by_username_password),
+    ("PopAuthScheme", functions::pop_auth_scheme),
+    ("is_pop_supported", functions::is_pop_supported),
     ("initiate_device_flow", device_code::initiate_device_flow),
     ("acquire_token_by_device_flow", device_code::acquire_token_by_device_flow),
     ("decode_part", functions::decode_part),
@@ -91,6 +98,11 @@ impl Arguments {
     /// Takes an argument; one that was not passed is `None`.
     pub fn take(&mut self, name: &str) -> Argument {
         self.0.remove(name).unwrap_or(Argument::None)
+    }
+
+    /// Whether an argument is this text.
+    pub fn is_text(&self, name: &str, text: &str) -> bool {
+        matches!(self.0.get(name), Some(Argument::Text(own)) if own == text)
     }
 
     /// Whether an argument was passed.

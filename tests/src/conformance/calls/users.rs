@@ -4,7 +4,7 @@ use sansal::cache::Entry;
 use sansal::client::Client;
 use sansal::error::Error;
 use sansal::{
-    Account, Flow, GetAccounts, OnBehalfOf, RefreshTokenImport, RemoveAccount, Silent, Token,
+    Account, Binding, Flow, GetAccounts, OnBehalfOf, RefreshTokenImport, RemoveAccount, Silent, Token,
     UserFederatedIdentityCredential,
 };
 use serde_json::{Value, json};
@@ -16,9 +16,33 @@ use crate::conformance::stage::Stage;
 
 /// What a scopes argument holds; anything but a list, a tuple or a set of texts cannot be written in Rust.
 pub(super) fn scopes(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Vec<String>, Outcome> {
-    let scopes = turn.args.take("scopes");
+    let scopes = match turn.args.take("scopes") {
+        Argument::OtherSequence(items) => Argument::List(items),
+        other => other,
+    };
     let texts = scopes.texts().ok_or_else(|| Outcome::refused_by_type("scopes must be texts, one by one"))?;
     Ok(texts.into_iter().map(String::from).collect())
+}
+
+/// What a token is bound to, from `data`: an SSH certificate. Other members are not writable in Rust.
+pub(super) fn binding(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Option<Binding>, Outcome> {
+    // There is no broker and no such argument.
+    if !matches!(turn.args.take("auth_scheme"), Argument::None) {
+        return Err(Outcome::refused_by_type("there is no auth_scheme"));
+    }
+    let members = match turn.args.take("data") {
+        Argument::None => return Ok(None),
+        Argument::Map(members) => members,
+        _ => return Err(Outcome::refused_by_type("data are texts by name")),
+    };
+    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    match (text("token_type"), members.keys().all(|name| ["token_type", "req_cnf", "key_id"].contains(&name.as_str())))
+    {
+        ("ssh-cert", true) => Binding::ssh_certificate(text("req_cnf"), text("key_id"))
+            .map(Some)
+            .map_err(|why| Outcome::Failed(Error::from(why).into())),
+        _ => Err(Outcome::refused_by_type("data that are not for an SSH certificate")),
+    }
 }
 
 /// Runs the machine that `make` makes, or says why it cannot be made.
@@ -54,6 +78,10 @@ pub(super) fn silent(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> 
         Argument::None => return Ok(Outcome::NONE),
         _ => return Ok(Outcome::refused_by_type("an account is not a text")),
     };
+    let binding = match binding(turn) {
+        Ok(binding) => binding,
+        Err(outcome) => return Ok(outcome),
+    };
     let force = turn.args.take("force_refresh").is_truthy();
     let (challenge, forwarded) =
         (turn.args.take_text("claims_challenge"), turn.args.take_text("forwarded_client_claims"));
@@ -69,6 +97,9 @@ pub(super) fn silent(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> 
         }
         if let Some(claims) = &forwarded {
             silent = silent.forwarded_client_claims(claims);
+        }
+        if let Some(binding) = &binding {
+            silent = silent.bound(binding);
         }
         silent.flow(client)
     };
