@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a property that does not hold is what a fuzzer looks for")]
 
 mod cache_ops;
+mod federation;
 mod flow_script;
 mod managed;
 mod material;
@@ -11,6 +12,7 @@ mod platform;
 mod tokens;
 
 pub use cache_ops::cache_ops;
+pub use federation::*;
 pub use flow_script::flow_script;
 pub use managed::msi_challenge;
 pub use material::*;
@@ -42,5 +44,7 @@ pub const TARGETS: &[Target] = &[
     ("legacy_pem", legacy_pem),
     ("extract_certs", extract_certs),
     ("flow_script", flow_script),
+    ("xml_mex", xml_mex),
+    ("wstrust_response", wstrust_response),
     ("msi_challenge", msi_challenge),
 ];

@@ -11,12 +11,17 @@
 use std::fs;
 use std::path::Path;
 
-use sansal::fuzzing::TARGETS;
+use sansal::fuzzing::Target;
+
+/// Those of the core and those of the adapters.
+fn targets() -> impl Iterator<Item = &'static Target> {
+    sansal::fuzzing::TARGETS.iter().chain(sansal_std::fuzzing::TARGETS)
+}
 
 #[test]
 fn corpora() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
-    for (name, target) in TARGETS {
+    for (name, target) in targets() {
         let mut count = 0;
         for entry in fs::read_dir(folder.join(name)).unwrap_or_else(|e| panic!("no corpus for {name}: {e}")) {
             target(&fs::read(entry.unwrap().path()).unwrap());
@@ -39,7 +44,7 @@ fn targets_corpora_and_programs_are_the_same() {
         names.sort();
         names
     };
-    let mut targets: Vec<String> = TARGETS.iter().map(|(name, _)| (*name).to_string()).collect();
+    let mut targets: Vec<String> = targets().map(|(name, _)| (*name).to_string()).collect();
     targets.sort();
     assert_eq!(names("fuzz_targets"), targets);
     assert_eq!(names("corpus"), targets);
@@ -50,9 +55,9 @@ fn targets_corpora_and_programs_are_the_same() {
 fn corpora_mutated() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
     let mut count = 0_u64;
-    for (name, target) in TARGETS {
+    for (name, target) in targets() {
         // Key derivation takes its time, as it should; the fuzzer has more of it.
-        let (most, step) = if *name == "pkcs8" { (2, 97) } else { (6, 1) };
+        let (most, step) = if ["pkcs8", "pkcs12"].contains(&name) { (2, 97) } else { (6, 1) };
         for entry in fs::read_dir(folder.join(name)).unwrap().take(most) {
             let data = fs::read(entry.unwrap().path()).unwrap();
             let step = step * (data.len() / 400 + 1);

@@ -6,7 +6,7 @@ use sansal::cache::TokenCache;
 use sansal::client::Client;
 use sansal::error::{AskError, CommitError, Error};
 use sansal::key::{Algorithm, KeyName};
-use sansal::{ClientCredentials, RemoveTokensForClient, Secret, Token};
+use sansal::{ClientCredentials, RemoveTokensForClient, Secret, Token, UsernamePassword};
 
 use crate::asks::{Asks, AssertionContext};
 use crate::builder::ConfidentialClientBuilder;
@@ -63,6 +63,28 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_for_client_with(&self, request: &ClientCredentials) -> Result<Token, Error> {
+        self.driver.drive(&self.client, request.flow(&self.client)?, &self.own)
+    }
+
+    /// A token for a user whose name and password the application has (RFC 6749 s4.3). Only for what cannot be done
+    /// otherwise. Users of a federated domain need [`allow_federation`](ConfidentialClientBuilder::allow_federation).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] and [`Error::Fault`] for a wrong password, by Entra and by a federation server; do not repeat it.
+    pub fn acquire_token_by_username_password<S: AsRef<str>>(
+        &self,
+        username: &str,
+        password: &str,
+        scopes: &[S],
+    ) -> Result<Token, Error> {
+        self.acquire_token_by_username_password_with(&UsernamePassword::new(username, password, scopes)?)
+    }
+
+    /// The same with everything that can be asked for: claims challenge.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_by_username_password_with(&self, request: &UsernamePassword) -> Result<Token, Error> {
         self.driver.drive(&self.client, request.flow(&self.client)?, &self.own)
     }
 

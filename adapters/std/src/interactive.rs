@@ -16,13 +16,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use sansal::authorization::ResponseMode;
 use sansal::error::AskError;
 use sansal::http::form;
 use sansal::{Endpoint, Secret};
 
 pub use browser::{NoBrowser, OpenBrowser, SystemBrowser};
 pub use cancel::Cancel;
-pub use judge::ResponseMode;
 pub use listener::{ListenError, LoopbackListener};
 pub use pages::Pages;
 pub use wait::{DEFAULT_TIMEOUT, WaitOptions};
@@ -124,7 +124,7 @@ impl Interactive {
         self
     }
 
-    /// What the user sees in the end.
+    /// What the user sees.
     #[must_use]
     pub fn pages(mut self, pages: Pages) -> Self {
         self.options.pages = pages;
@@ -161,8 +161,12 @@ impl Asks for Interactive {
         if redirect_uri.strip_suffix('/').unwrap_or(redirect_uri) != self.redirect_uri() {
             return Err(AskError::Failed);
         }
-        self.launch(url)?;
-        self.listener.wait(&state, &WaitOptions { response_mode, ..self.options.clone() })
+        let auth_uri = self.options.pages.has_welcome().then(|| url.to_owned());
+        match auth_uri {
+            Some(_) => self.launch(&format!("{}{}", self.redirect_uri(), wait::WELCOME))?,
+            None => self.launch(url)?,
+        }
+        self.listener.wait(&state, &WaitOptions { response_mode, auth_uri, ..self.options.clone() })
     }
 }
 

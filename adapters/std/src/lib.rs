@@ -15,6 +15,7 @@
 //! | room | what for |
 //! |---|---|
 //! | [`ConfidentialClient`] | an application that gets tokens on its own behalf |
+//! | [`PublicClient`] | an application on a user's machine |
 //! | [`ManagedIdentityClient`] | the identity that Azure gives to this machine or service |
 //! | [`DefaultChain`] | the first credential that is there: environment, workload identity, managed identity |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
@@ -41,6 +42,7 @@ mod asks;
 mod builder;
 mod certificate;
 mod clock;
+mod common;
 mod confidential;
 mod default_chain;
 mod driver;
@@ -54,6 +56,7 @@ mod log;
 mod managed;
 mod persistence;
 mod pfx;
+mod public;
 mod pinned;
 mod random;
 mod sent;
@@ -75,13 +78,14 @@ pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use http::{HttpClient, HttpResponse};
 pub use interactive::{
     AddressToOpen, Cancel, DEFAULT_TIMEOUT, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages,
-    ResponseMode, ShowAddress, SystemBrowser, WaitOptions,
+    ShowAddress, SystemBrowser, WaitOptions,
 };
 pub use keys::RingKeys;
 pub use local_files::LocalFiles;
 pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
+pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
 pub use setup::SetupError;
 pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};

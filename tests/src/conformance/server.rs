@@ -11,6 +11,8 @@ use super::place::Place;
 use super::transcript::{Answer, Exchange, Response};
 use std::collections::BTreeMap;
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// A request as the recordings describe them.
 #[derive(Clone, Debug)]
 pub struct Sent {
@@ -43,6 +45,11 @@ impl Sent {
                 return Err(twice("headers"));
             }
         }
+        // That of a form goes without saying in the recordings.
+        let said = request.body.as_ref().map(|body| body.content_type).filter(|of| !of.starts_with(FORM));
+        if said.is_some_and(|of| headers.insert("content-type".into(), json!(of)).is_some()) {
+            return Err(twice("headers"));
+        }
         let mut sent = Self {
             method: request.method.as_str().to_string(),
             url: request.endpoint.origin().to_string() + request.endpoint.path(),
@@ -58,7 +65,7 @@ impl Sent {
         if let Some(body) = &request.body {
             let bytes = body.bytes.expose();
             match std::str::from_utf8(bytes) {
-                Ok(text) if body.content_type.starts_with("application/x-www-form-urlencoded") => {
+                Ok(text) if body.content_type.starts_with(FORM) => {
                     sent.form = Some(Value::Object(fields(text).ok_or_else(|| twice("form"))?));
                 }
                 Ok(text) => sent.body = Some(json!(text)),

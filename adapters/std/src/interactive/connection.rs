@@ -15,8 +15,8 @@ const READING: Millis = Millis(10_000);
 const WRITING: Millis = Millis(5_000);
 /// How long it may take to close: closing first would take the response from it (RFC 9112 s9.6).
 const CLOSING: Millis = Millis(1_000);
-/// A slow client keeps its place this long when there are more clients than places.
-pub(super) const PATIENCE: Millis = Millis(1_000);
+/// A slow client keeps its place this long when there are more clients than places. Browsers send at once.
+pub(super) const PATIENCE: Millis = Millis(100);
 /// Read in one go, so that no client keeps the others waiting.
 const CHUNK: usize = 8 * 1024;
 /// What most browsers send fits.

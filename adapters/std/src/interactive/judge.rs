@@ -3,22 +3,11 @@
 use std::str;
 
 use sansal::Secret;
+use sansal::authorization::ResponseMode;
 use sansal::http::form;
 
 use super::refusal::Refusal;
 use super::request::Request;
-
-/// How the authorization server sends its answer.
-///
-/// See OAuth 2.0 Multiple Response Type Encoding Practices s2.1 and OAuth 2.0 Form Post Response Mode.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ResponseMode {
-    /// As a form: the code never stands in an address, a history or a log.
-    #[default]
-    FormPost,
-    /// In the query of the redirect address.
-    Query,
-}
 
 /// The answer of which sign-in is waited for.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ const MAX_SHOWN: usize = 1_000;
 const SUCCESS: &str = include_str!("success.html");
 const ERROR: &str = include_str!("error.html");
 
-/// The two pages that end a sign-in.
+/// The two pages that end a sign-in, and one before it for those who want it.
 ///
 /// In a template `$error`, `$error_description` and `$error_uri` stand for what the server said, `$$` for a dollar sign;
 /// any other `$name` becomes nothing. A text that begins with `<` is HTML: values are escaped in it, and its styles must
@@ -21,17 +21,26 @@ const ERROR: &str = include_str!("error.html");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Pages {
+    welcome: Option<String>,
     success: String,
     error: String,
 }
 
 impl Default for Pages {
     fn default() -> Self {
-        Self { success: SUCCESS.to_owned(), error: ERROR.to_owned() }
+        Self { welcome: None, success: SUCCESS.to_owned(), error: ERROR.to_owned() }
     }
 }
 
 impl Pages {
+    /// Shown first, with `$auth_uri`, which leads on to the sign-in, and `$abort_uri`, which gives it up: the wait ends
+    /// with [`AskError::Cancelled`](sansal::error::AskError::Cancelled) (G-07). None by default.
+    #[must_use]
+    pub fn welcome(mut self, template: impl Into<String>) -> Self {
+        self.welcome = Some(template.into());
+        self
+    }
+
     /// Shown when the browser brought a code.
     #[must_use]
     pub fn success(mut self, template: impl Into<String>) -> Self {
@@ -46,9 +55,27 @@ impl Pages {
         self
     }
 
+    pub(super) fn has_welcome(&self) -> bool {
+        self.welcome.is_some()
+    }
+
+    pub(super) fn render_welcome(&self, auth_uri: &str, abort_uri: &str) -> Option<Page> {
+        let template = self.welcome.as_ref()?;
+        let html = is_html(template);
+        let text = fill(template, |name| {
+            let value = match name {
+                "auth_uri" => auth_uri,
+                "abort_uri" => abort_uri,
+                _ => "",
+            };
+            if html { escape(value.chars()) } else { value.to_owned() }
+        });
+        Some(Page { html, text })
+    }
+
     pub(super) fn render(&self, error: Option<&AuthorizationError>) -> Page {
         let template = if error.is_some() { &self.error } else { &self.success };
-        let html = template.trim_start().starts_with('<');
+        let html = is_html(template);
         let none = AuthorizationError::default();
         let error = error.unwrap_or(&none);
         let text = fill(template, |name| {
@@ -70,6 +97,10 @@ impl Pages {
 pub(super) struct Page {
     pub(super) html: bool,
     pub(super) text: String,
+}
+
+fn is_html(template: &str) -> bool {
+    template.trim_start().starts_with('<')
 }
 
 /// Goes over the template once: what a value brings in is not looked at again.

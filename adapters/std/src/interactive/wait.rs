@@ -5,12 +5,15 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use sansal::Secret;
+use sansal::authorization::ResponseMode;
 use sansal::error::AskError;
+use sansal::http::form;
 use sansal::time::Millis;
+use zeroize::Zeroizing;
 
 use super::cancel::Cancel;
 use super::connection::{Connection, PATIENCE, Reply};
-use super::judge::{Expected, Redirected, ResponseMode, check_host, judge};
+use super::judge::{AuthorizationError, Expected, Redirected, check_host, judge};
 use super::listener::LoopbackListener;
 use super::pages::{Page, Pages};
 use super::refusal::Refusal;
@@ -21,11 +24,15 @@ use crate::clock::{SystemClock, Time};
 /// How long a user may take (G-08).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 /// Clients that are served at once; more wait in the operating system's queue.
-const MAX_CONNECTIONS: usize = 16;
+const MAX_CONNECTIONS: usize = 32;
 /// How long the browser may take to fetch the last page, once the answer is there.
 const FAREWELL: Millis = Millis(3_000);
 /// Where the browser is sent in `query` mode.
 const DONE: &str = "/done";
+/// The error that the way out of the welcome page brings along, as at MSAL.
+const ABORT: &str = "abort";
+/// What leads to the welcome page.
+pub(super) const WELCOME: &str = "/?welcome=true";
 /// Between two looks at the sockets while something happens.
 const BUSY: Duration = Duration::from_millis(1);
 /// The same while nothing does.
@@ -38,8 +45,10 @@ pub struct WaitOptions {
     pub response_mode: ResponseMode,
     /// How long the user may take; [`DEFAULT_TIMEOUT`].
     pub timeout: Duration,
-    /// What the user sees in the end.
+    /// What the user sees.
     pub pages: Pages,
+    /// Where the [welcome page](Pages::welcome) leads to: the authorization request. Without it there is no such page.
+    pub auth_uri: Option<String>,
     /// Ends the wait early.
     pub cancel: Cancel,
 }
@@ -50,6 +59,7 @@ impl Default for WaitOptions {
             response_mode: ResponseMode::FormPost,
             timeout: DEFAULT_TIMEOUT,
             pages: Pages::default(),
+            auth_uri: None,
             cancel: Cancel::new(),
         }
     }
@@ -64,13 +74,13 @@ impl LoopbackListener {
     /// needs no script and leaves nothing in the list of visited pages.
     ///
     /// # Errors
-    /// [`AskError::TimedOut`] and [`AskError::Cancelled`].
+    /// [`AskError::TimedOut`]; [`AskError::Cancelled`] by the handle or by the user on the welcome page.
     pub fn wait(&self, state: &Secret, options: &WaitOptions) -> Result<Secret, AskError> {
         let now = || SystemClock.now().mono;
         let allowed = Millis(u64::try_from(options.timeout.as_millis()).unwrap_or(u64::MAX));
         let begun = now();
         let expected = Expected { port: self.port(), state, mode: options.response_mode };
-        let mut desk = Desk { expected, pages: &options.pages, found: None };
+        let mut desk = Desk { expected, options, found: None };
         let mut connections = Vec::new();
         let mut pause = BUSY;
         loop {
@@ -84,7 +94,7 @@ impl LoopbackListener {
                 Some(found) => {
                     let farewell = found.shown && !connections.iter().any(|connection| connection.has_page);
                     if farewell || now.since(found.at) >= FAREWELL || options.cancel.is_cancelled() {
-                        return Ok(found.parameters.clone());
+                        return found.outcome.clone();
                     }
                 }
                 None if now.since(begun) >= allowed => return Err(AskError::TimedOut),
@@ -154,12 +164,12 @@ fn make_room(connections: &mut Vec<Connection>, now: Millis) -> bool {
 /// Decides about requests and remembers the answer.
 struct Desk<'a> {
     expected: Expected<'a>,
-    pages: &'a Pages,
+    options: &'a WaitOptions,
     found: Option<Found>,
 }
 
 struct Found {
-    parameters: Secret,
+    outcome: Result<Secret, AskError>,
     page: Page,
     at: Millis,
     /// Whether a browser has been given the page.
@@ -182,21 +192,52 @@ impl Desk<'_> {
             check_host(request, self.expected.port)?;
             return Ok(found.show());
         }
+        if let Some(reply) = self.welcome(request, now)? {
+            return Ok(reply);
+        }
         let Redirected { parameters, error } = judge(request, self.expected)?;
         let found = match &mut self.found {
             // A form that is sent twice shows its page twice.
-            Some(found) if found.parameters.matches(parameters.expose()) => found,
+            Some(found) if found.outcome.as_ref().is_ok_and(|same| same.matches(parameters.expose())) => found,
             Some(_) => return Err(Refusal::Answered),
             none => {
                 tracing::debug!(failed = error.is_some(), "the browser came back");
-                let page = self.pages.render(error.as_ref());
-                none.insert(Found { parameters, page, at: now, shown: false })
+                let page = self.options.pages.render(error.as_ref());
+                none.insert(Found { outcome: Ok(parameters), page, at: now, shown: false })
             }
         };
         Ok(match self.expected.mode {
             ResponseMode::FormPost => found.show(),
             ResponseMode::Query => Reply { response: response::see_other(DONE), is_page: false },
         })
+    }
+
+    /// The welcome page, and the way out from it: only who has seen the page knows the state.
+    fn welcome(&mut self, request: &Request<'_>, now: Millis) -> Result<Option<Reply>, Refusal> {
+        let (Some(auth_uri), Some(query), None) = (&self.options.auth_uri, request.query, &self.found) else {
+            return Ok(None);
+        };
+        if request.method != "GET" || request.path != "/" {
+            return Ok(None);
+        }
+        let fields = form::decode(query).unwrap_or_default();
+        let has = |name: &str, value: &str| fields.iter().any(|(field, given)| field == name && given.matches(value));
+        let state = self.expected.state.expose();
+        if has("welcome", "true") {
+            check_host(request, self.expected.port)?;
+            let fields = [("error", ABORT), ("state", state)];
+            let abort_uri = Zeroizing::new(format!("/?{}", form::encode(fields.into_iter()).expose()));
+            let page = self.options.pages.render_welcome(auth_uri, &abort_uri);
+            return Ok(page.map(|page| Reply { response: response::page(&page), is_page: false }));
+        }
+        if !self.options.pages.has_welcome() || !has("error", ABORT) || !has("state", state) {
+            return Ok(None);
+        }
+        check_host(request, self.expected.port)?;
+        let error = AuthorizationError { error: ABORT.into(), ..AuthorizationError::default() };
+        let page = self.options.pages.render(Some(&error));
+        let found = self.found.insert(Found { outcome: Err(AskError::Cancelled), page, at: now, shown: false });
+        Ok(Some(found.show()))
     }
 }
 

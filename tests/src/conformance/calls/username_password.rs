@@ -21,7 +21,7 @@ pub(super) fn acquire_token_by_username_password(
         Ok(flow) => flow,
         Err(error) => return Ok(Outcome::Failed(error.into())),
     };
-    stage.run(turn.on, &mut flow, &mut turn.server).map(Outcome::of_token)
+    stage.run(turn.on, &mut flow, &mut turn.server).map(Outcome::of_direct_token)
 }
 
 /// The request, or what cannot be written in Rust.

@@ -1,0 +1,256 @@
+//! What every client is made of, whatever it proves itself with: authority, settings, HTTP, store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sansal::Store;
+use sansal::cache::TokenCache;
+use sansal::client::{Client, ClientBuilder, Settings};
+use sansal::error::Error;
+use sansal::time::Millis;
+
+use crate::clock::{SystemClock, Time, platform};
+use crate::driver::Driver;
+use crate::environment::Environment;
+use crate::http::HttpClient;
+use crate::persistence::Persistence;
+use crate::random::SystemRandom;
+use crate::setup::SetupError;
+use crate::ureq_client::{UreqClient, UreqClientBuilder};
+
+/// Where `REGION_NAME` and `MSAL_FORCE_REGION` come from.
+type Regions = (Option<String>, Option<String>);
+
+/// The part of a builder that all clients share.
+pub(crate) struct Common {
+    pub(crate) client_id: String,
+    pub(crate) authority: Option<String>,
+    pub(crate) oidc_authority: Option<String>,
+    pub(crate) settings: Settings,
+    pub(crate) regions: Option<Regions>,
+    pub(crate) http: Option<Arc<dyn HttpClient>>,
+    pub(crate) ureq: UreqClientBuilder,
+    pub(crate) ureq_configured: bool,
+    pub(crate) time: Arc<dyn Time>,
+    pub(crate) tokens: Option<TokenCache>,
+    pub(crate) persistence: Option<Arc<dyn Persistence>>,
+}
+
+impl Common {
+    pub(crate) fn new(client_id: &str) -> Self {
+        Self {
+            client_id: client_id.to_owned(),
+            authority: None,
+            oidc_authority: None,
+            settings: Settings::default(),
+            regions: None,
+            http: None,
+            ureq: UreqClient::builder(),
+            ureq_configured: false,
+            time: Arc::new(SystemClock),
+            tokens: None,
+            persistence: None,
+        }
+    }
+
+    /// Checks it all, with what the caller adds.
+    ///
+    /// # Errors
+    /// [`SetupError`] says what does not fit.
+    pub(crate) fn open(
+        self,
+        add: impl FnOnce(ClientBuilder) -> Result<ClientBuilder, SetupError>,
+    ) -> Result<(Client, Driver), SetupError> {
+        let mut settings = self.settings;
+        if settings.platform == Settings::default().platform {
+            platform().clone_into(&mut settings.platform);
+        }
+        let (region_name, force_region) = match self.regions {
+            Some(regions) => regions,
+            None => Environment::from_process().map(|e| (e.region_name, e.force_region)).unwrap_or_default(),
+        };
+        settings.region_name = region_name.unwrap_or(settings.region_name);
+        settings.force_region = force_region.or(settings.force_region);
+        let mut client = Client::builder(&self.client_id).settings(settings);
+        if let Some(authority) = &self.authority {
+            client = client.authority(authority);
+        }
+        if let Some(issuer) = &self.oidc_authority {
+            client = client.oidc_authority(issuer);
+        }
+        let client = add(client)?.build()?;
+        let http = match self.http {
+            Some(_) if self.ureq_configured => {
+                return Err(SetupError::Contradiction(
+                    "roots, proxy and connect time-out are the default HTTP client's: configure your own HTTP client itself",
+                ));
+            }
+            Some(http) => http,
+            None => Arc::new(self.ureq.build()?),
+        };
+        let mut store = Store::new(&mut SystemRandom).map_err(Error::from)?;
+        store.tokens = self.tokens.unwrap_or_default();
+        let mut driver = Driver::new(http, store).time(self.time);
+        if let Some(persistence) = self.persistence {
+            driver = driver.persistence(persistence);
+        }
+        Ok((client, driver))
+    }
+}
+
+pub(crate) fn millis(span: Duration) -> Millis {
+    Millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The functions of a builder whose field `common` is [`Common`].
+macro_rules! common_settings {
+    () => {
+        /// The authority, `https://host/tenant`.
+        #[must_use]
+        pub fn authority(mut self, authority: &str) -> Self {
+            self.common.authority = Some(authority.to_owned());
+            self.common.oidc_authority = None;
+            self
+        }
+
+        /// The issuer of any OpenID Connect provider, in place of an authority.
+        #[must_use]
+        pub fn oidc_authority(mut self, issuer: &str) -> Self {
+            self.common.oidc_authority = Some(issuer.to_owned());
+            self.common.authority = None;
+            self
+        }
+
+        /// What the application can handle, for example `CP1` (claims challenges).
+        #[must_use]
+        pub fn client_capabilities<S: AsRef<str>>(mut self, capabilities: &[S]) -> Self {
+            self.common.settings.client_capabilities = capabilities.iter().map(|c| c.as_ref().to_owned()).collect();
+            self
+        }
+
+        /// The application's name, for the server's logs.
+        #[must_use]
+        pub fn app_name(mut self, name: &str) -> Self {
+            name.clone_into(&mut self.common.settings.app_name);
+            self
+        }
+
+        /// The application's version, for the server's logs.
+        #[must_use]
+        pub fn app_version(mut self, version: &str) -> Self {
+            version.clone_into(&mut self.common.settings.app_version);
+            self
+        }
+
+        /// Whether unknown authority hosts are looked up with Microsoft.
+        #[must_use]
+        pub fn instance_discovery(mut self, discovery: sansal::client::InstanceDiscovery) -> Self {
+            self.common.settings.instance_discovery = discovery;
+            self
+        }
+
+        /// Lets requests leave for this host too, should the authority's metadata name it.
+        #[must_use]
+        pub fn allow_host(mut self, host: &str) -> Self {
+            self.common.settings.allowed_hosts.push(host.to_owned());
+            self
+        }
+
+        /// Lets passwords of users in federated domains go to the federation server that Microsoft names for the domain,
+        /// whatever its host. Without it only to those that [`allow_host`](Self::allow_host) names.
+        #[must_use]
+        pub fn allow_federation(mut self) -> Self {
+            self.common.settings.allow_federation = true;
+            self
+        }
+
+        /// $crate::Time for one attempt of one request. Default: 30 s.
+        #[must_use]
+        pub fn attempt_timeout(mut self, span: std::time::Duration) -> Self {
+            self.common.settings.attempt_timeout = $crate::common::millis(span);
+            self
+        }
+
+        /// $crate::Time for a whole acquisition, waits included. Default: 120 s.
+        #[must_use]
+        pub fn operation_budget(mut self, span: std::time::Duration) -> Self {
+            self.common.settings.operation_budget = $crate::common::millis(span);
+            self
+        }
+
+        /// Whether names of applications, tenants and users may appear in logs. Secrets and tokens never do.
+        #[must_use]
+        pub fn enable_pii_log(mut self, enable: bool) -> Self {
+            self.common.settings.enable_pii_log = enable;
+            self
+        }
+
+        /// Everything at once; replaces what the methods above have set.
+        #[must_use]
+        pub fn settings(mut self, settings: sansal::client::Settings) -> Self {
+            self.common.settings = settings;
+            self
+        }
+
+        /// Sends requests by another HTTP client.
+        #[must_use]
+        pub fn http_client(mut self, http: impl $crate::HttpClient + 'static) -> Self {
+            self.common.http = Some(std::sync::Arc::new(http));
+            self
+        }
+
+        /// Trusts the certificates in this PEM too.
+        #[must_use]
+        pub fn extra_roots(mut self, pem: &[u8]) -> Self {
+            self.common.ureq = self.common.ureq.extra_roots(pem);
+            self.common.ureq_configured = true;
+            self
+        }
+
+        /// Trusts nothing but the [`extra_roots`](Self::extra_roots).
+        #[must_use]
+        pub fn only_extra_roots(mut self) -> Self {
+            self.common.ureq = self.common.ureq.only_extra_roots();
+            self.common.ureq_configured = true;
+            self
+        }
+
+        /// Which proxy to use. Default: what the environment says.
+        #[must_use]
+        pub fn proxy(mut self, proxy: $crate::ProxyChoice) -> Self {
+            self.common.ureq = self.common.ureq.proxy(proxy);
+            self.common.ureq_configured = true;
+            self
+        }
+
+        /// $crate::Time to find and connect to a server. Default: 10 s.
+        #[must_use]
+        pub fn connect_timeout(mut self, span: std::time::Duration) -> Self {
+            self.common.ureq = self.common.ureq.connect_timeout(span);
+            self.common.ureq_configured = true;
+            self
+        }
+
+        /// Begins with these tokens.
+        #[must_use]
+        pub fn token_cache(mut self, tokens: sansal::cache::TokenCache) -> Self {
+            self.common.tokens = Some(tokens);
+            self
+        }
+
+        /// Keeps tokens elsewhere too.
+        #[must_use]
+        pub fn persistence(mut self, persistence: impl $crate::Persistence + 'static) -> Self {
+            self.common.persistence = Some(std::sync::Arc::new(persistence));
+            self
+        }
+
+        /// Counts by another clock: for tests.
+        #[must_use]
+        pub fn time(mut self, time: impl $crate::Time + 'static) -> Self {
+            self.common.time = std::sync::Arc::new(time);
+            self
+        }
+    };
+}
+pub(crate) use common_settings;

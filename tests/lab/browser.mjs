@@ -1,0 +1,51 @@
+// Signs in at oidc-provider's own login and consent pages with headless Chromium and stays on the page it lands on.
+// usage: node browser.mjs AUTHORIZATION_URL SCREENSHOT.png [--cancel]
+// Prints one line of JSON about the last page; exit status 0 when it lies on loopback under the redirect address.
+import { chromium } from 'playwright-core';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+
+const [address, screenshot, choice] = process.argv.slice(2);
+const redirect = new URL(new URL(address).searchParams.get('redirect_uri'));
+const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'sansal-chromium-'));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  ignoreHTTPSErrors: true, // the lab's own CA
+  viewport: { width: 900, height: 600 },
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync',
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1'], // the lab's pages name a font elsewhere
+});
+const complaints = [], foreign = []; // of the page where the browser lands
+const landed = (url) => URL.canParse(url) && new URL(url).origin === redirect.origin;
+try {
+  const page = await context.newPage();
+  page.on('console', (message) => { if (message.type() === 'error' && landed(page.url())) complaints.push(message.text()); });
+  page.on('request', (request) => {
+    if (landed(page.url()) && !landed(request.url())) foreign.push(request.url());
+  });
+  await page.goto(address);
+  if (choice === '--cancel') {
+    await page.click('a[href$="/abort"]');
+  } else {
+    await page.fill('input[name=login]', 'alice');
+    await page.fill('input[name=password]', 'x');
+    await page.click('button[type=submit]');
+    await page.waitForSelector('input[name=prompt][value=consent]', { state: 'attached' });
+    await page.click('button[type=submit]');
+  }
+  await page.waitForURL((url) => landed(url.href), { timeout: 60_000 });
+  await page.waitForSelector('h1');
+  fs.mkdirSync(path.dirname(screenshot), { recursive: true });
+  await page.screenshot({ path: screenshot });
+  const shown = await page.evaluate(() => ({
+    url: location.href, title: document.title, heading: document.querySelector('h1').textContent,
+    text: document.body.innerText, lang: document.documentElement.lang, width: document.querySelector('main').offsetWidth,
+    history: history.length, referrer: document.referrer,
+  }));
+  console.log(JSON.stringify({ ...shown, complaints, foreign }));
+} finally {
+  await context.close();
+  fs.rmSync(profile, { recursive: true, force: true });
+}
