@@ -122,7 +122,7 @@ fn best(count: usize, mut round: impl FnMut()) -> f64 {
     let start = Instant::now();
     let mut best = f64::INFINITY;
     let mut rounds = 0;
-    while rounds < 3 || start.elapsed().as_millis() < 300 {
+    while rounds < 40 || start.elapsed().as_millis() < 300 {
         let begin = Instant::now();
         round();
         best = best.min(begin.elapsed().as_nanos() as f64 / count as f64);
