@@ -19,6 +19,7 @@ mod index;
 mod json;
 mod lookup;
 mod mix;
+mod places;
 mod record;
 mod remove;
 mod search;
