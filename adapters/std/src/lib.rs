@@ -36,6 +36,7 @@
 //!   [`enable_pii_log`](ConfidentialClientBuilder::enable_pii_log) is on; secrets and tokens are never there.
 #![forbid(unsafe_code)]
 
+mod application;
 mod asks;
 mod builder;
 mod certificate;
@@ -61,6 +62,7 @@ mod ureq_client;
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use application::ClientApplication;
 pub use asks::{Asks, AssertionContext, DeviceCodePrompt, NoAsks};
 pub use builder::ConfidentialClientBuilder;
 pub use certificate::CertificateCredential;

@@ -1,40 +1,33 @@
 //! An application on a user's machine, without a credential: MSAL's `PublicClientApplication`, blocking.
 
 use std::fmt;
+use std::ops::Deref;
 
 use sansal::Token;
-use sansal::account::Account;
-use sansal::accounts::{GetAccounts, RemoveAccount};
 use sansal::authorization::AuthorizationRequest;
-use sansal::cache::TokenCache;
-use sansal::client::Client;
-use sansal::error::{AskError, CommitError, Error};
-use sansal::silent::Silent;
+use sansal::error::{AskError, Error};
 
-use crate::asks::NoAsks;
+use crate::application::{ClientApplication, Own};
 use crate::common::{Common, common_settings};
-use crate::driver::Driver;
 use crate::interactive::Interactive;
 use crate::setup::SetupError;
 
-/// An application that cannot keep a secret (RFC 6749 s2.1) and gets tokens for the user before it.
+/// An application that cannot keep a secret (RFC 6749 s2.1) and gets tokens for the user before it. What it has in common with a
+/// [`ConfidentialClient`](crate::ConfidentialClient) is in [`ClientApplication`].
 ///
 /// ```no_run
 /// use sansal_std::PublicClient;
 ///
 /// let client = PublicClient::builder("your-application-id").build()?;
 /// let scopes = ["User.Read"];
-/// let known = client.get_accounts()?;
+/// let known = client.get_accounts(None)?;
 /// let token = match known.first().map(|account| client.acquire_token_silent(&scopes, account)) {
 ///     Some(Ok(token)) => token,
 ///     _ => client.acquire_token_interactive(&scopes)?,
 /// };
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct PublicClient {
-    client: Client,
-    driver: Driver,
-}
+pub struct PublicClient(pub(crate) ClientApplication);
 
 impl PublicClient {
     /// Starts with the application (client) id of the registration.
@@ -68,53 +61,19 @@ impl PublicClient {
     ) -> Result<Token, Error> {
         self.driver.drive(&self.client, request.interactive(&self.client)?, interactive)
     }
+}
 
-    /// A token for a user who has signed in before, from the cache or by a refresh token.
-    ///
-    /// # Errors
-    /// [`Error::InteractionRequired`] when the user has to sign in again; any other [`Error`] says what to do.
-    pub fn acquire_token_silent<S: AsRef<str>>(&self, scopes: &[S], account: &Account) -> Result<Token, Error> {
-        self.acquire_token_silent_with(&Silent::new(account, scopes)?)
-    }
+impl Deref for PublicClient {
+    type Target = ClientApplication;
 
-    /// The same with everything that can be asked for: tenant, claims challenge, a forced refresh.
-    ///
-    /// # Errors
-    /// [`Error`] says what to do.
-    pub fn acquire_token_silent_with(&self, request: &Silent) -> Result<Token, Error> {
-        self.driver.drive(&self.client, request.flow(&self.client)?, &NoAsks)
-    }
-
-    /// The users who have signed in and are remembered.
-    ///
-    /// # Errors
-    /// [`Error`] says what to do.
-    pub fn get_accounts(&self) -> Result<Vec<Account>, Error> {
-        self.driver.drive(&self.client, GetAccounts::new(), &NoAsks)
-    }
-
-    /// Forgets a user and all tokens of theirs. The inner result tells whether the removal could be persisted.
-    ///
-    /// # Errors
-    /// [`Error`] when nothing was forgotten.
-    pub fn remove_account(&self, account: &Account) -> Result<Result<(), CommitError>, Error> {
-        self.driver.drive(&self.client, RemoveAccount::new(account), &NoAsks)
-    }
-
-    /// Looks into the token cache, for example to write it to a file. No token is stored meanwhile: be quick.
-    pub fn with_token_cache<R>(&self, read: impl FnOnce(&TokenCache) -> R) -> R {
-        self.driver.with_store(|store| read(&store.tokens))
-    }
-
-    /// The application as the core sees it.
-    pub fn client(&self) -> &Client {
-        &self.client
+    fn deref(&self) -> &ClientApplication {
+        &self.0
     }
 }
 
 impl fmt::Debug for PublicClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.client.fmt(f)
+        self.0.fmt(f)
     }
 }
 
@@ -132,7 +91,7 @@ impl PublicClientBuilder {
     /// [`SetupError`] says what does not fit.
     pub fn build(self) -> Result<PublicClient, SetupError> {
         let (client, driver) = self.common.open(Ok)?;
-        Ok(PublicClient { client, driver })
+        Ok(PublicClient(ClientApplication { client, driver, own: Own::default() }))
     }
 }
 
