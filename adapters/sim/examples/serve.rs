@@ -3,7 +3,10 @@
 use std::error::Error;
 use std::{env, fs, process, thread};
 
-use sansal_sim::{CLIENT_CERTIFICATE, CLIENT_KEY, CONTOSO_CLIENT, CONTOSO_SECRET, CONTOSO_TENANT, Platform, Server};
+use sansal_sim::{
+    CLIENT_CERTIFICATE, CLIENT_KEY, CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_PUBLIC, CONTOSO_SECRET, CONTOSO_TENANT,
+    CONTOSO_USER, Platform, Server,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::start(Platform::contoso(1)?.issuer("realms/contoso"))?;
@@ -19,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("client id           {CONTOSO_CLIENT}");
     println!("client secret       {CONTOSO_SECRET}");
     println!("client certificate  {}", certificate.display());
+    println!("public client id    {CONTOSO_PUBLIC}, http://localhost with any port");
+    println!("user, password      {CONTOSO_USER}, {CONTOSO_PASSWORD}");
     println!("scope               https://graph.microsoft.com/.default");
     println!("Ctrl-C ends it.");
     loop {

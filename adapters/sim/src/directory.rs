@@ -31,10 +31,13 @@ impl Tenant {
     }
 }
 
-/// A confidential client. `Debug` shows no secret.
+/// A client. `Debug` shows no secret.
 #[derive(Clone)]
 pub struct Application {
     pub(crate) client_id: String,
+    pub(crate) public: bool,
+    pub(crate) family: bool,
+    redirect_uris: Vec<String>,
     pub(crate) certificates: Vec<CertificateDer<'static>>,
     secrets: Vec<(String, Option<u64>)>,
     tenants: Vec<String>,
@@ -51,7 +54,42 @@ pub(crate) enum SecretCheck {
 impl Application {
     /// With this application (client) id, known in every tenant, without a credential.
     pub fn new(client_id: &str) -> Self {
-        Self { client_id: client_id.to_owned(), certificates: Vec::new(), secrets: Vec::new(), tenants: Vec::new() }
+        Self {
+            client_id: client_id.to_owned(),
+            public: false,
+            family: false,
+            redirect_uris: Vec::new(),
+            certificates: Vec::new(),
+            secrets: Vec::new(),
+            tenants: Vec::new(),
+        }
+    }
+
+    /// A public client (RFC 6749 s2.1): it must show no credential, and must use PKCE.
+    #[must_use]
+    pub fn public(mut self) -> Self {
+        self.public = true;
+        self
+    }
+
+    /// One of Microsoft's family of clients, whose refresh tokens count for each other (`foci`).
+    #[must_use]
+    pub fn family(mut self) -> Self {
+        self.family = true;
+        self
+    }
+
+    /// One more address that answers may be sent to. On loopback with `http` any port counts (RFC 8252 s7.3).
+    #[must_use]
+    pub fn redirect_uri(mut self, address: &str) -> Self {
+        self.redirect_uris.push(address.to_owned());
+        self
+    }
+
+    /// Whether answers may go there: the same text, on loopback but for the port.
+    pub(crate) fn redirects_to(&self, address: &str) -> bool {
+        let loopback = without_port(address);
+        self.redirect_uris.iter().any(|own| own == address || loopback.is_some() && without_port(own) == loopback)
     }
 
     /// One more secret that counts.
@@ -109,19 +147,38 @@ impl fmt::Debug for Application {
     }
 }
 
+/// Host and path of a loopback address with `http`; nothing for any other.
+fn without_port(address: &str) -> Option<(&str, &str)> {
+    let rest = address.strip_prefix("http://")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, ""),
+    };
+    let is_port = port.bytes().all(|b| b.is_ascii_digit());
+    let path = if path.is_empty() { "/" } else { path };
+    (is_port && ["localhost", "127.0.0.1", "[::1]"].contains(&host)).then_some((host, path))
+}
+
 /// Something that tokens are for.
 #[derive(Clone, Debug)]
 pub struct Resource {
     pub(crate) identifier: String,
     pub(crate) audience: String,
     pub(crate) roles: Vec<String>,
+    pub(crate) scopes: Vec<String>,
 }
 
 impl Resource {
     /// With the identifier URI that stands before `/.default`; tokens have it as `aud`.
     pub fn new(identifier: &str) -> Self {
         let identifier = identifier.trim_end_matches('/');
-        Self { identifier: identifier.to_owned(), audience: identifier.to_owned(), roles: Vec::new() }
+        Self {
+            identifier: identifier.to_owned(),
+            audience: identifier.to_owned(),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+        }
     }
 
     /// Tokens for it have this `aud`.
@@ -131,10 +188,46 @@ impl Resource {
         self
     }
 
+    /// Users may let applications have this scope, `User.Read`. Without any, every name counts.
+    #[must_use]
+    pub fn scope(mut self, name: &str) -> Self {
+        self.scopes.push(name.to_owned());
+        self
+    }
+
     /// Tokens for it have this role.
     #[must_use]
     pub fn role(mut self, role: &str) -> Self {
         self.roles.push(role.to_owned());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirect_addresses() {
+        // RFC 6749 s3.1.2.3: the same text; RFC 8252 s7.3: any port on loopback.
+        let app = Application::new("a").redirect_uri("http://localhost").redirect_uri("https://app.example/back");
+        let app = app.redirect_uri("http://[::1]:9/x");
+        let cases = [
+            ("https://app.example/back", true),
+            ("https://app.example:444/back", false),
+            ("https://app.example/back?x=1", false),
+            ("http://localhost:1234", true),
+            ("http://localhost:1234/", true),
+            ("http://localhost:1234/other", false),
+            ("http://localhost:12a", false),
+            ("http://localhost.evil.example", false),
+            ("http://localhost:1@evil.example/", false),
+            ("http://127.0.0.1:1234", false),
+            ("http://[::1]:10/x", true),
+            ("http://[::1]/x", true),
+        ];
+        for (address, expected) in cases {
+            assert_eq!(app.redirects_to(address), expected, "{address}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::message::{Delivery, Request, Response};
+use crate::message::{Delivery, Request, Response, form};
 
 /// Something that goes wrong with the next requests of a kind.
 ///
@@ -31,6 +31,14 @@ pub enum On {
     Keys,
     /// Token requests.
     Token,
+    /// Token requests with this `grant_type`: whole, or what stands behind its last colon (`device_code`).
+    Grant(String),
+    /// The authorization endpoint, its form too.
+    Authorize,
+    /// Device authorization requests, not the polls.
+    Device,
+    /// The protected resource.
+    Resource,
     /// Paths in which this text stands.
     Path(String),
 }
@@ -94,6 +102,7 @@ impl Fault {
         let meant = match &self.on {
             On::Any => true,
             On::Path(part) => request.path().contains(part.as_str()),
+            On::Grant(name) => *kind == On::Token && is_grant(name, &grant_type(request)),
             on => on == kind,
         };
         if !meant || self.left == 0 {
@@ -112,6 +121,17 @@ impl Fault {
     pub(crate) fn what(&self) -> &What {
         &self.what
     }
+}
+
+/// The `grant_type` of a token request, nothing where there is none.
+pub(crate) fn grant_type(request: &Request) -> String {
+    let fields = form(request).unwrap_or_default();
+    fields.into_iter().find(|(name, _)| name == "grant_type").map(|(_, value)| value).unwrap_or_default()
+}
+
+/// Whether a grant type is the one that is called so.
+pub(crate) fn is_grant(name: &str, grant_type: &str) -> bool {
+    grant_type == name || grant_type.rsplit(':').next() == Some(name)
 }
 
 impl What {

@@ -122,7 +122,7 @@ pub(crate) fn form(request: &Request) -> Option<Vec<(String, String)>> {
     Some(decode(std::str::from_utf8(&request.body).ok()?))
 }
 
-fn encode(fields: &[(&str, &str)]) -> String {
+pub(crate) fn encode(fields: &[(&str, &str)]) -> String {
     let one = |text: &str| -> String {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
         text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
@@ -130,7 +130,7 @@ fn encode(fields: &[(&str, &str)]) -> String {
     fields.iter().map(|(name, value)| format!("{}={}", one(name), one(value))).collect::<Vec<_>>().join("&")
 }
 
-fn decode(text: &str) -> Vec<(String, String)> {
+pub(crate) fn decode(text: &str) -> Vec<(String, String)> {
     let pair = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         (unescape(name), unescape(value))

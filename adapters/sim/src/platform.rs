@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use crate::chance::Chance;
 use crate::directory::{Application, Resource, Tenant};
-use crate::fault::{Fault, On};
+use crate::fault::{Fault, On, grant_type, is_grant};
 use crate::material::{CLIENT_CERTIFICATE, InvalidKey};
 use crate::message::{Request, Response};
 use crate::realm::{CLOUDS, Realm, cloud_of, is_for_many};
 use crate::refusal::Refusal;
+use crate::session::Desk;
 use crate::signing::SigningKeys;
+use crate::user::User;
 
 /// The tenant of [`Platform::contoso`].
 pub const CONTOSO_TENANT: &str = "7e3a0b52-1d4f-4c8e-9b6a-2f5d8c1e4a70";
@@ -19,6 +21,15 @@ pub const CONTOSO_TENANT: &str = "7e3a0b52-1d4f-4c8e-9b6a-2f5d8c1e4a70";
 pub const CONTOSO_CLIENT: &str = "c0ffee00-aaaa-4bbb-8ccc-123456789abc";
 /// Its secret. **Public.**
 pub const CONTOSO_SECRET: &str = "contoso-public-test-secret";
+
+/// The public client of [`Platform::contoso`].
+pub const CONTOSO_PUBLIC: &str = "c0ffee00-bbbb-4ccc-8ddd-123456789abc";
+/// The user of [`Platform::contoso`].
+pub const CONTOSO_USER: &str = "adele@contoso.onmicrosoft.com";
+/// Its password. **Public.**
+pub const CONTOSO_PASSWORD: &str = "contoso-public-test-password";
+/// Its object id.
+pub const CONTOSO_USER_ID: &str = "a0e1e000-1111-4222-8333-000000000001";
 
 /// A simulated identity platform. It serves Entra's paths under every host name it is asked by.
 #[derive(Debug)]
@@ -34,11 +45,13 @@ pub struct Platform {
     pub(crate) keys: SigningKeys,
     pub(crate) chance: Chance,
     pub(crate) issued: u64,
+    pub(crate) desk: Desk,
     tenants: Vec<Tenant>,
     issuers: Vec<String>,
     hosts: Vec<String>,
     faults: Vec<Fault>,
     asked: Vec<On>,
+    grants: Vec<String>,
 }
 
 impl Platform {
@@ -59,25 +72,35 @@ impl Platform {
             keys: SigningKeys::new()?,
             chance: Chance::new(seed),
             issued: 0,
+            desk: Desk::new(),
             tenants: Vec::new(),
             issuers: Vec::new(),
             hosts: Vec::new(),
             faults: Vec::new(),
             asked: Vec::new(),
+            grants: Vec::new(),
         })
     }
 
     /// The tenant [`CONTOSO_TENANT`] (`contoso.onmicrosoft.com`), in it the application [`CONTOSO_CLIENT`] with
-    /// [`CONTOSO_SECRET`] and [`CLIENT_CERTIFICATE`], and the resource `https://graph.microsoft.com`.
+    /// [`CONTOSO_SECRET`], [`CLIENT_CERTIFICATE`] and `https://app.contoso.example/signin`; the public client
+    /// [`CONTOSO_PUBLIC`] on loopback; the user [`CONTOSO_USER`]; the resource `https://graph.microsoft.com` with
+    /// `User.Read` and `Mail.Read`.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn contoso(seed: u64) -> Result<Self, InvalidKey> {
         let app = Application::new(CONTOSO_CLIENT).secret(CONTOSO_SECRET).certificate(CLIENT_CERTIFICATE)?;
+        let public = ["http://localhost", "http://127.0.0.1", "http://[::1]"];
+        let public = public.into_iter().fold(Application::new(CONTOSO_PUBLIC).public(), Application::redirect_uri);
+        let graph = Resource::new("https://graph.microsoft.com").role("Directory.Read.All");
+        let user = User::new(CONTOSO_TENANT, CONTOSO_USER_ID, CONTOSO_USER, CONTOSO_PASSWORD);
         Ok(Self::new(seed)?
             .tenant(Tenant::new(CONTOSO_TENANT).domain("contoso.onmicrosoft.com"))
-            .application(app)
-            .resource(Resource::new("https://graph.microsoft.com").role("Directory.Read.All")))
+            .application(app.redirect_uri("https://app.contoso.example/signin"))
+            .application(public)
+            .user(user.display_name("Adele Vance"))
+            .resource(graph.scope("User.Read").scope("Mail.Read")))
     }
 
     /// Registers a tenant of Entra.
@@ -171,7 +194,10 @@ impl Platform {
 
     /// How many requests of this kind came in; for [`On::Path`] none are counted.
     pub fn asked(&self, kind: &On) -> usize {
-        self.asked.iter().filter(|own| *kind == On::Any || *own == kind).count()
+        match kind {
+            On::Grant(name) => self.grants.iter().filter(|own| is_grant(name, own)).count(),
+            kind => self.asked.iter().filter(|own| *kind == On::Any || *own == kind).count(),
+        }
     }
 
     /// Answers a request. Does no I/O; a [`Delivery`](crate::Delivery) other than whole is for the transport to act out.
@@ -179,6 +205,9 @@ impl Platform {
         let route = self.route(request);
         let kind = route.as_ref().map_or(On::Any, Route::kind);
         self.asked.push(kind.clone());
+        if kind == On::Token {
+            self.grants.push(grant_type(request));
+        }
         let fault =
             self.faults.iter_mut().find_map(|fault| fault.strikes(&kind, request).then(|| fault.what().clone()));
         self.faults.retain(|fault| !fault.is_over());
@@ -190,13 +219,17 @@ impl Platform {
     }
 
     fn right_answer(&mut self, route: Result<Route, Refusal>, request: &Request) -> Response {
-        let entra = !matches!(&route, Ok(Route::Token(realm)) if !matches!(realm, Realm::Entra(_)));
+        let entra = !matches!(&route, Ok(Route::Token(realm) | Route::Device(realm)) if realm.tenant().is_none());
         let answer = match route {
             Err(refusal) => Err(refusal),
             Ok(Route::Instance) => self.instance(request),
             Ok(Route::Metadata(realm)) => Ok(Response::json(200, &realm.metadata(&request.host))),
             Ok(Route::Keys) => Ok(Response::json(200, &self.keys.published())),
             Ok(Route::Token(realm)) => self.token(&realm, request),
+            Ok(Route::Authorize(realm)) => Ok(self.authorize(&realm, request)),
+            Ok(Route::Device(realm)) => self.device(&realm, request),
+            Ok(Route::Verification) => Ok(self.verification(request)),
+            Ok(Route::Resource) => Ok(self.protected(request)),
         };
         match answer {
             Ok(response) => response,
@@ -217,6 +250,9 @@ impl Platform {
                 ".well-known/openid-configuration" if get => Ok(Route::Metadata(realm)),
                 "jwks" if get => Ok(Route::Keys),
                 "token" if post => Ok(Route::Token(realm)),
+                "authorize" if get || post => Ok(Route::Authorize(realm)),
+                "devicecode" if post => Ok(Route::Device(realm)),
+                "device" if get || post => Ok(Route::Verification),
                 _ => Err(Refusal::not_found()),
             };
         }
@@ -224,25 +260,29 @@ impl Platform {
             ["common", "discovery", "instance"] if get => Ok(Route::Instance),
             ["adfs", ".well-known", "openid-configuration"] if get => Ok(Route::Metadata(Realm::Adfs)),
             ["adfs", "discovery", "keys"] if get => Ok(Route::Keys),
+            ["sansal-sim", "resource"] => Ok(Route::Resource),
+            [_, "oauth2", "deviceauth"] if get || post => Ok(Route::Verification),
+            ["adfs", "oauth2", "authorize"] if get || post => Ok(Route::Authorize(Realm::Adfs)),
+            ["adfs", "oauth2", "devicecode"] if post => Ok(Route::Device(Realm::Adfs)),
             ["adfs", "oauth2", "token"] if post => Ok(Route::Token(Realm::Adfs)),
-            [tenant, "v2.0", ".well-known", "openid-configuration"] if get => {
-                let id = if is_for_many(tenant) { (*tenant).to_owned() } else { self.tenant_id(tenant)? };
-                Ok(Route::Metadata(Realm::Entra(id)))
-            }
+            [tenant, "v2.0", ".well-known", "openid-configuration"] if get => Ok(Route::Metadata(self.entra(tenant)?)),
             [tenant, "discovery", "v2.0", "keys"] if get => {
-                if !is_for_many(tenant) {
-                    self.tenant_id(tenant)?;
-                }
+                self.entra(tenant)?;
                 Ok(Route::Keys)
             }
-            [tenant, "oauth2", "v2.0", "token"] if post => Ok(Route::Token(Realm::Entra(self.tenant_id(tenant)?))),
+            [tenant, "oauth2", "v2.0", "token"] if post => Ok(Route::Token(self.entra(tenant)?)),
+            [tenant, "oauth2", "v2.0", "authorize"] if get || post => Ok(Route::Authorize(self.entra(tenant)?)),
+            [tenant, "oauth2", "v2.0", "devicecode"] if post => Ok(Route::Device(self.entra(tenant)?)),
             _ => Err(Refusal::not_found()),
         }
     }
 
-    fn tenant_id(&self, name: &str) -> Result<String, Refusal> {
+    fn entra(&self, name: &str) -> Result<Realm, Refusal> {
+        if is_for_many(name) {
+            return Ok(Realm::Entra(name.to_owned()));
+        }
         let tenant = self.tenants.iter().find(|tenant| tenant.is_called(name));
-        tenant.map(|tenant| tenant.id.clone()).ok_or_else(|| Refusal::unknown_tenant(name))
+        tenant.map(|tenant| Realm::Entra(tenant.id.clone())).ok_or_else(|| Refusal::unknown_tenant(name))
     }
 
     /// Microsoft's instance discovery, api-version 1.0 and 1.1.
@@ -296,6 +336,10 @@ enum Route {
     Metadata(Realm),
     Keys,
     Token(Realm),
+    Authorize(Realm),
+    Device(Realm),
+    Verification,
+    Resource,
 }
 
 impl Route {
@@ -305,6 +349,10 @@ impl Route {
             Self::Metadata(_) => On::Metadata,
             Self::Keys => On::Keys,
             Self::Token(_) => On::Token,
+            Self::Authorize(_) => On::Authorize,
+            Self::Device(_) => On::Device,
+            Self::Verification => On::Any,
+            Self::Resource => On::Resource,
         }
     }
 }

@@ -38,12 +38,28 @@ impl Realm {
             "token_endpoint": self.token_endpoint(host),
             "device_authorization_endpoint": at("oauth2/v2.0/devicecode", "oauth2/devicecode", "devicecode"),
             "jwks_uri": at("discovery/v2.0/keys", "discovery/keys", "jwks"),
+            "authorization_response_iss_parameter_supported": true,
+            "code_challenge_methods_supported": ["S256"],
+            "response_modes_supported": ["query", "form_post"],
             "response_types_supported": ["code"],
             "subject_types_supported": ["pairwise"],
             "id_token_signing_alg_values_supported": ["RS256"],
             "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256"],
         })
+    }
+
+    /// The tenant of Entra, where it is one.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::Entra(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Where people type user codes (RFC 8628 s3.2).
+    pub(crate) fn verification_uri(&self, host: &str) -> String {
+        format!("https://{host}/{}", self.path("oauth2/deviceauth", "oauth2/deviceauth", "device"))
     }
 
     fn path(&self, entra: &str, adfs: &str, other: &str) -> String {

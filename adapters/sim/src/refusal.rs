@@ -13,12 +13,13 @@ pub(crate) struct Refusal {
     code: u32,
     text: String,
     claims: Option<String>,
+    suberror: Option<&'static str>,
 }
 
 /// The refusals of the token endpoint and of discovery.
 impl Refusal {
-    fn new(status: u16, error: &'static str, code: u32, text: impl Into<String>) -> Self {
-        Self { status, error, code, text: text.into(), claims: None }
+    pub(crate) fn new(status: u16, error: &'static str, code: u32, text: impl Into<String>) -> Self {
+        Self { status, error, code, text: text.into(), claims: None, suberror: None }
     }
 
     pub(crate) fn not_found() -> Self {
@@ -105,6 +106,120 @@ impl Refusal {
     pub(crate) fn no_signature() -> Self {
         Self::new(500, "server_error", 90_033, "A token could not be signed.")
     }
+}
+
+/// The refusals of the flows with users.
+impl Refusal {
+    fn grant(code: u32, text: &str) -> Self {
+        Self::new(400, "invalid_grant", code, text)
+    }
+
+    pub(crate) fn unknown_user() -> Self {
+        Self::grant(50_034, "The user account does not exist in the directory.")
+    }
+
+    pub(crate) fn wrong_password() -> Self {
+        Self::grant(50_126, "Invalid username or password.")
+    }
+
+    pub(crate) fn password_expired() -> Self {
+        Self::grant(50_055, "The password is expired.").suberror("user_password_expired")
+    }
+
+    pub(crate) fn disabled() -> Self {
+        Self::grant(50_057, "The user account is disabled.")
+    }
+
+    pub(crate) fn second_factor(claims: &str) -> Self {
+        let text = "You must use multi-factor authentication to access the resource.";
+        Self::new(400, "interaction_required", 50_076, text).suberror("basic_action").claims(claims)
+    }
+
+    pub(crate) fn consent_required() -> Self {
+        Self::grant(65_001, "The user has not consented to use the application.").suberror("consent_required")
+    }
+
+    pub(crate) fn public_with_credential() -> Self {
+        let text = "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.";
+        Self::new(401, "invalid_client", 700_025, text)
+    }
+
+    pub(crate) fn not_over_common() -> Self {
+        let text = "The grant type is not supported over the /common or /consumers endpoints.";
+        Self::new(400, "invalid_request", 9_001_023, text)
+    }
+
+    pub(crate) fn redirect_uri() -> Self {
+        Self::new(400, "invalid_request", 50_011, "The redirect URI is not one of those configured.")
+    }
+
+    pub(crate) fn response_type(name: &str) -> Self {
+        let text = format!("The response_type '{name}' is not enabled for the application.");
+        Self::new(400, "unsupported_response_type", 700_051, text)
+    }
+
+    pub(crate) fn pkce_required() -> Self {
+        Self::new(400, "invalid_request", 9_002_325, "Proof Key for Code Exchange (S256) is required.")
+    }
+
+    pub(crate) fn login_required() -> Self {
+        Self::new(400, "login_required", 50_058, "A silent sign-in request was sent but no user is signed in.")
+    }
+
+    pub(crate) fn verifier() -> Self {
+        Self::grant(501_481, "The Code_Verifier does not match the code_challenge of the authorization request.")
+    }
+
+    pub(crate) fn code_used() -> Self {
+        Self::grant(54_005, "The code was already redeemed.")
+    }
+
+    pub(crate) fn code_expired() -> Self {
+        Self::grant(70_008, "The authorization code is expired.")
+    }
+
+    pub(crate) fn reply_address() -> Self {
+        Self::grant(500_112, "The reply address does not match the one of the authorization request.")
+    }
+
+    pub(crate) fn grant_value(parameter: &str) -> Self {
+        Self::grant(70_000, &format!("The provided value for the input parameter '{parameter}' is not valid."))
+    }
+
+    pub(crate) fn revoked() -> Self {
+        Self::grant(50_173, "The provided grant has been revoked; a fresh token is needed.")
+    }
+
+    pub(crate) fn stale_refresh_token() -> Self {
+        Self::grant(700_082, "The refresh token has expired due to inactivity.")
+    }
+
+    pub(crate) fn assertion(code: u32, text: &str) -> Self {
+        Self::grant(code, text)
+    }
+
+    pub(crate) fn several_resources() -> Self {
+        Self::new(400, "invalid_scope", 28_000, "The scope names more than one resource.")
+    }
+
+    pub(crate) fn device(error: &'static str, code: u32, text: &str) -> Self {
+        Self::new(400, error, code, text)
+    }
+
+    /// The same with a `suberror`.
+    pub(crate) fn suberror(self, name: &'static str) -> Self {
+        Self { suberror: Some(name), ..self }
+    }
+
+    /// The same with a claims challenge.
+    pub(crate) fn claims(self, claims: &str) -> Self {
+        Self { claims: Some(claims.to_owned()), ..self }
+    }
+
+    /// `error`, and the description as Entra begins it.
+    pub(crate) fn redirected(&self) -> (&'static str, String) {
+        (self.error, format!("AADSTS{}: {}", self.code, self.text))
+    }
 
     /// The answer at an Entra endpoint.
     pub(crate) fn entra(&self, request: &Request, chance: &mut Chance) -> Response {
@@ -126,6 +241,9 @@ impl Refusal {
         });
         if let (Some(claims), Some(members)) = (&self.claims, document.as_object_mut()) {
             members.insert("claims".to_owned(), Value::from(claims.as_str()));
+        }
+        if let (Some(name), Some(members)) = (self.suberror, document.as_object_mut()) {
+            members.insert("suberror".to_owned(), Value::from(name));
         }
         Response::json(self.status, &document)
     }

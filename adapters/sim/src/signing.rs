@@ -4,8 +4,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use serde_json::{Value, json};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey};
+use serde_json::{Map, Value, json};
 
 use crate::material::{InvalidKey, SIGNING_KEYS, private_key};
 
@@ -38,9 +38,47 @@ impl SigningKeys {
 
     /// The JWK set (RFC 7517 s5): the key that signs and the one before it.
     pub(crate) fn published(&self) -> Value {
-        let turns = [Some(self.turn), self.turn.checked_sub(1)];
-        let keys: Vec<Value> = turns.into_iter().flatten().map(|turn| jwk(self.at(turn), &kid(turn))).collect();
+        let keys: Vec<Value> = self.turns().map(|turn| jwk(self.at(turn), &kid(turn))).collect();
         json!({ "keys": keys })
+    }
+
+    /// The claims of a JWT that a published key signed with RS256; nothing for any other text.
+    pub(crate) fn verify(&self, token: &str) -> Option<Map<String, Value>> {
+        let (input, signature) = token.rsplit_once('.')?;
+        let (header, claims) = input.split_once('.')?;
+        let read = |part: &str| -> Option<Map<String, Value>> {
+            serde_json::from_slice(&Base64UrlUnpadded::decode_vec(part).ok()?).ok()
+        };
+        let header = read(header)?;
+        let named = header.get("kid").and_then(Value::as_str)?;
+        if header.get("alg").and_then(Value::as_str) != Some("RS256") {
+            return None;
+        }
+        let turn = self.turns().find(|turn| kid(*turn) == named)?;
+        let signature = Base64UrlUnpadded::decode_vec(signature).ok()?;
+        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.at(turn).public().as_ref());
+        public.verify(input.as_bytes(), &signature).ok()?;
+        read(claims)
+    }
+
+    /// Whether the key that signs, or the one before it, made this signature.
+    pub(crate) fn made(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.turns().any(|turn| {
+            let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.at(turn).public().as_ref());
+            public.verify(message, signature).is_ok()
+        })
+    }
+
+    /// A signature by RS256.
+    pub(crate) fn signature(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let pair = self.at(self.turn);
+        let mut signature = vec![0; pair.public().modulus_len()];
+        pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;
+        Some(signature)
+    }
+
+    fn turns(&self) -> impl Iterator<Item = u64> {
+        [Some(self.turn), self.turn.checked_sub(1)].into_iter().flatten()
     }
 
     /// A JWT with these claims. The signature needs no chance; `ring` blinds it with the system's.
@@ -48,9 +86,7 @@ impl SigningKeys {
         let header = json!({ "typ": "JWT", "alg": "RS256", "kid": self.kid() });
         let part = |value: &Value| Base64UrlUnpadded::encode_string(value.to_string().as_bytes());
         let input = format!("{}.{}", part(&header), part(claims));
-        let pair = self.at(self.turn);
-        let mut signature = vec![0; pair.public().modulus_len()];
-        pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature).ok()?;
+        let signature = self.signature(input.as_bytes())?;
         Some(format!("{input}.{}", Base64UrlUnpadded::encode_string(&signature)))
     }
 }

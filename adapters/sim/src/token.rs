@@ -1,4 +1,4 @@
-//! The token endpoint (RFC 6749 s3.2) for client credentials (s4.4): who asks, for what, and the signed answer.
+//! The token endpoint (RFC 6749 s3.2): which grant it is, who asks; and client credentials (s4.4) with their signed answer.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value, json};
@@ -7,22 +7,24 @@ use crate::assertion::{self, Verified};
 use crate::directory::{Application, Resource, SecretCheck};
 use crate::message::{Request, Response, form};
 use crate::platform::Platform;
-use crate::realm::{Realm, cloud_of};
+use crate::realm::{Realm, cloud_of, is_for_many};
 use crate::refusal::Refusal;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// How a client proved itself, as `azpacr` counts it.
-enum Proof {
+pub(crate) enum Proof {
+    /// A public client, which has nothing to prove.
+    Nothing,
     Secret,
     Assertion(Verified),
 }
 
 /// The fields of a token request, each at most once.
-struct Fields(Vec<(String, String)>);
+pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    fn of(request: &Request) -> Result<Self, Refusal> {
+    pub(crate) fn of(request: &Request) -> Result<Self, Refusal> {
         let fields = form(request).ok_or(Refusal::malformed("The body is not a form."))?;
         let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
@@ -34,11 +36,11 @@ impl Fields {
     }
 
     /// RFC 6749 s3.2: a parameter without a value counts as absent.
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, value)| own == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
-    fn need(&self, name: &str) -> Result<&str, Refusal> {
+    pub(crate) fn need(&self, name: &str) -> Result<&str, Refusal> {
         self.get(name).ok_or_else(|| Refusal::missing(name))
     }
 }
@@ -48,13 +50,13 @@ impl Platform {
         let fields = Fields::of(request)?;
         let grant_type = fields.need("grant_type")?;
         if grant_type != "client_credentials" {
-            return Err(Refusal::grant_type(grant_type));
+            return self.user_grant(realm, &fields, request);
+        }
+        if realm.tenant().is_some_and(is_for_many) {
+            return Err(Refusal::unknown_tenant(realm.tenant().unwrap_or_default()));
         }
         let client_id = fields.need("client_id")?;
-        let tenant = match realm {
-            Realm::Entra(id) => Some(id.as_str()),
-            _ => None,
-        };
+        let tenant = realm.tenant();
         let known = self.applications.iter().find(|app| app.client_id == client_id && app.is_in(tenant));
         let app = known.ok_or_else(|| Refusal::unknown_application(client_id))?;
         let proof = authenticate(&fields, app, &audiences(realm, &request.host), request.now)?;
@@ -62,13 +64,7 @@ impl Platform {
         if let (Some(claims), None) = (&self.claims_challenge, fields.get("claims")) {
             return Err(Refusal::claims_wanted(claims));
         }
-        let strength = match proof {
-            Proof::Secret => "1",
-            Proof::Assertion(verified) => {
-                self.remember(client_id, verified, request.now)?;
-                "2"
-            }
-        };
+        let strength = self.strength(proof, client_id, request.now)?;
         let mut claims = json!({
             "aud": resource.audience,
             "iss": realm.issuer(&request.host),
@@ -107,6 +103,15 @@ impl Platform {
         Ok(Response::json(200, &answer.into()).header("Cache-Control", "no-store").header("Pragma", "no-cache"))
     }
 
+    /// `azpacr`; remembers an assertion.
+    pub(crate) fn strength(&mut self, proof: Proof, client_id: &str, now: u64) -> Result<&'static str, Refusal> {
+        match proof {
+            Proof::Nothing => Ok("0"),
+            Proof::Secret => Ok("1"),
+            Proof::Assertion(verified) => self.remember(client_id, verified, now).map(|()| "2"),
+        }
+    }
+
     /// RFC 7523 s3, item 7: a server may refuse a `jti` that it has seen.
     fn remember(&mut self, client_id: &str, verified: Verified, now: u64) -> Result<(), Refusal> {
         if !self.refuse_replays {
@@ -121,7 +126,12 @@ impl Platform {
     }
 }
 
-fn authenticate(fields: &Fields, app: &Application, audiences: &[String], now: u64) -> Result<Proof, Refusal> {
+pub(crate) fn authenticate(
+    fields: &Fields,
+    app: &Application,
+    audiences: &[String],
+    now: u64,
+) -> Result<Proof, Refusal> {
     match (fields.get("client_secret"), fields.get("client_assertion")) {
         // RFC 6749 s2.3: not more than one method in a request.
         (Some(_), Some(_)) => Err(Refusal::malformed("There are a secret and an assertion.")),
@@ -139,7 +149,7 @@ fn authenticate(fields: &Fields, app: &Application, audiences: &[String], now: u
 }
 
 /// What may stand in `aud`: this endpoint or issuer, by the name under which it was asked or any other of its cloud.
-fn audiences(realm: &Realm, host: &str) -> Vec<String> {
+pub(crate) fn audiences(realm: &Realm, host: &str) -> Vec<String> {
     let hosts = cloud_of(host).iter().copied().chain([host]);
     hosts.flat_map(|host| [realm.token_endpoint(host), realm.issuer(host)]).collect()
 }

@@ -223,7 +223,7 @@ fn token_requests() {
         ("/common/oauth2/v2.0/token", secret.to_vec(), 90_002),
         ("/contoso.onmicrosoft.com/oauth2/v2.0/tokens", secret.to_vec(), 900_561),
         (TOKEN, but("grant_type", "-"), 900_144),
-        (TOKEN, but("grant_type", "password"), 70_003),
+        (TOKEN, but("grant_type", "implicit"), 70_003),
         (TOKEN, but("client_id", ""), 900_144),
         (TOKEN, but("client_id", "nobody"), 700_016),
         (TOKEN, old.clone(), 700_016),

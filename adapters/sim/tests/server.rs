@@ -6,10 +6,15 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, Fault, On, Platform, Server, What};
+use sansal_sim::{
+    CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_PUBLIC, CONTOSO_SECRET, CONTOSO_USER, Fault, On, Platform, Request,
+    SamlVersion, Server, What,
+};
+use serde_json::Value;
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
@@ -141,4 +146,99 @@ fn what_is_no_request_gets_400() {
         stream.write_all(bytes.as_bytes()).unwrap();
         assert!(read(&mut stream).0.starts_with("HTTP/1.1 400 "), "{bytes}");
     }
+}
+
+/// One request over TLS: head and body.
+fn send(server: &Server, request: &Request) -> (String, String) {
+    let mut stream = connect(server);
+    let length = request.body.len();
+    let kind = "content-type: application/x-www-form-urlencoded";
+    let (method, target, host) = (&request.method, &request.target, &request.host);
+    let token = request.header("authorization").unwrap_or("none");
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nhost: {host}\r\n{kind}\r\nauthorization: {token}\r\n\
+         content-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&request.body).unwrap();
+    read(&mut stream)
+}
+
+/// A token request over TLS that gets tokens.
+fn tokens(server: &Server, fields: &[(&str, &str)]) -> Value {
+    let request = Request::form("localhost", "/organizations/oauth2/v2.0/token", fields, 0);
+    let (head, body) = send(server, &request);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{fields:?} {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+#[test]
+fn users_over_tls() {
+    let server = Server::start_with(
+        Platform::contoso(1)
+            .unwrap()
+            .resource(sansal_sim::Resource::new("api://web").audience(CONTOSO_CLIENT))
+            .resource(sansal_sim::Resource::new("api://AzureADTokenExchange")),
+        &[],
+        || 1_800_000_000,
+    )
+    .unwrap();
+    // Code (RFC 7636 appendix B), answered without a page.
+    server.platform().approve_next(CONTOSO_USER);
+    let target = format!(
+        "/organizations/oauth2/v2.0/authorize?client_id={CONTOSO_PUBLIC}&response_type=code&state=s\
+         &redirect_uri=http://localhost:1/&scope=api://web/x+openid+offline_access\
+         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+    );
+    let (head, _) = send(&server, &Request::get("localhost", &target, 0));
+    assert!(head.starts_with("HTTP/1.1 302 "), "{head}");
+    let code = head.split("code=").nth(1).unwrap().split('&').next().unwrap();
+    let public = ("client_id", CONTOSO_PUBLIC);
+    let by_code = tokens(
+        &server,
+        &[
+            ("grant_type", "authorization_code"),
+            public,
+            ("code", code),
+            ("redirect_uri", "http://localhost:1/"),
+            ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        ],
+    );
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
+    let (access, refresh) = (text(&by_code, "access_token"), text(&by_code, "refresh_token"));
+    let scope = ("scope", "User.Read openid");
+    tokens(&server, &[("grant_type", "refresh_token"), public, ("refresh_token", &refresh), scope]);
+    let password = [("username", CONTOSO_USER), ("password", CONTOSO_PASSWORD)];
+    tokens(&server, &[("grant_type", "password"), public, password[0], password[1], scope]);
+
+    let form = Request::form("localhost", "/organizations/oauth2/v2.0/devicecode", &[public, scope], 0);
+    let flow: Value = serde_json::from_str(&send(&server, &form).1).unwrap();
+    assert!(server.platform().approve_device(flow["user_code"].as_str().unwrap(), CONTOSO_USER));
+    let device = text(&flow, "device_code");
+    let kind = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
+    tokens(&server, &[kind, public, ("device_code", &device)]);
+
+    let own = [("client_id", CONTOSO_CLIENT), ("client_secret", CONTOSO_SECRET)];
+    let kind = ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+    let usage = ("requested_token_use", "on_behalf_of");
+    tokens(&server, &[kind, own[0], own[1], usage, ("assertion", &access), scope]);
+
+    let exchange =
+        [("grant_type", "client_credentials"), own[0], own[1], ("scope", "api://AzureADTokenExchange/.default")];
+    let (_, body) =
+        send(&server, &Request::form("localhost", "/contoso.onmicrosoft.com/oauth2/v2.0/token", &exchange, 0));
+    let credential = text(&serde_json::from_str(&body).unwrap(), "access_token");
+    let credential = ("user_federated_identity_credential", credential.as_str());
+    tokens(&server, &[("grant_type", "user_fic"), own[0], own[1], credential, password[0], scope]);
+
+    for (version, kind) in [(SamlVersion::V1, "saml1_1"), (SamlVersion::V2, "saml2")] {
+        let saml = server.platform().saml_assertion(CONTOSO_USER, version, 1_800_000_000).unwrap();
+        let saml = Base64UrlUnpadded::encode_string(saml.as_bytes());
+        let kind = format!("urn:ietf:params:oauth:grant-type:{kind}-bearer");
+        tokens(&server, &[("grant_type", &kind), public, ("assertion", &saml), scope]);
+    }
+
+    let mut call = Request::get("localhost", "/sansal-sim/resource", 0);
+    call.headers.push(("authorization".to_owned(), format!("Bearer {access}")));
+    assert!(send(&server, &call).0.starts_with("HTTP/1.1 200 "));
 }
