@@ -20,7 +20,7 @@ use crate::client::{AliasSource, Scopes, aliases};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
 use crate::error::{Config, Error, What};
-use crate::exchange::{Exchange, Exchanged, Occasion, Target, granted};
+use crate::exchange::{Exchange, Exchanged, Occasion, Target, granted, is_pending};
 use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::grant::Grant;
 use crate::issued::Token;
@@ -211,11 +211,26 @@ impl<S: Source> Acquire<S> {
             Error::OutOfTurn => Vec::new(),
             _ => self.source.leftovers(cx),
         };
+        self.count_pending(cx, &error);
         if tokens.is_empty() && self.memory.is_empty() {
             return self.fall_back(error);
         }
         self.state = State::Committing(self.fallback.take().ok_or(error));
         Ok(Step::Commit(Changes { tokens, memory: mem::take(&mut self.memory) }))
+    }
+
+    /// A device code that only had to wait is a failure after all when nobody waits any longer (section 4.5 of the reference).
+    fn count_pending(&mut self, cx: &Cx<'_>, error: &Error) {
+        let pending = error.refusal().filter(|refusal| is_pending(refusal) && refusal.status() < 500);
+        if let (Some(refusal), Some(correlation_id)) = (pending, self.wanted.correlation_id.clone()) {
+            let error = refusal.error().to_string();
+            let outcome = Outcome::Failed { api: self.wanted.api, correlation_id, error };
+            self.memory.push(MemoryChange::Telemetry(cx.client.client_id().to_string(), outcome));
+        }
+    }
+
+    pub(crate) fn source(&self) -> &S {
+        &self.source
     }
 
     fn exchange(
@@ -242,6 +257,9 @@ impl<S: Source> Acquire<S> {
     fn finish(&mut self, cx: &Cx<'_>, metadata: &ProviderMetadata, exchanged: Exchanged) -> Step<Token> {
         let Exchanged { grant, target, result, memory } = exchanged;
         self.memory.extend(memory);
+        if let Err(error) = &result {
+            self.count_pending(cx, error);
+        }
         let mut tokens = match (cx.clock.wall, self.wanted.cached) {
             (Some(now), true) => cx.store.tokens.expired(now),
             _ => Vec::new(),

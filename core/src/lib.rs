@@ -10,6 +10,7 @@
 //! | [`client`] | an application: id, authority, credential, settings |
 //! | [`client_credentials`] | tokens for the application itself |
 //! | [`authorization`], [`authorization_code`], [`interactive`] | a user signs in at a browser |
+//! | [`device_code`] | a user signs in at another device |
 //! | [`silent`], [`accounts`] | tokens for a signed-in user, and who that is |
 //! | [`on_behalf_of`], [`user_fic`], [`refresh_token`] | tokens for a user, from what the application already has |
 //! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
@@ -27,6 +28,7 @@
 //! | `cert` | yes | PEM, X.509, private keys |
 //! | `encrypted-keys` | yes | private keys with a passphrase |
 //! | `wstrust` | yes | users by name and password, managed or federated (WS-Trust) |
+//! | `sealed` | yes | flows saved between their legs, encrypted |
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -65,6 +67,8 @@ pub mod issued;
 pub mod telemetry;
 pub mod keys;
 pub mod store;
+#[cfg(feature = "sealed")]
+pub mod sealed;
 
 pub mod flow;
 
@@ -74,6 +78,7 @@ pub mod region;
 pub mod exchange;
 pub mod accept;
 pub mod authorization;
+pub mod device_flow;
 pub mod source;
 pub mod acquire;
 mod asked;
@@ -86,6 +91,7 @@ pub mod silent;
 pub mod accounts;
 pub mod authorization_code;
 pub mod interactive;
+pub mod device_code;
 #[cfg(feature = "wstrust")]
 pub mod username_password;
 
@@ -99,6 +105,8 @@ pub use authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationRespons
 pub use binding::{Binding, PopAuthScheme};
 pub use client::Client;
 pub use client_credentials::{ClientCredentials, RemoveTokensForClient};
+pub use device_code::{DeviceCode, InitiateDeviceFlow, PollOptions};
+pub use device_flow::DeviceFlow;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use flow::Flow;

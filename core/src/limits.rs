@@ -46,6 +46,14 @@ pub const MAX_REMEMBERED_BODY: usize = 16 * 1024;
 pub const MAX_CLAIMS: usize = 16 * 1024;
 /// Form fields read from outside.
 pub const MAX_FORM_FIELDS: usize = 256;
+/// A saved flow, sealed: claims requests are the largest part of one.
+pub const MAX_SAVED_FLOW: usize = 64 * 1024;
+/// Seconds that a device code may live; servers give 5 to 30 minutes.
+pub const MAX_DEVICE_CODE_LIFETIME: u64 = 24 * 3600;
+/// Seconds between two questions about a device code, `slow_down` included (RFC 8628 s3.5).
+pub const MAX_POLLING_INTERVAL: u64 = 3600;
+/// Bytes of a user code; people type it.
+pub const MAX_USER_CODE: usize = 128;
 /// An XML document of a federation server. ADFS describes itself (MEX) in about 100 KiB; SAML tokens with many groups reach 60.
 pub const MAX_XML: usize = 512 * 1024;
 /// Elements, texts, comments in one XML document; a MEX document has some 3 000.

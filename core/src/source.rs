@@ -1,12 +1,15 @@
 //! Where grants come from: each flow is a source; the pipeline does the rest.
 
 mod code;
+mod device;
 #[cfg(feature = "wstrust")]
 mod password;
 mod ready;
 mod refresh_tokens;
 
 pub use code::{Browser, Code};
+pub(crate) use device::Initiation;
+pub use device::{DeviceCodeFlow, DevicePolling};
 #[cfg(feature = "wstrust")]
 pub use password::Password;
 pub use ready::Ready;

@@ -68,6 +68,13 @@ pub enum Error {
         /// Why it failed.
         why: AskError,
     },
+    /// Something that had to be used in time has ended: begin anew.
+    Expired {
+        /// What it was: `device code`.
+        what: &'static str,
+        /// What the server said last.
+        refusal: Option<Box<Refusal>>,
+    },
     /// The host has no random bytes.
     NoEntropy,
     /// A bug in the host: this input does not answer the last step, or the machine is spent.
@@ -84,6 +91,8 @@ pub enum What {
     InstanceDiscovery,
     /// An answer of the token endpoint (RFC 6749 s5).
     TokenResponse,
+    /// An answer of the device authorization endpoint (RFC 8628 s3.2).
+    DeviceAuthorization,
     /// What a browser brought back from the authorization endpoint (RFC 6749 s4.1.2).
     AuthorizationResponse,
     /// A token cache in MSAL's schema.
@@ -112,6 +121,7 @@ impl fmt::Display for What {
             Self::ProviderMetadata => "provider metadata",
             Self::InstanceDiscovery => "instance discovery",
             Self::TokenResponse => "token response",
+            Self::DeviceAuthorization => "device authorization response",
             Self::AuthorizationResponse => "authorization response",
             Self::TokenCache => "token cache",
             Self::ClientInfo => "client_info",
@@ -131,7 +141,9 @@ impl Error {
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) => Some(refusal),
-            Self::InteractionRequired { refusal, .. } | Self::Throttled { refusal, .. } => refusal.as_deref(),
+            Self::InteractionRequired { refusal, .. }
+            | Self::Throttled { refusal, .. }
+            | Self::Expired { refusal, .. } => refusal.as_deref(),
             _ => None,
         }
     }
@@ -171,6 +183,7 @@ impl fmt::Display for Error {
             Self::Config(config) => config.fmt(f),
             Self::IdToken(why) => why.fmt(f),
             Self::Unanswered { ask, why } => write!(f, "no {ask}: {why}"),
+            Self::Expired { what, .. } => write!(f, "the {what} has ended before anybody used it; begin anew"),
             Self::NoEntropy => NoEntropy.fmt(f),
             Self::OutOfTurn => f.write_str("this input does not answer the machine's last step"),
         }

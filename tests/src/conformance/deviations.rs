@@ -50,6 +50,8 @@ enum Kind {
     ExtraRequest(ExtraRequest),
     /// An error may come at an earlier call than in the recording.
     Earlier(Earlier),
+    /// A cache entry that is recorded without scopes may have these.
+    Scoped(Scoped),
     /// A member of a cache entry may still stand where it stood before.
     KeptMembers(KeptMembers),
 }
@@ -126,6 +128,13 @@ struct Earlier {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Scoped {
+    /// `target`, which the entry's key ends with in lower case.
+    target: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct KeptMembers {
     /// The calls that store a response.
     call: Vec<String>,
@@ -194,8 +203,19 @@ impl<'r> Allowance<'r> {
     pub fn same(&self, at: &Place, want: &str, got: &str) -> bool {
         self.any(|kind| match kind {
             Kind::Normalise(rule) => at.is(&rule.at) && rule.how.apply(want) == rule.how.apply(got),
+            Kind::Scoped(rule) => at.is("cache_after.*.*.target") && want.is_empty() && got == rule.target,
             _ => false,
         })
+    }
+
+    /// The key that an entry of the cache may have instead of the recorded one.
+    pub fn other_key(&self, at: &Place, key: &str) -> Option<String> {
+        let is = |kind: &Kind| match kind {
+            Kind::Scoped(rule) if at.is("cache_after.*") => Some(format!("{key}{}", rule.target.to_lowercase())),
+            _ => None,
+        };
+        let found = self.rules.iter().filter(|rule| self.applies(rule)).find_map(|rule| is(&rule.kind))?;
+        self.any(|kind| is(kind).is_some()).then_some(found)
     }
 
     /// Whether a recorded cache that is no object counts as the empty one that was seen: it was refused when it was read.

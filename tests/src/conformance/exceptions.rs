@@ -34,6 +34,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Credential", &["ValueError"]),
     ("Config.Claims", &["ValueError", "JSONDecodeError", "AttributeError"]),
     ("Config.FmiPath", &["ValueError"]),
+    ("Config.NoEndpoint", &["ValueError"]),
     ("Config.Region", &["ValueError"]),
     ("Config.HttpMethod", &["ValueError"]),
     ("Config.Missing", &["ValueError"]),

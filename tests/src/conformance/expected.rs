@@ -143,8 +143,10 @@ impl ExpectedStep {
     ) -> Checked {
         matching.check(&json!(self.waits), &json!(waits), &Place::new("waits"))?;
         matching.check(&json!(self.callbacks), &json!(callbacks), &Place::new("callbacks"))?;
-        if let (Some(name), Outcome::Value(value)) = (&self.bind, outcome) {
-            matching.bind(name, value.clone());
+        if let Some(name) = &self.bind {
+            // A call that failed returned nothing.
+            let value = if let Outcome::Value(value) = outcome { value.clone() } else { Value::Null };
+            matching.bind(name, value);
         }
         match (&self.ending, outcome) {
             (Ending::Returned(want), Outcome::Value(got)) => matching.check(want, got, &Place::new("result")),

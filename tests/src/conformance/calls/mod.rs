@@ -4,6 +4,7 @@
 mod authorization;
 mod client_credentials;
 mod cloud_shell;
+mod device_code;
 mod functions;
 mod init;
 mod managed_identity;
@@ -44,6 +45,8 @@ const CALLS: &[(&str, Call)] = &[
     ("acquire_token_by_username_password", username_password::acquire_token_by_username_password),
     ("PopAuthScheme", functions::pop_auth_scheme),
     ("is_pop_supported", functions::is_pop_supported),
+    ("initiate_device_flow", device_code::initiate_device_flow),
+    ("acquire_token_by_device_flow", device_code::acquire_token_by_device_flow),
     ("decode_part", functions::decode_part),
     ("decode_id_token", functions::decode_id_token),
     ("extract_certs", functions::extract_certs),

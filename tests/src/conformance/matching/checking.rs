@@ -40,14 +40,19 @@ impl Matching<'_> {
     }
 
     fn check_members(&mut self, want: &Map<String, Value>, got: &Map<String, Value>, at: &Place) -> Checked {
+        let mut others = Vec::new();
         for (name, value) in want {
-            match got.get(name) {
-                Some(seen) => self.check(value, seen, &at.member(name))?,
+            let other = if got.contains_key(name) { None } else { self.allowance.other_key(at, name) };
+            match got.get(other.as_ref().unwrap_or(name)) {
+                Some(seen) => {
+                    self.check(value, seen, &at.member(name))?;
+                    others.extend(other);
+                }
                 None => return Err(Mismatch(format!("{}: want {}, got nothing", at.member(name), brief(value)))),
             }
         }
         for (name, value) in got {
-            if !want.contains_key(name) && !self.allowance.may_keep(at, name, value) {
+            if !want.contains_key(name) && !others.contains(name) && !self.allowance.may_keep(at, name, value) {
                 return Err(Mismatch(format!("{}: want nothing, got {}", at.member(name), brief(value))));
             }
         }
