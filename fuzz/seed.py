@@ -8,7 +8,7 @@ import base64, hashlib, json, pathlib
 ROOT = pathlib.Path(__file__).resolve().parent
 CERTS, TRANSCRIPTS = ROOT.parent / "tests/certs", ROOT.parent / "tests/conformance/transcripts"
 LARGEST = 12_000
-MOST = 40
+MOST = {"pkcs12": 60}
 seen = {}
 
 
@@ -16,12 +16,34 @@ def seed(target, data):
     data = data.encode() if isinstance(data, str) else data
     names = seen.setdefault(target, set())
     name = hashlib.sha256(data).hexdigest()[:16]
-    if len(data) > LARGEST or name in names or len(names) >= MOST:
+    if len(data) > LARGEST or name in names or len(names) >= MOST.get(target, 40):
         return
     names.add(name)
     folder = ROOT / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(data)
+
+
+def tlv(data):
+    """The DER elements that data consists of: (tag, value), short and long lengths."""
+    while data:
+        tag, length, at = data[0], data[1], 2
+        if length & 0x80:
+            at += length & 0x7F
+            length = int.from_bytes(data[2:at], "big")
+        yield tag, data[at:at + length]
+        data = data[at + length:]
+
+
+def der(tag, *parts):
+    value = b"".join(parts)
+    size = len(value)
+    width = (size.bit_length() + 7) // 8
+    return bytes([tag]) + (bytes([size]) if size < 0x80 else bytes([0x80 | width]) + size.to_bytes(width, "big")) + value
+
+
+def integer(number):
+    return der(2, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
 
 
 def b64u(text):
@@ -49,6 +71,20 @@ for path in sorted(CERTS.iterdir()):
         seed("legacy_pem", data)
         for cipher in (b"AES-128-CBC", b"AES-192-CBC", b"AES-256-CBC"):
             seed("legacy_pem", data.replace(b"AES-128-CBC", cipher))
+    if path.suffix == ".pfx":
+        seed("pkcs12", data)
+        # Without its MAC, what is changed inside still arrives; contents that are not encrypted are seeds of their own.
+        (_, pfx), = tlv(data)
+        parts = [der(tag, value) for tag, value in tlv(pfx)]
+        seed("pkcs12", der(0x30, *parts[:2]))
+        (_, (_, safe)) = tlv(list(tlv(pfx))[1][1])
+        (_, safe), = tlv(safe)
+        (_, safe), = tlv(safe)
+        for _, info in tlv(safe):
+            (_, kind), (_, content) = tlv(info)
+            if kind.endswith(b"\x07\x01"):
+                (_, contents), = tlv(content)
+                seed("pkcs12", contents)
     if path.suffix == ".der" and ".cert" in path.name:
         seed("x509", data)
     if path.suffix == ".pem" and ".cert" in path.name:
@@ -94,6 +130,26 @@ for path in sorted(TRANSCRIPTS.glob("*.json")):
                     seed("id_token", value)
                     seed("jwt", value)
 
+# `SafeContents` (RFC 7292 s4.2) with one key under PBES2 whose derivation asks too much, or nonsense: read only after the
+# part around it was decrypted.
+SHROUDED = bytes.fromhex("060b2a864886f70d010c0a0102")
+SECRET = bytes.fromhex("060b2a864886f70d010c0a0105")
+PBES2, PBKDF2, SCRYPT = (bytes.fromhex(h) for h in ("06092a864886f70d01050d", "06092a864886f70d01050c", "06092b06010401da47040b"))
+AES = der(0x30, bytes.fromhex("0609608648016503040102"), der(4, bytes(16)))
+SALT = der(4, b"saltsalt")
+for kdf, numbers in ((SCRYPT, (0, 8, 1)), (SCRYPT, (3, 8, 1)), (SCRYPT, (1, 8, 1)), (SCRYPT, (2, 0, 1)), (SCRYPT, (2, 8, 0)),
+                     (SCRYPT, (2, 8, 1)), (SCRYPT, (1 << 40, 8, 1)), (SCRYPT, (2, 8, 65535)), (PBKDF2, (0,)), (PBKDF2, (-1,)),
+                     (PBKDF2, (1,)), (PBKDF2, (1 << 31,))):
+    derivation = der(0x30, kdf, der(0x30, SALT, *map(integer, numbers)))
+    key = der(0x30, der(0x30, PBES2, der(0x30, derivation, AES)), der(4, bytes(16)))
+    seed("pkcs12", der(0x30, der(0x30, SHROUDED, der(0xA0, key))))
+    if numbers[0] == 0:
+        secret = der(0x30, SHROUDED, der(0xA0, der(4, key)))
+        seed("pkcs12", der(0x30, der(0x30, SECRET, der(0xA0, secret))))
+for rounds in (0, 1, -1, 1 << 31):
+    key = der(0x30, der(0x30, bytes.fromhex("060a2a864886f70d010c0103"), der(0x30, SALT, integer(rounds))), der(4, bytes(16)))
+    seed("pkcs12", der(0x30, der(0x30, SHROUDED, der(0xA0, key))))
+
 seed("jwk", '{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}')
 seed("jwk", '{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}')
 for header in ('Basic realm="a", NewAuth q=1, r="x,\\"y"', "Negotiate abc==", 'Bearer error="insufficient_claims", claims="e30="',
@@ -137,4 +193,20 @@ for host in HOSTS:
 for request in ("GET /favicon.ico HTTP/1.1\r\nHost: localhost:4000\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n", "\r\n\r\nGET / HTTP/1.0\nHost: localhost:4000\n\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
     seed("listener_request", "\0" + request)
+# source and profile, statuses (three bits each), then header, key file and body, by line
+MSI_STATUS = {200: 0, 400: 1, 401: 2, 404: 3, 429: 4, 500: 5, 302: 6, 410: 7}
+for path in sorted(TRANSCRIPTS.glob("managed_identity__*.json")):
+    t = json.loads(path.read_text())
+    source = {"arc": 0, "app_service": 2, "service_fabric": 3, "machine_learning": 4}.get(path.name.split("__")[1], 5)
+    for step in t["steps"]:
+        answers = [e["response"] for e in step.get("exchanges", []) if "status" in e["response"]]
+        if answers:
+            first, last = answers[0], answers[-1]
+            header = next((v for k, v in first["headers"].items() if k.lower() == "www-authenticate"), "")
+            key = next(iter(t.get("arc_files", {}).values()), "")[:64]
+            statuses = MSI_STATUS[first["status"]] | MSI_STATUS[last["status"]] << 3
+            user = 16 if "client_id" in path.name else 0
+            for profile in (0, 8):
+                choice = next(c for c in range(32) if c % 6 == source and c & 24 == profile | user)
+                seed("msi_challenge", bytes([choice, statuses]) + "\n".join([header, key, last["body"]]).encode())
 print({target: len(names) for target, names in sorted(seen.items())})

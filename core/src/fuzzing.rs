@@ -5,6 +5,7 @@
 mod cache_ops;
 mod federation;
 mod flow_script;
+mod managed;
 mod material;
 mod parsers;
 mod platform;
@@ -13,6 +14,7 @@ mod tokens;
 pub use cache_ops::cache_ops;
 pub use federation::*;
 pub use flow_script::flow_script;
+pub use managed::msi_challenge;
 pub use material::*;
 pub use parsers::*;
 pub use platform::*;
@@ -44,4 +46,5 @@ pub const TARGETS: &[Target] = &[
     ("flow_script", flow_script),
     ("xml_mex", xml_mex),
     ("wstrust_response", wstrust_response),
+    ("msi_challenge", msi_challenge),
 ];

@@ -4,8 +4,9 @@
 pub const MAX_RESPONSE: usize = 256 * 1024;
 /// Instance metadata lists every cloud and alias; about 4 KiB today.
 pub const MAX_METADATA: usize = 256 * 1024;
-/// A token cache file. A service with 10 000 users writes some 50 MB.
-pub const MAX_CACHE: usize = 256 * 1024 * 1024;
+/// A token cache file. A service with 10 000 users writes some 50 MB, one with a million tokens of 1.5 KB some 2 GB; it is
+/// the host's own file, and this is where offsets stop to fit into what a 32-bit machine can hold.
+pub const MAX_CACHE: usize = 2 * 1024 * 1024 * 1024 - 1;
 /// Nesting of JSON; ours needs five levels, and each level costs stack.
 pub const MAX_JSON_DEPTH: usize = 32;
 /// A compact JWS. Entra's access tokens with many groups reach 10 KiB.

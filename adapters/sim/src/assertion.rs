@@ -14,6 +14,8 @@ use crate::refusal::Refusal;
 const SKEW: f64 = 300.0;
 /// Bytes of an assertion at the most.
 const MAX_LENGTH: usize = 32 * 1024;
+/// Certificates that are read from `x5c`.
+const MAX_CHAIN: usize = 8;
 
 /// What is left of an assertion that passed.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub(crate) fn verify(text: &str, app: &Application, audiences: &[String], now: u
     let claims = object(claims).ok_or(malformed("its payload is not a JSON object"))?;
     let signature =
         Base64UrlUnpadded::decode_vec(signature).map_err(|_| malformed("its signature is not base64url"))?;
-    check_signature(&header, input.as_bytes(), &signature, app)?;
+    check_signature(&header, input.as_bytes(), &signature, app, now)?;
     check_claims(&claims, &app.client_id, audiences, now)
 }
 
@@ -45,6 +47,7 @@ fn check_signature(
     message: &[u8],
     signature: &[u8],
     app: &Application,
+    now: u64,
 ) -> Result<(), Refusal> {
     let algorithm: &dyn SignatureVerificationAlgorithm = match header.get("alg").and_then(Value::as_str) {
         Some("RS256") => RSA_PKCS1_2048_8192_SHA256,
@@ -54,8 +57,10 @@ fn check_signature(
     if header.contains_key("crit") {
         return Err(Refusal::malformed_assertion("it has critical headers (RFC 7515 s4.1.11)"));
     }
-    let certificate =
-        app.certificates.iter().find(|own| is_named(header, own)).ok_or(Refusal::wrong_key("is not registered"))?;
+    let chain = chain(header);
+    let brought = chain.first().filter(|leaf| is_named(header, leaf) && app.knows_subject_of(&chain, now));
+    let registered = app.certificates.iter().find(|own| is_named(header, own));
+    let certificate = registered.or(brought).ok_or(Refusal::wrong_key("is not registered"))?;
     EndEntityCert::try_from(certificate)
         .and_then(|own| own.verify_signature(algorithm, message, signature))
         .map_err(|_| Refusal::wrong_key("did not make this signature"))
@@ -70,14 +75,18 @@ fn is_named(header: &Map<String, Value>, certificate: &CertificateDer<'_>) -> bo
         let given = text.as_str().and_then(|text| Base64UrlUnpadded::decode_vec(text.trim_end_matches('=')).ok());
         Some(given.as_deref() == Some(digest(algorithm, certificate).as_ref()))
     };
-    let chain = header.get("x5c").map(|chain| {
-        let first = chain.get(0).and_then(Value::as_str).and_then(|text| Base64::decode_vec(text).ok());
-        first.as_deref() == Some(certificate.as_ref())
-    });
+    let chain = header.contains_key("x5c").then(|| chain(header).first() == Some(certificate));
     match (thumbprint("x5t", &SHA1_FOR_LEGACY_USE_ONLY), thumbprint("x5t#S256", &SHA256)) {
         (None, None) => false,
         (x5t, x5t_s256) => [x5t, x5t_s256, chain].into_iter().all(|is_it| is_it.unwrap_or(true)),
     }
+}
+
+/// The certificates in `x5c`, the one of the key first; none if one of them is not base64.
+fn chain(header: &Map<String, Value>) -> Vec<CertificateDer<'static>> {
+    let texts = header.get("x5c").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let der = |text: &Value| Some(CertificateDer::from(Base64::decode_vec(text.as_str()?).ok()?));
+    texts.iter().take(MAX_CHAIN).map(der).collect::<Option<_>>().unwrap_or_default()
 }
 
 fn check_claims(

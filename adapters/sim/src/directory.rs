@@ -1,8 +1,10 @@
 //! Who is registered: tenants, applications with their credentials, resources.
 
 use std::fmt;
+use std::time::Duration;
 
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, DnsName, ServerName, TrustAnchor, UnixTime};
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use crate::material::{InvalidKey, certificate};
 
@@ -39,6 +41,7 @@ pub struct Application {
     pub(crate) family: bool,
     redirect_uris: Vec<String>,
     pub(crate) certificates: Vec<CertificateDer<'static>>,
+    subjects: Vec<(TrustAnchor<'static>, DnsName<'static>)>,
     secrets: Vec<(String, Option<u64>)>,
     tenants: Vec<String>,
 }
@@ -60,6 +63,7 @@ impl Application {
             family: false,
             redirect_uris: Vec::new(),
             certificates: Vec::new(),
+            subjects: Vec::new(),
             secrets: Vec::new(),
             tenants: Vec::new(),
         }
@@ -112,9 +116,35 @@ impl Application {
     /// [`InvalidKey`] when there is none.
     pub fn certificate(mut self, pem: &str) -> Result<Self, InvalidKey> {
         let certificate = certificate(pem)?;
-        webpki::EndEntityCert::try_from(&certificate).map_err(|_| InvalidKey("the certificate is not X.509 v3"))?;
+        EndEntityCert::try_from(&certificate).map_err(|_| InvalidKey("the certificate is not X.509 v3"))?;
         self.certificates.push(certificate);
         Ok(self)
+    }
+
+    /// Every certificate with this subject (a DNS name) from this issuer counts, while it is valid: assertions bring it
+    /// along in `x5c`, its issuers behind it (Entra's *subject name and issuer*). So it can change without registration.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] when the text is no certificate, or the name is none.
+    pub fn subject_and_issuer(mut self, name: &str, issuer_pem: &str) -> Result<Self, InvalidKey> {
+        let issuer = certificate(issuer_pem)?;
+        let anchor = anchor_from_trusted_cert(&issuer).map_err(|_| InvalidKey("the certificate is not X.509 v3"))?;
+        let name = DnsName::try_from(name).map_err(|_| InvalidKey("the subject is not a DNS name"))?;
+        self.subjects.push((anchor.to_owned(), name.to_owned()));
+        Ok(self)
+    }
+
+    /// Whether a chain begins with a certificate of a registered subject, comes from its issuer, and is valid now.
+    pub(crate) fn knows_subject_of(&self, chain: &[CertificateDer<'_>], now: u64) -> bool {
+        let Some((leaf, issuers)) = chain.split_first() else { return false };
+        let Ok(leaf) = EndEntityCert::try_from(leaf) else { return false };
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+        self.subjects.iter().any(|(anchor, name)| {
+            let anchors = [anchor.clone()];
+            let usage = KeyUsage::client_auth();
+            leaf.verify_is_valid_for_subject_name(&ServerName::DnsName(name.clone())).is_ok()
+                && leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, issuers, now, usage, None, None).is_ok()
+        })
     }
 
     /// Known in this tenant (its id) only; several calls: in several.

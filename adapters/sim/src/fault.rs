@@ -29,6 +29,8 @@ pub enum On {
     Metadata,
     /// The JWK set.
     Keys,
+    /// The region of the machine, at the instance metadata service.
+    Region,
     /// Token requests.
     Token,
     /// Token requests with this `grant_type`: whole, or what stands behind its last colon (`device_code`).

@@ -135,8 +135,10 @@ mod chance;
 mod device;
 mod directory;
 mod fault;
+mod federation;
 mod grants;
 mod issue;
+pub mod managed;
 mod material;
 mod message;
 mod page;
@@ -155,6 +157,7 @@ mod user;
 
 pub use directory::{Application, Resource, Tenant};
 pub use fault::{Fault, On, What};
+pub use federation::{Federation, TrustVersion};
 pub use material::{CLIENT_CERTIFICATE, CLIENT_KEY, InvalidKey};
 pub use message::{Delivery, Request, Response};
 pub use platform::{

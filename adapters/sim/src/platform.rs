@@ -45,6 +45,7 @@ pub struct Platform {
     pub(crate) keys: SigningKeys,
     pub(crate) chance: Chance,
     pub(crate) issued: u64,
+    region: Option<String>,
     pub(crate) desk: Desk,
     tenants: Vec<Tenant>,
     issuers: Vec<String>,
@@ -72,6 +73,7 @@ impl Platform {
             keys: SigningKeys::new()?,
             chance: Chance::new(seed),
             issued: 0,
+            region: None,
             desk: Desk::new(),
             tenants: Vec::new(),
             issuers: Vec::new(),
@@ -136,6 +138,14 @@ impl Platform {
     #[must_use]
     pub fn known_host(mut self, host: &str) -> Self {
         self.hosts.push(host.to_owned());
+        self
+    }
+
+    /// Answers as Azure's instance metadata service too, on a machine in this region: `/metadata/instance/compute`. It is
+    /// for your HTTP client to send requests for 169.254.169.254 here.
+    #[must_use]
+    pub fn region(mut self, name: &str) -> Self {
+        self.region = Some(name.to_owned());
         self
     }
 
@@ -225,6 +235,7 @@ impl Platform {
             Ok(Route::Instance) => self.instance(request),
             Ok(Route::Metadata(realm)) => Ok(Response::json(200, &realm.metadata(&request.host))),
             Ok(Route::Keys) => Ok(Response::json(200, &self.keys.published())),
+            Ok(Route::Region(region)) => Ok(Response::json(200, &json!({ "location": region }))),
             Ok(Route::Token(realm)) => self.token(&realm, request),
             Ok(Route::Authorize(realm)) => Ok(self.authorize(&realm, request)),
             Ok(Route::Device(realm)) => self.device(&realm, request),
@@ -258,6 +269,10 @@ impl Platform {
         }
         match path.as_slice() {
             ["common", "discovery", "instance"] if get => Ok(Route::Instance),
+            // Without this header the service answers nobody: no page in a browser can make another send it.
+            ["metadata", "instance", "compute"] if get && request.header("metadata") == Some("true") => {
+                self.region.clone().map(Route::Region).ok_or(Refusal::not_found())
+            }
             ["adfs", ".well-known", "openid-configuration"] if get => Ok(Route::Metadata(Realm::Adfs)),
             ["adfs", "discovery", "keys"] if get => Ok(Route::Keys),
             ["sansal-sim", "resource"] => Ok(Route::Resource),
@@ -335,6 +350,7 @@ enum Route {
     Instance,
     Metadata(Realm),
     Keys,
+    Region(String),
     Token(Realm),
     Authorize(Realm),
     Device(Realm),
@@ -348,6 +364,7 @@ impl Route {
             Self::Instance => On::Instance,
             Self::Metadata(_) => On::Metadata,
             Self::Keys => On::Keys,
+            Self::Region(_) => On::Region,
             Self::Token(_) => On::Token,
             Self::Authorize(_) => On::Authorize,
             Self::Device(_) => On::Device,

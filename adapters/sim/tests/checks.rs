@@ -357,3 +357,55 @@ fn faults_strike_as_often_as_they_should() {
     platform.clear_faults();
     assert_eq!(platform.answer(&keys).headers[0].1, "application/json; charset=utf-8");
 }
+
+/// Certificates that are not registered, but their subject and issuer are.
+#[test]
+fn subject_and_issuer() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+    let ca = |name: &str| {
+        let mut ca = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        (ca.self_signed(&key).unwrap().pem(), Issuer::new(ca, key))
+    };
+    let ((trusted_pem, trusted), (_, foreign)) = (ca("ca.example"), ca("other-ca.example"));
+    let key = KeyPair::from_pem(CLIENT_KEY).unwrap();
+    let leaf = |name: &str, issuer, end| {
+        let mut leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (leaf.not_before, leaf.not_after) = (date_time_ymd(2026, 1, 1), date_time_ymd(end, 1, 1));
+        leaf.signed_by(&key, issuer).unwrap().der().clone()
+    };
+    let app = Application::new(CONTOSO_CLIENT).subject_and_issuer("app.example", &trusted_pem).unwrap();
+    let mut platform = Platform::new(1)
+        .unwrap()
+        .tenant(Tenant::new(CONTOSO_TENANT).domain("contoso.onmicrosoft.com"))
+        .application(app)
+        .resource(Resource::new("https://graph.microsoft.com"));
+    let good = leaf("app.example", &trusted, 2030);
+    // NOW is in January 2027.
+    let ended = leaf("app.example", &trusted, 2027);
+    let bring = |leaf: &CertificateDer<'_>, x5c: Value| {
+        let x5t = Base64UrlUnpadded::encode_string(digest(&SHA256, leaf).as_ref());
+        sign(&json!({ "alg": "PS256", "x5t#S256": x5t, "x5c": x5c }), &claims())
+    };
+    let alone = |leaf: &CertificateDer<'_>| json!([Base64::encode_string(leaf)]);
+    let cases = [
+        ("known", bring(&good, alone(&good)), 0),
+        ("its successor", bring(&leaf("app.example", &trusted, 2031), alone(&good)), 700_027),
+        ("ended", bring(&ended, alone(&ended)), 700_027),
+        ("not brought along", bring(&good, json!([])), 700_027),
+        ("another issuer", bring(&leaf("app.example", &foreign, 2030), json!(null)), 700_027),
+        ("another is brought along", bring(&certificate(), alone(&good)), 700_027),
+    ];
+    for (name, assertion, expected) in cases {
+        assert_eq!(code(&ask(&mut platform, &assertion)), expected, "{name}");
+    }
+    for (name, issuer, expected) in
+        [("app.example", &trusted, 0), ("b.example", &trusted, 700_027), ("app.example", &foreign, 700_027)]
+    {
+        let leaf = leaf(name, issuer, 2031);
+        assert_eq!(code(&ask(&mut platform, &bring(&leaf, alone(&leaf)))), expected, "{name}");
+    }
+    assert!(Application::new("a").subject_and_issuer("not a name", &trusted_pem).is_err());
+    assert!(Application::new("a").subject_and_issuer("app.example", "no certificate").is_err());
+}

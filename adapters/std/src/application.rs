@@ -123,7 +123,8 @@ impl ClientApplication {
     /// domain need `allow_federation` at the builder, since their password goes to another server.
     ///
     /// # Errors
-    /// [`Error`] says what to do: [`Error::InteractionRequired`] where the server wants more than a password.
+    /// [`Error::Refused`] and [`Error::Fault`] for a wrong password, by Entra and by a federation server: do not repeat it.
+    /// [`Error::InteractionRequired`] where the server wants more than a password.
     pub fn acquire_token_by_username_password<S: AsRef<str>>(
         &self,
         username: &str,

@@ -156,11 +156,11 @@ macro_rules! common_settings {
             self
         }
 
-        /// Lets a user's password go to the federation server that Microsoft names for the user's domain (WS-Trust),
-        /// whatever its host.
+        /// Lets passwords of users in federated domains go to the federation server that Microsoft names for the domain,
+        /// whatever its host. Without it only to those that [`allow_host`](Self::allow_host) names.
         #[must_use]
-        pub fn allow_federation(mut self, allow: bool) -> Self {
-            self.common.settings.allow_federation = allow;
+        pub fn allow_federation(mut self) -> Self {
+            self.common.settings.allow_federation = true;
             self
         }
 

@@ -1,8 +1,9 @@
 //! The blocking host: asks a machine what it needs, does it, and goes round until there is a result.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use sansal::cache::TokenChange;
 use sansal::client::Client;
 use sansal::error::{AskError, CommitError, Error, SendError};
 use sansal::flow::{Answer, Ask, Changes, Cx, Flow, Input, Partition, Step};
@@ -25,12 +26,15 @@ pub struct Driver {
     time: Arc<dyn Time>,
     store: RwLock<Store>,
     persistence: Option<Arc<dyn Persistence>>,
+    /// Held from what is read or written elsewhere until it is in memory: otherwise an old refresh token, read before a new
+    /// one was written, could come into memory after it.
+    order: Mutex<()>,
 }
 
 impl Driver {
     /// With this store and the clocks of the system.
     pub fn new(http: Arc<dyn HttpClient>, store: Store) -> Self {
-        Self { http, time: Arc::new(SystemClock), store: RwLock::new(store), persistence: None }
+        Self { http, time: Arc::new(SystemClock), store: RwLock::new(store), persistence: None, order: Mutex::new(()) }
     }
 
     /// Counts by another clock.
@@ -40,7 +44,8 @@ impl Driver {
         self
     }
 
-    /// Keeps tokens elsewhere too.
+    /// Keeps tokens elsewhere too. What a commit pushes out of a store with [`limits`](Store::limits) is removed there as
+    /// well.
     #[must_use]
     pub fn persistence(mut self, persistence: Arc<dyn Persistence>) -> Self {
         self.persistence = Some(persistence);
@@ -103,28 +108,42 @@ impl Driver {
 
     fn load(&self, partition: &Partition) -> Happened {
         if let Some(elsewhere) = &self.persistence {
+            let _order = self.in_order();
             let mut changes = Changes::default();
             changes.tokens = elsewhere.load(partition);
-            self.apply(changes);
+            // What does not fit into memory now stays where it came from: reading removes nothing there.
+            let _ = self.apply(changes);
         }
         Happened::Loaded
     }
 
     fn commit(&self, changes: Changes) -> Result<(), CommitError> {
-        let saved = match &self.persistence {
-            Some(elsewhere) if changes.is_durable() => elsewhere.save(&changes.tokens),
-            _ => Ok(()),
-        };
+        let _order = (self.persistence.is_some() && changes.is_durable()).then(|| self.in_order());
+        let saved = self.save(&changes.tokens);
         // A token that could not be persisted still serves this process.
-        self.apply(changes);
-        saved
+        let evicted = self.apply(changes);
+        // After what put it there: whoever evicts an entry has seen it, so its own commit has been saved.
+        saved.and(self.save(&evicted))
     }
 
-    fn apply(&self, changes: Changes) {
-        // A panic elsewhere cannot leave a store half changed: only `apply` writes, and it does not panic.
-        if !changes.is_empty() {
-            self.store.write().unwrap_or_else(PoisonError::into_inner).apply(changes);
+    fn save(&self, changes: &[TokenChange]) -> Result<(), CommitError> {
+        match &self.persistence {
+            Some(elsewhere) if !changes.is_empty() => elsewhere.save(changes),
+            _ => Ok(()),
         }
+    }
+
+    /// Gives back what had to go for the store to stay within its limits.
+    fn apply(&self, changes: Changes) -> Vec<TokenChange> {
+        if changes.is_empty() {
+            return Vec::new();
+        }
+        // A panic elsewhere cannot leave a store half changed: only `apply` writes, and it does not panic.
+        self.store.write().unwrap_or_else(PoisonError::into_inner).apply(changes)
+    }
+
+    fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Store> {

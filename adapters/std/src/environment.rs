@@ -90,13 +90,8 @@ impl Environment {
     ///
     /// # Errors
     /// [`EnvironmentError`] names the variables that contradict each other or cannot be read.
-    #[expect(clippy::disallowed_methods, reason = "the one place where this adapter reads variables")]
     pub fn from_process() -> Result<Self, EnvironmentError> {
-        Self::from_lookup(|name| match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(EnvironmentError::NotUtf8(name)),
-        })
+        Self::from_lookup(variable)
     }
 
     /// Reads variables that `lookup` finds.
@@ -190,6 +185,16 @@ impl Environment {
                 )),
             },
         }
+    }
+}
+
+/// A variable of this process.
+#[expect(clippy::disallowed_methods, reason = "the one place where this adapter reads variables")]
+pub(crate) fn variable(name: &'static str) -> Result<Option<String>, EnvironmentError> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(EnvironmentError::NotUtf8(name)),
     }
 }
 

@@ -43,6 +43,8 @@ fn reason(why: &rustls::Error) -> TlsReason {
         C::UnknownIssuer | C::BadSignature => TlsReason::UnknownIssuer,
         C::NotValidForName | C::NotValidForNameContext { .. } => TlsReason::WrongName,
         C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. } => TlsReason::Expired,
+        // The pin's own verdict: nothing else in this crate judges certificates.
+        C::ApplicationVerificationFailure => TlsReason::WrongThumbprint,
         _ => TlsReason::Other,
     }
 }

@@ -5,13 +5,15 @@
 use sansal::Secret;
 use sansal::authorization::ResponseMode;
 
+pub use crate::pfx::fuzzing::pkcs12;
+
 use crate::interactive::{Expected, MAX_BODY, MAX_HEAD, Reading, judge, read};
 
 /// A fuzz target: a name and the property it holds input against.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, by the names of the folders in `fuzz/corpus`.
-pub const TARGETS: &[Target] = &[("listener_request", listener_request)];
+pub const TARGETS: &[Target] = &[("listener_request", listener_request), ("pkcs12", pkcs12)];
 
 /// A request is read the same whole and byte by byte, in its bounds; and only the right state to the right host is an
 /// answer. The first byte chooses the response mode.

@@ -16,6 +16,8 @@
 //! |---|---|
 //! | [`ConfidentialClient`] | an application that gets tokens on its own behalf |
 //! | [`PublicClient`] | an application on a user's machine |
+//! | [`ManagedIdentityClient`] | the identity that Azure gives to this machine or service |
+//! | [`DefaultChain`] | the first credential that is there: environment, workload identity, managed identity |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
 //! | [`Pfx`] | what is in a PKCS#12 file |
 //! | [`Environment`] | the variables of the Azure SDKs, as data |
@@ -39,20 +41,25 @@
 mod application;
 mod asks;
 mod builder;
+mod cache_file;
 mod certificate;
 mod clock;
 mod common;
 mod confidential;
+mod default_chain;
 mod driver;
 mod environment;
 mod failure;
 mod http;
 mod interactive;
 mod keys;
+mod local_files;
 mod log;
+mod managed;
 mod persistence;
 mod pfx;
 mod public;
+mod pinned;
 mod random;
 mod sent;
 mod setup;
@@ -65,9 +72,11 @@ pub mod fuzzing;
 pub use application::ClientApplication;
 pub use asks::{Asks, AssertionContext, DeviceCodePrompt, NoAsks};
 pub use builder::ConfidentialClientBuilder;
+pub use cache_file::TokenCacheFile;
 pub use certificate::CertificateCredential;
 pub use clock::{SystemClock, Time, platform};
 pub use confidential::ConfidentialClient;
+pub use default_chain::{ChainError, DefaultChain, DefaultChainBuilder, Link, LinkAnswer};
 pub use driver::Driver;
 pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use http::{HttpClient, HttpResponse};
@@ -76,6 +85,8 @@ pub use interactive::{
     ShowAddress, SystemBrowser, WaitOptions,
 };
 pub use keys::RingKeys;
+pub use local_files::LocalFiles;
+pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
 pub use public::{PublicClient, PublicClientBuilder};
@@ -84,4 +95,4 @@ pub use setup::SetupError;
 pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};
 
 pub use sansal;
-pub use sansal::{ClientCredentials, Error, Secret, Token, TokenSource};
+pub use sansal::{ClientCredentials, Error, ManagedIdentity, Secret, Token, TokenSource};

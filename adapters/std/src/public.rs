@@ -5,6 +5,8 @@ use std::ops::Deref;
 
 use sansal::Token;
 use sansal::authorization::AuthorizationRequest;
+use sansal::device_code::{DeviceCode, PollOptions};
+use sansal::device_flow::DeviceFlow;
 use sansal::error::{AskError, Error};
 
 use crate::application::{ClientApplication, Own};
@@ -60,6 +62,48 @@ impl PublicClient {
         request: &AuthorizationRequest,
     ) -> Result<Token, Error> {
         self.driver.drive(&self.client, request.interactive(&self.client)?, interactive)
+    }
+
+    /// The first leg of the device code flow (RFC 8628): show the user its [`message`](DeviceFlow::message), or its
+    /// [`user_code`](DeviceFlow::user_code) and [`verification_uri`](DeviceFlow::verification_uri).
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn initiate_device_flow<S: AsRef<str>>(&self, scopes: &[S]) -> Result<DeviceFlow, Error> {
+        self.initiate_device_flow_with(&DeviceCode::new(scopes)?)
+    }
+
+    /// The same with a claims challenge.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn initiate_device_flow_with(&self, request: &DeviceCode) -> Result<DeviceFlow, Error> {
+        self.drive(request.initiate(&self.client)?)
+    }
+
+    /// The second leg: waits until the user has signed in elsewhere, or the code has ended.
+    ///
+    /// # Errors
+    /// [`Error::Expired`] when the user was too slow, [`Error::Refused`] when they declined; any other [`Error`] says what to
+    /// do.
+    pub fn acquire_token_by_device_flow(&self, flow: &mut DeviceFlow) -> Result<Token, Error> {
+        self.acquire_token_by_device_flow_with(flow, &PollOptions::default())
+    }
+
+    /// The same, as the options say: by asking [once](PollOptions::once) an application may do something else, or give up,
+    /// between two questions. The flow remembers what the server said about its patience.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_by_device_flow_with(
+        &self,
+        flow: &mut DeviceFlow,
+        options: &PollOptions,
+    ) -> Result<Token, Error> {
+        let mut polling = flow.poll(&self.client, options)?;
+        let result = self.drive(&mut polling);
+        flow.clone_from(polling.device_flow());
+        result
     }
 }
 

@@ -21,11 +21,11 @@ pub(crate) fn watch<T>(send: impl FnOnce() -> T) -> (T, bool) {
     (result, SENT.replace(false))
 }
 
-/// `ureq`'s own connector, watched.
+/// A connector, watched; `ureq`'s own as a rule.
 #[derive(Debug, Default)]
-pub(crate) struct Watched(DefaultConnector);
+pub(crate) struct Watched<C = DefaultConnector>(pub(crate) C);
 
-impl Connector<()> for Watched {
+impl<C: Connector<()>> Connector<()> for Watched<C> {
     type Out = WatchedTransport;
 
     fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<Self::Out>, Error> {
@@ -44,7 +44,7 @@ impl Connector<()> for Watched {
             register_shutdown: details.register_shutdown.clone(),
         };
         let _inside = Inside::enter();
-        Ok(self.0.connect(&details, chained)?.map(WatchedTransport))
+        Ok(self.0.connect(&details, chained)?.map(|transport| WatchedTransport(transport.boxed())))
     }
 }
 

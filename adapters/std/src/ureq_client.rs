@@ -13,11 +13,13 @@ use sansal::secret::SecretBytes;
 use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector, TcpConnector};
 use ureq::{Agent, AsSendBody, Body, http};
 use zeroize::Zeroize;
 
 use crate::failure::send_error;
 use crate::http::{HttpClient, HttpResponse};
+use crate::pinned::PinnedConnector;
 use crate::sent::{Watched, watch};
 use crate::setup::SetupError;
 
@@ -31,7 +33,8 @@ const CHUNK: usize = 16 * 1024;
 
 /// Sends requests by `ureq`. The roots are loaded when the first request goes out.
 ///
-/// What it cannot do yet it refuses: a pinned server ([`ServerTrust::Thumbprint`]) and client certificates.
+/// A pinned server ([`ServerTrust::Thumbprint`]) is known by its certificate alone: no roots, no proxy, no connection used
+/// twice. What it cannot do yet it refuses: client certificates.
 pub struct UreqClient {
     roots: Roots,
     proxy: Option<ureq::Proxy>,
@@ -155,7 +158,14 @@ impl UreqClient {
     }
 
     fn run(&self, request: &Request) -> Result<http::Response<Body>, ureq::Error> {
-        let agent = self.agent(request.proxy);
+        let pinned;
+        let agent = match request.server {
+            ServerTrust::System => self.agent(request.proxy),
+            ServerTrust::Thumbprint(thumbprint) => {
+                pinned = pinned_agent(thumbprint)?;
+                &pinned
+            }
+        };
         let whole = Duration::from_millis(request.attempt_timeout.0);
         let connect = self.connect_timeout.min(whole);
         let mut builder = http::Request::builder().method(request.method.as_str()).uri(request.endpoint.to_string());
@@ -190,8 +200,8 @@ fn run<B: AsSendBody>(
 
 impl HttpClient for UreqClient {
     fn send(&self, request: &Request) -> Result<HttpResponse, SendError> {
-        if request.server != ServerTrust::System {
-            tracing::warn!("pinned servers are not supported by this HTTP client; the request was not sent");
+        if request.server != ServerTrust::System && !request.endpoint.is_https() {
+            tracing::warn!("a pinned server needs an https address; the request was not sent");
             return Err(SendError::Tls(TlsReason::Other));
         }
         if request.client_cert.is_some() {
@@ -257,7 +267,19 @@ fn agent(roots: &RootCerts, proxy: Option<ureq::Proxy>) -> Agent {
         .root_certs(roots.clone())
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
-    let config = Config::builder()
+    Agent::with_parts(config(tls, proxy), Watched(DefaultConnector::default()), DefaultResolver::default())
+}
+
+/// For one request: sessions and connections of a pinned server are not kept.
+fn pinned_agent(thumbprint: [u8; 20]) -> Result<Agent, ureq::Error> {
+    let connector = ().chain(TcpConnector::default()).chain(PinnedConnector::new(thumbprint)?);
+    let config = config(TlsConfig::default(), None);
+    Ok(Agent::with_parts(config, Watched(connector), DefaultResolver::default()))
+}
+
+/// Everything that `ureq` would do by itself is switched off.
+fn config(tls: TlsConfig, proxy: Option<ureq::Proxy>) -> Config {
+    Config::builder()
         .tls_config(tls)
         .proxy(proxy)
         .max_redirects(0)
@@ -267,8 +289,7 @@ fn agent(roots: &RootCerts, proxy: Option<ureq::Proxy>) -> Agent {
         .user_agent(concat!("sansal-std/", env!("CARGO_PKG_VERSION")))
         .accept("")
         .accept_encoding("")
-        .build();
-    Agent::with_parts(config, Watched::default(), DefaultResolver::default())
+        .build()
 }
 
 /// Reads a body into memory that is overwritten wherever it was.

@@ -8,16 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use sansal_std::sansal::Store;
 use sansal_std::sansal::base64::url_decode;
-use sansal_std::sansal::cache::{TokenCache, TokenChange};
-use sansal_std::sansal::client::{InstanceDiscovery, Settings};
+use sansal_std::sansal::cache::{Limits, TokenCache, TokenChange};
+use sansal_std::sansal::client::{Client, Credential, InstanceDiscovery, Settings};
 use sansal_std::sansal::error::{AskError, CertError, CommitError, Config, SendError};
 use sansal_std::sansal::flow::Partition;
 use sansal_std::sansal::http::Request;
 use sansal_std::sansal::time::{Clock, Millis, UnixTime};
 use sansal_std::{
-    CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment, Error,
-    HttpClient, HttpResponse, Persistence, ProxyChoice, Secret, SetupError, Time, TokenSource, X5c,
+    CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Driver, Environment,
+    Error, HttpClient, HttpResponse, NoAsks, Persistence, ProxyChoice, Secret, SetupError, SystemRandom, Time,
+    TokenSource, X5c,
 };
 use serde_json::Value;
 
@@ -416,6 +418,54 @@ fn a_store_elsewhere() {
     let token = client.acquire_token_for_client(&["s"]).unwrap();
     assert_eq!((token.access_token(), token.stored()), ("one", Err(CommitError::NotWritten)));
     assert_eq!(client.acquire_token_for_client(&["s"]).unwrap().source(), TokenSource::Cache);
+}
+
+#[test]
+fn what_is_evicted_goes_elsewhere_too() {
+    let elsewhere = Elsewhere::default();
+    let script = Script::of([token("one"), token("two"), token("three")]);
+    let mut store = Store::new(&mut SystemRandom).unwrap();
+    store.limits = Limits { entries: Some(2), bytes: None };
+    let driver = Driver::new(Arc::new(script), store)
+        .time(Arc::new(Still::default()))
+        .persistence(Arc::new(KeepsAll(elsewhere.clone())));
+    let client = Client::builder("app")
+        .oidc_authority("https://idp.example/t")
+        .credential(Credential::secret(Secret::from("s")));
+    let client = client.build().unwrap();
+    for scope in ["a", "b", "c"] {
+        let flow = ClientCredentials::new(&[scope]).unwrap().flow(&client).unwrap();
+        driver.drive(&client, flow, &NoAsks).unwrap().stored().unwrap();
+    }
+    let mut there = TokenCache::new();
+    there.apply(elsewhere.held.lock().unwrap().clone());
+    let here = driver.with_store(|store| store.tokens.to_json());
+    assert_eq!(driver.with_store(|store| store.tokens.weight().0), 2);
+    assert_eq!(String::from_utf8_lossy(&there.to_json()), String::from_utf8_lossy(&here));
+    // Reading removes nothing there: what is loaded beyond the limit is only not kept here.
+    let mut store = Store::new(&mut SystemRandom).unwrap();
+    store.limits = Limits { entries: Some(0), bytes: None };
+    let before = elsewhere.held.lock().unwrap().len();
+    let driver = Driver::new(Arc::new(Script::of([Err(SendError::NoAnswer)])), store)
+        .time(Arc::new(Still::default()))
+        .persistence(Arc::new(KeepsAll(elsewhere.clone())));
+    let flow = ClientCredentials::new(&["a"]).unwrap().flow(&client).unwrap();
+    driver.drive(&client, flow, &NoAsks).unwrap_err();
+    assert_eq!(elsewhere.held.lock().unwrap().len(), before);
+    assert_eq!(driver.with_store(|store| store.tokens.weight().0), 0);
+}
+
+/// Everything that was saved, from the first to the last.
+struct KeepsAll(Elsewhere);
+
+impl Persistence for KeepsAll {
+    fn load(&self, _: &Partition) -> Vec<TokenChange> {
+        self.0.held.lock().unwrap().clone()
+    }
+
+    fn save(&self, changes: &[TokenChange]) -> Result<(), CommitError> {
+        self.0.save(changes)
+    }
 }
 
 #[test]

@@ -68,22 +68,24 @@ impl Facts {
 
     /// Whether the token is what was asked for, but for its scopes; the account counts only if `of_account` says so.
     pub(super) fn fit<S>(&self, lookup: &Lookup<'_, S>, of_account: bool, entry: &Entry) -> bool {
-        let is_member = |member: Member, text: &str, wanted: Option<&str>| match (wanted, lookup.matching) {
-            (Some(wanted), _) => member == Member::Text && text == wanted,
+        let [a, b, c, d, e] = self.ends;
+        let text = |start, end| self.texts.as_bytes().get(at(start)..at(end)).unwrap_or_default();
+        let is_member = |member: Member, text: &[u8], wanted: Option<&str>| match (wanted, lookup.matching) {
+            (Some(wanted), _) => text == wanted.as_bytes() && member == Member::Text,
             (None, Matching::Reference) => member == Member::Null,
             (None, Matching::Tolerant) => text.is_empty() && member != Member::Other,
         };
-        let [tenant, home, client, ext, host] = self.texts();
+        let (host, wanted) = (text(d, e), lookup.environment.as_bytes());
         self.end.is_some()
             && match lookup.scheme {
                 Scheme::Bearer => !self.is_bound,
                 bound @ Scheme::Bound { .. } => self.is_bound && bound.fits(entry),
             }
-            && tenant == lookup.realm
-            && (!of_account || is_member(self.home_account_id, home, lookup.home_account_id))
-            && is_member(self.client_id, client, lookup.client_id)
-            && ext == lookup.ext_cache_key.unwrap_or_default()
-            && (host == lookup.environment || host.eq_ignore_ascii_case(lookup.environment))
+            && text(0, a) == lookup.realm.as_bytes()
+            && (!of_account || is_member(self.home_account_id, text(a, b), lookup.home_account_id))
+            && is_member(self.client_id, text(b, c), lookup.client_id)
+            && text(c, d) == lookup.ext_cache_key.unwrap_or_default().as_bytes()
+            && (host == wanted || host.eq_ignore_ascii_case(wanted))
     }
 
     /// The scopes of the token, as [`Entry::scopes`] gives them.
@@ -94,26 +96,24 @@ impl Facts {
     /// Whether the token's scopes are these, in this order and spelling. Faster than to take them apart.
     pub(super) fn are<'a>(&self, count: usize, mut wanted: impl Iterator<Item = &'a str>) -> bool {
         // With as many scopes as there are words, none of those wanted can be two words.
-        let first = wanted.next().and_then(|scope| self.target().strip_prefix(scope));
-        let rest = wanted.try_fold(first, |rest, scope| rest?.strip_prefix(' ')?.strip_prefix(scope).map(Some));
-        u32::try_from(count) == Ok(self.count) && rest.flatten().is_some_and(str::is_empty)
+        if u32::try_from(count) != Ok(self.count) {
+            return false;
+        }
+        let target = self.target().as_bytes();
+        let first = wanted.next().and_then(|scope| target.strip_prefix(scope.as_bytes()));
+        let rest =
+            wanted.try_fold(first, |rest, scope| rest?.strip_prefix(b" ")?.strip_prefix(scope.as_bytes()).map(Some));
+        rest.flatten().is_some_and(<[u8]>::is_empty)
     }
 
     fn target(&self) -> &str {
         let [.., end] = self.ends;
-        self.texts.get(usize::try_from(end).unwrap_or(usize::MAX)..).unwrap_or_default()
+        self.texts.get(at(end)..).unwrap_or_default()
     }
+}
 
-    #[inline]
-    fn texts(&self) -> [&str; 5] {
-        let mut start = 0;
-        self.ends.map(|end| {
-            let end = usize::try_from(end).unwrap_or(usize::MAX);
-            let text = self.texts.get(start..end).unwrap_or_default();
-            start = end;
-            text
-        })
-    }
+fn at(end: u32) -> usize {
+    usize::try_from(end).unwrap_or(usize::MAX)
 }
 
 impl Member {

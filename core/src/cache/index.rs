@@ -44,10 +44,10 @@ pub(super) struct Partition<'a> {
     base: Posting,
 }
 
-/// What sets partitions apart. Missing and empty are the same here.
+/// What sets partitions apart. Missing and empty are the same here. Not the host: an application has few, it chooses them
+/// itself, and they are compared anyway.
 pub(super) struct Members<'a> {
     pub(super) client_id: &'a str,
-    pub(super) environment: &'a str,
     pub(super) realm: &'a str,
     pub(super) ext_cache_key: &'a str,
     /// `None`: not bound to any.
@@ -58,7 +58,6 @@ impl<'a> Members<'a> {
     pub(super) fn wanted<S>(lookup: &Lookup<'a, S>) -> Self {
         Self {
             client_id: lookup.client_id.unwrap_or_default(),
-            environment: lookup.environment,
             realm: lookup.realm,
             ext_cache_key: lookup.ext_cache_key.unwrap_or_default(),
             key_id: match lookup.scheme {
@@ -72,7 +71,6 @@ impl<'a> Members<'a> {
         let text = |name| entry.text(name).unwrap_or_default();
         Self {
             client_id: text("client_id"),
-            environment: text("environment"),
             realm: text("realm"),
             ext_cache_key: text("ext_cache_key"),
             key_id: entry.is_bound().then(|| entry.key_id().unwrap_or_default()),
@@ -96,11 +94,10 @@ impl Digests {
 
     /// A sum of digests under different seeds: the texts can be read side by side, and none can flow into its neighbour.
     pub(super) fn partition(&self, members: &Members<'_>, home_account_id: Option<&str>) -> Partition<'_> {
-        let [_, other, _, _, _, client, tenant, home, ext, host, key, ..] = self.seeds;
+        let [_, other, _, _, _, client, tenant, home, ext, key, ..] = self.seeds;
         let mut base = exact(client, other, members.client_id)
             .wrapping_add(exact(tenant, other, members.realm))
-            .wrapping_add(exact(home, other, home_account_id.unwrap_or_default()))
-            .wrapping_add(Letters(members.environment).digest(host, other));
+            .wrapping_add(exact(home, other, home_account_id.unwrap_or_default()));
         if !members.ext_cache_key.is_empty() {
             base = base.wrapping_add(exact(ext, other, members.ext_cache_key));
         }
@@ -181,34 +178,34 @@ impl Hasher for AsItIs {
 mod tests {
     use super::*;
 
-    fn members<'a>(client_id: &'a str, environment: &'a str, realm: &'a str) -> Members<'a> {
-        Members { client_id, environment, realm, ext_cache_key: "", key_id: None }
+    fn members<'a>(client_id: &'a str, realm: &'a str) -> Members<'a> {
+        Members { client_id, realm, ext_cache_key: "", key_id: None }
     }
 
     #[test]
     fn members_do_not_flow_into_one_another() {
         let digests = Digests::default();
-        let digest = |client, realm, home| digests.partition(&members(client, "e", realm), home).base;
+        let digest = |client, realm, home| digests.partition(&members(client, realm), home).base;
         let base = digest("ab", "c", None);
         assert_ne!(base, digest("a", "bc", None));
         assert_ne!(base, digest("c", "ab", None));
         assert_ne!(base, digest("ab", "", Some("c")));
         assert_ne!(base, digest("AB", "c", None));
         assert_eq!(base, digest("ab", "c", Some("")));
-        let bound = |key_id| digests.partition(&Members { key_id, ..members("ab", "e", "c") }, None).base;
+        let bound = |key_id| digests.partition(&Members { key_id, ..members("ab", "c") }, None).base;
         assert!(base == bound(None) && base != bound(Some("")) && bound(Some("")) != bound(Some("k")));
-        let ext = Members { ext_cache_key: "x", ..members("ab", "e", "c") };
+        let ext = Members { ext_cache_key: "x", ..members("ab", "c") };
         assert_ne!(digests.any_account(&ext).base, digests.partition(&ext, None).base);
         assert_ne!(digests.of_account("e", Some("a")), digests.of_account("ea", None));
+        assert_eq!(digests.of_account("Login.Example", None), digests.of_account("login.example", None));
     }
 
     #[test]
     fn scopes_in_any_order_and_case() {
         let digests = Digests::default();
-        let partition = digests.partition(&members("c", "Login.Example", ""), None);
-        let same = digests.partition(&members("c", "login.example", ""), None);
+        let partition = digests.partition(&members("c", ""), None);
         let digest = |scopes: &[&str]| partition.scopes(scopes.iter().copied());
-        assert_eq!(digest(&["User.Read", "b"]), same.scopes(["B", "user.read"].into_iter()));
+        assert_eq!(digest(&["User.Read", "b"]), partition.scopes(["B", "user.read"].into_iter()));
         assert_ne!(digest(&["a", "b"]), digest(&["a"]));
         assert_ne!(digest(&["a"]), digest(&["a", "a"]));
         assert_ne!(digest(&["a"]), partition.scope("a"));

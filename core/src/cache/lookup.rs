@@ -105,6 +105,11 @@ impl TokenCache {
     }
 }
 
+/// The token that ends later; of two that end together, the one that came later.
+fn later<'a>(one: (&'a Entry, &'a Facts), other: (&'a Entry, &'a Facts)) -> (&'a Entry, &'a Facts) {
+    if other.1.end >= one.1.end { other } else { one }
+}
+
 fn age<'a>(entry: &'a Entry, facts: &Facts, now: UnixTime) -> Found<'a> {
     match facts.end {
         Some(end) if end >= now.after(MARGIN) => match facts.refresh_on {
@@ -122,7 +127,7 @@ impl<S: AsRef<str>> Lookup<'_, S> {
         let exact = section.tokens(partition.scopes(self.scopes.iter().map(AsRef::as_ref)));
         let exact = exact.filter(|(entry, facts)| facts.fit(self, of_account, entry) && self.is_exactly(facts));
         // Another library may have left an older one of the same scopes under a key of its own.
-        match exact.max_by_key(|(_, facts)| facts.end).map(|(entry, facts)| age(entry, facts, now)) {
+        match exact.reduce(later).map(|(entry, facts)| age(entry, facts, now)) {
             Some(Found::Expiring) => expiring = true,
             Some(found) => return found,
             None => {}

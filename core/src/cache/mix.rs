@@ -22,10 +22,12 @@ pub(super) struct Letters<'a>(pub(super) &'a str);
 impl Letters<'_> {
     #[inline]
     pub(super) fn digest(self, seed: u64, other: u64) -> u64 {
-        match self.0.is_ascii() {
-            true => mix(seed, other, self.0.as_bytes(), lower),
-            false => odd(seed, other, self.0),
-        }
+        let mut bits = 0;
+        let digest = mix(seed, other, self.0.as_bytes(), |word| {
+            bits |= word;
+            lower(word)
+        });
+        if bits & (EACH << 7) == 0 { digest } else { odd(seed, other, self.0) }
     }
 }
 
@@ -35,24 +37,23 @@ pub(super) fn lowered(text: &str) -> impl Iterator<Item = char> {
 }
 
 #[inline]
-fn mix(seed: u64, other: u64, bytes: &[u8], spell: impl Fn(u64) -> u64) -> u64 {
-    let take = |sum: u64, block: &[u8; 16]| {
-        let [low, high] = halves(u128::from_le_bytes(*block));
-        fold(sum ^ spell(low), other ^ spell(high))
-    };
+fn mix(seed: u64, other: u64, bytes: &[u8], mut spell: impl FnMut(u64) -> u64) -> u64 {
+    let mut take = |sum: u64, [low, high]: [u64; 2]| fold(sum ^ spell(low), other ^ spell(high));
     let (blocks, rest) = bytes.as_chunks::<16>();
-    let mut sum = blocks.iter().fold(seed, take);
+    let mut sum = seed;
+    for block in blocks {
+        sum = take(sum, words(block));
+    }
     if !rest.is_empty() {
-        sum = match bytes.last_chunk::<16>() {
-            // The last sixteen, some of them a second time: no loop over single bytes.
-            Some(last) => take(sum, last),
-            None => {
-                let [low, high] = short(bytes);
-                fold(sum ^ spell(low), other ^ spell(high))
-            }
-        };
+        // The last sixteen, some of them a second time: no loop over single bytes.
+        sum = take(sum, bytes.last_chunk::<16>().map_or_else(|| short(bytes), words));
     }
     end(sum, other, bytes.len())
+}
+
+#[inline]
+fn words(block: &[u8; 16]) -> [u64; 2] {
+    halves(u128::from_le_bytes(*block))
 }
 
 /// The length goes in at last, since a text in lower case may have another one than it has.
@@ -73,10 +74,11 @@ fn short(bytes: &[u8]) -> [u64; 2] {
     [bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0]
 }
 
+const EACH: u64 = 0x0101_0101_0101_0101;
+
 /// Eight ASCII bytes in lower case at once.
 #[inline]
 fn lower(word: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
     // The high bit of a byte says: at least `A`; more than `Z`.
     let (from_a, beyond_z) = (word.wrapping_add(EACH * 0x3f), word.wrapping_add(EACH * 0x25));
     word | ((from_a ^ beyond_z) & (EACH << 7)) >> 2

@@ -154,7 +154,9 @@ impl TokenCache {
     }
 
     fn section(&self, kind: Kind) -> Option<&Section> {
-        match self.sections.get(kind.section()) {
+        // Access tokens come first, by the order of names; a look-up need not search for them.
+        let first = self.sections.first_key_value().filter(|(name, _)| *name == kind.section());
+        match first.map(|(_, body)| body).or_else(|| self.sections.get(kind.section())) {
             Some(Body::Entries(section)) => Some(section),
             _ => None,
         }

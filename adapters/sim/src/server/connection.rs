@@ -26,7 +26,7 @@ pub(super) fn serve(socket: TcpStream, shared: &Shared, forget: impl Fn()) {
     let mut stream = StreamOwned::new(tls, socket);
     let mut unread = Vec::new();
     let end = loop {
-        let (request, keep) = match read_request(&mut stream, &mut unread, (shared.clock)()) {
+        let (request, keep) = match read_request(&mut stream, &mut unread, &shared.clock) {
             Ok(Some(read)) => read,
             Ok(None) => break End::Notified,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -121,10 +121,14 @@ fn head(response: &Response, keep: bool) -> String {
 
 /// The next request and whether the connection stays open after it; nothing when the client has closed it.
 /// `InvalidData`: it cannot be read.
-fn read_request(stream: &mut Stream, unread: &mut Vec<u8>, now: u64) -> io::Result<Option<(Request, bool)>> {
+fn read_request(
+    stream: &mut Stream,
+    unread: &mut Vec<u8>,
+    clock: &dyn Fn() -> u64,
+) -> io::Result<Option<(Request, bool)>> {
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
     let (mut request, head_length) = loop {
-        if let Some(found) = parse_head(unread, now).ok_or_else(invalid)? {
+        if let Some(found) = parse_head(unread).ok_or_else(invalid)? {
             break found;
         }
         if unread.len() > MAX_HEAD {
@@ -151,6 +155,8 @@ fn read_request(stream: &mut Stream, unread: &mut Vec<u8>, now: u64) -> io::Resu
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
+    // Not before it has come: a connection may be idle for long.
+    request.now = clock();
     request.body = unread.get(head_length..end).unwrap_or_default().to_vec();
     unread.drain(..end);
     let close = request.header("connection").is_some_and(|c| c.to_ascii_lowercase().contains("close"));
@@ -165,14 +171,14 @@ fn read_more(stream: &mut Stream, unread: &mut Vec<u8>) -> io::Result<bool> {
 }
 
 /// Outer `None`: broken; inner `None`: not whole yet.
-fn parse_head(bytes: &[u8], now: u64) -> Option<Option<(Request, usize)>> {
+fn parse_head(bytes: &[u8]) -> Option<Option<(Request, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let length = match parsed.parse(bytes).ok()? {
         httparse::Status::Complete(length) => length,
         httparse::Status::Partial => return Some(None),
     };
-    let mut request = Request { now, ..Request::default() };
+    let mut request = Request::default();
     parsed.method?.clone_into(&mut request.method);
     parsed.path?.clone_into(&mut request.target);
     for header in parsed.headers.iter() {

@@ -1,10 +1,15 @@
 //! All files of the oracle, and files made to be wrong.
 
 use der::Encode;
-use der::asn1::OctetString;
+use der::asn1::ObjectIdentifier;
+use sansal::error::KdfLimit;
 use sansal::key::KeyName;
 
+use super::made::Scheme;
+use super::outline::{MAX_DEPTH, MAX_ROUNDS, PBKDF2, SCRYPT};
 use super::*;
+
+const ROUNDS: u64 = MAX_PBKDF2_ROUNDS as u64;
 
 const MODERN: &[u8] = include_bytes!("../../../../tests/certs/rsa2048.modern.pfx");
 const CHAIN: &[u8] = include_bytes!("../../../../tests/certs/chain.leaf-with-intermediate.pfx");
@@ -97,12 +102,8 @@ fn broken_files_are_errors() {
     assert!(refused > 60, "{refused}");
 }
 
-/// One ASN.1 element.
 fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let value = parts.concat();
-    let mut out = AnyRef::new(Tag::OctetString, &value).unwrap().to_der().unwrap();
-    out[0] = tag;
-    out
+    made::element(tag, parts).unwrap()
 }
 
 fn int(value: i64) -> Vec<u8> {
@@ -110,19 +111,21 @@ fn int(value: i64) -> Vec<u8> {
 }
 
 fn octets(bytes: &[u8]) -> Vec<u8> {
-    OctetString::new(bytes).unwrap().to_der().unwrap()
+    made::octets(bytes).unwrap()
 }
 
 /// An algorithm with these parameters, where the encrypted data of a PFX has it.
 fn file(oid: ObjectIdentifier, parameters: &[&[u8]], mac_rounds: Option<i64>) -> Vec<u8> {
     let algorithm = element(0x30, &[&oid.to_der().unwrap(), &element(0x30, parameters)]);
-    let safe = octets(&element(0x30, &[&element(0x30, &[&algorithm, &octets(b"12345678")])]));
-    let data = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1").to_der().unwrap();
-    let content = element(0x30, &[&data, &element(0xA0, &[&safe])]);
+    in_file(&element(0x30, &[&element(0x30, &[&algorithm, &octets(b"12345678")])]), mac_rounds)
+}
+
+/// A file with this `AuthenticatedSafe` (RFC 7292 s4.1).
+fn in_file(safe: &[u8], mac_rounds: Option<i64>) -> Vec<u8> {
     let sha1 = ObjectIdentifier::new_unwrap("1.3.14.3.2.26").to_der().unwrap();
     let digest = element(0x30, &[&element(0x30, &[&sha1]), &octets(&[0; 20])]);
     let mac = mac_rounds.map(|rounds| element(0x30, &[&digest, &octets(b"saltsalt"), &int(rounds)]));
-    element(0x30, &[&int(3), &content, &mac.unwrap_or_default()])
+    made::file(safe, mac.as_deref()).unwrap()
 }
 
 #[test]
@@ -151,23 +154,72 @@ fn cost_is_bounded_before_any_work() {
         ("scrypt, p", scrypt(2, 1, 17), Some(TooExpensive(ScryptParallelization))),
     ];
     for (name, bytes, expected) in cases {
-        assert_eq!(Outline::of(&bytes).err(), expected, "{name}");
+        assert_eq!(Outline::of(&bytes, ROUNDS).err(), expected, "{name}");
         if let Some(expected) = expected {
             assert_eq!(parse(&bytes, "x").unwrap_err(), expected, "{name}");
         }
     }
     // Many cheap ones are an expensive one.
-    let mut outline = Outline::default();
-    for _ in 0..2 {
-        assert_eq!(outline.derivation(Some(MAX_ROUNDS)), Ok(()));
+    let many = |oid: ObjectIdentifier, parameters: &[&[u8]], count| {
+        let algorithm = element(0x30, &[&oid.to_der().unwrap(), &element(0x30, parameters)]);
+        in_file(&element(0x30, &vec![&algorithm[..]; count]), None)
+    };
+    let dear: &[&[u8]] = &[salt, &int(1 << 15), &int(8), &int(16)];
+    for (bytes, expected) in [
+        (many(PBKDF2, &[salt, &int(max)], 2), None),
+        (many(PBKDF2, &[salt, &int(max)], 3), Some(TooExpensive(Pbkdf2Rounds))),
+        (many(SCRYPT, dear, 1), None),
+        (many(SCRYPT, dear, 2), Some(TooExpensive(ScryptParallelization))),
+    ] {
+        assert_eq!(Outline::of(&bytes, ROUNDS).err(), expected);
     }
-    assert_eq!(outline.derivation(Some(1)), Err(TooExpensive(Pbkdf2Rounds)));
     // Nesting without end.
     let mut deep = octets(b"");
     for _ in 0..=MAX_DEPTH {
         deep = element(0x30, &[&deep]);
     }
-    assert_eq!(outline.walk(&deep, 0), Err(CertError::NotPfx));
+    assert_eq!(Outline::of(&in_file(&deep, None), ROUNDS).err(), Some(CertError::NotPfx));
+}
+
+/// The library does not survive some of these, and works for hours at others.
+#[test]
+fn cost_is_bounded_inside_encrypted_parts() {
+    use CertError::{TooExpensive, UnsupportedEncryption};
+    use KdfLimit::{Pbkdf2Rounds, ScryptMemory, ScryptParallelization};
+    let salt = &octets(b"saltsalt")[..];
+    let max = i64::try_from(MAX_ROUNDS).unwrap();
+    let pbes2 = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13").to_der().unwrap();
+    let aes = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.2").to_der().unwrap();
+    let aes = element(0x30, &[&aes, &octets(&[0; 16])]);
+    let shrouded = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2").to_der().unwrap();
+    // `SafeContents` (RFC 7292 s4.2) with a key under PBES2 with this derivation, several times.
+    let keys = |kdf: ObjectIdentifier, parameters: &[&[u8]], count| {
+        let kdf = element(0x30, &[&kdf.to_der().unwrap(), &element(0x30, parameters)]);
+        let algorithm = element(0x30, &[&pbes2, &element(0x30, &[&kdf, &aes])]);
+        let key = element(0x30, &[&algorithm, &octets(&[0; 16])]);
+        element(0x30, &vec![&element(0x30, &[&shrouded, &element(0xA0, &[&key])])[..]; count])
+    };
+    let scrypt = |n, r, p| keys(SCRYPT, &[salt, &int(n), &int(r), &int(p)], 1);
+    let cases = [
+        ("scrypt, n", scrypt(0, 8, 1), UnsupportedEncryption),
+        ("scrypt, n", scrypt(3, 8, 1), UnsupportedEncryption),
+        ("scrypt, n", scrypt(1, 8, 1), UnsupportedEncryption),
+        ("scrypt, r", scrypt(2, 0, 1), UnsupportedEncryption),
+        ("scrypt, p", scrypt(2, 8, 0), UnsupportedEncryption),
+        ("scrypt, memory", scrypt(1 << 20, 8, 1), TooExpensive(ScryptMemory)),
+        ("scrypt, p", scrypt(2, 1, 17), TooExpensive(ScryptParallelization)),
+        ("rounds", keys(PBKDF2, &[salt, &int(0)], 1), UnsupportedEncryption),
+        ("rounds", keys(PBKDF2, &[salt, &int(max + 1)], 1), TooExpensive(Pbkdf2Rounds)),
+        ("many keys", keys(PBKDF2, &[salt, &int(max)], 500), TooExpensive(Pbkdf2Rounds)),
+        // What costs little goes to the library, which finds no key.
+        ("cheap", scrypt(2, 1, 1), CertError::WrongPassphrase),
+    ];
+    for (name, contents, expected) in cases {
+        for scheme in Scheme::ALL {
+            let file = made::encrypted(&contents, scheme, "x").unwrap();
+            assert_eq!(parse(&file, "x").err(), Some(expected), "{name}, {scheme:?}");
+        }
+    }
 }
 
 #[test]

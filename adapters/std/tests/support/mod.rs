@@ -1,6 +1,8 @@
 //! A server on loopback that does to each connection what a test wants, and certificates for it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod neighbour;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -147,6 +149,11 @@ impl Authority {
 }
 
 impl Identity {
+    /// The certificate in DER.
+    pub(crate) fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
     pub(crate) fn server_config(&self) -> Arc<rustls::ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));

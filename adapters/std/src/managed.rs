@@ -1,0 +1,292 @@
+//! The identity that Azure gives to a machine or service: MSAL's `ManagedIdentityClient`, blocking.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use sansal::cache::TokenCache;
+use sansal::client::{Client, Settings};
+use sansal::error::Error;
+use sansal::managed::{
+    ManagedIdentityEnvironment, ManagedIdentityRequest, ManagedIdentitySource, get_managed_identity_source,
+};
+use sansal::time::Millis;
+use sansal::{ManagedIdentity, Secret, Store, Token};
+
+use crate::clock::{SystemClock, Time, platform};
+use crate::driver::Driver;
+use crate::environment::{EnvironmentError, variable};
+use crate::http::HttpClient;
+use crate::local_files::LocalFiles;
+use crate::persistence::Persistence;
+use crate::random::SystemRandom;
+use crate::setup::SetupError;
+use crate::ureq_client::{ProxyChoice, UreqClient};
+
+/// Gets tokens of a managed identity: on virtual machines, App Service, Functions, Container Apps, Azure Arc, Machine
+/// Learning, Service Fabric, and in Cloud Shell. Where it is, it sees from the variables that Azure sets there.
+///
+/// ```no_run
+/// use sansal_std::{ManagedIdentity, ManagedIdentityClient};
+///
+/// let client = ManagedIdentityClient::builder(ManagedIdentity::SystemAssigned).build()?;
+/// let token = client.acquire_token_for_client("https://vault.azure.net")?;
+/// # let _ = token;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ManagedIdentityClient {
+    client: Client,
+    driver: Driver,
+    identity: ManagedIdentity,
+    environment: ManagedIdentityEnvironment,
+    probe: Option<Millis>,
+}
+
+impl ManagedIdentityClient {
+    /// Starts with the identity.
+    pub fn builder(identity: ManagedIdentity) -> ManagedIdentityClientBuilder {
+        ManagedIdentityClientBuilder {
+            identity,
+            environment: None,
+            settings: Settings::default(),
+            http: None,
+            time: Arc::new(SystemClock),
+            tokens: None,
+            persistence: None,
+            probe: None,
+        }
+    }
+
+    /// A token for a resource, from the cache or from the source. A resource is what stands before `/.default` in a scope.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_for_client(&self, resource: &str) -> Result<Token, Error> {
+        self.acquire(self.request(resource))
+    }
+
+    /// The same after a resource has refused a token with a claims challenge: never from the cache.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_with_claims_challenge(&self, resource: &str, claims: &str) -> Result<Token, Error> {
+        self.acquire(self.request(resource).claims_challenge(claims))
+    }
+
+    /// Who gives the tokens.
+    pub fn source(&self) -> ManagedIdentitySource {
+        get_managed_identity_source(&self.environment)
+    }
+
+    /// Looks into the token cache, for example to write it to a file. No token is stored meanwhile: be quick.
+    pub fn with_token_cache<R>(&self, read: impl FnOnce(&TokenCache) -> R) -> R {
+        self.driver.with_store(|store| read(&store.tokens))
+    }
+
+    fn request(&self, resource: &str) -> ManagedIdentityRequest {
+        let request = ManagedIdentityRequest::new(self.identity.clone(), self.environment.clone(), resource);
+        match self.probe {
+            Some(patience) => request.probe(patience),
+            None => request,
+        }
+    }
+
+    fn acquire(&self, request: ManagedIdentityRequest) -> Result<Token, Error> {
+        self.driver.drive(&self.client, request.flow(&self.client)?, &LocalFiles)
+    }
+}
+
+/// Without the identity's id, which names the application.
+impl fmt::Debug for ManagedIdentityClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ManagedIdentityClient({}, {})", self.identity.id_type(), self.source().as_str())
+    }
+}
+
+/// Collects what a [`ManagedIdentityClient`] is made of; [`build`](Self::build) checks it as a whole.
+pub struct ManagedIdentityClientBuilder {
+    identity: ManagedIdentity,
+    environment: Option<ManagedIdentityEnvironment>,
+    settings: Settings,
+    http: Option<Arc<dyn HttpClient>>,
+    time: Arc<dyn Time>,
+    tokens: Option<TokenCache>,
+    persistence: Option<Arc<dyn Persistence>>,
+    probe: Option<Millis>,
+}
+
+impl ManagedIdentityClientBuilder {
+    /// Takes the variables from here, not from this process.
+    #[must_use]
+    pub fn environment(mut self, environment: ManagedIdentityEnvironment) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
+    /// What the application can handle, for example `CP1` (claims challenges).
+    #[must_use]
+    pub fn client_capabilities<S: AsRef<str>>(mut self, capabilities: &[S]) -> Self {
+        self.settings.client_capabilities = capabilities.iter().map(|c| c.as_ref().to_owned()).collect();
+        self
+    }
+
+    /// Finds out within this time whether anybody is at the metadata service of virtual machines, before it is asked: for
+    /// programs that also run elsewhere, where nobody answers.
+    #[must_use]
+    pub fn probe(mut self, patience: std::time::Duration) -> Self {
+        self.probe = Some(Millis(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX)));
+        self
+    }
+
+    /// Whether names of applications, tenants and users may appear in logs. Secrets and tokens never do.
+    #[must_use]
+    pub fn enable_pii_log(mut self, enable: bool) -> Self {
+        self.settings.enable_pii_log = enable;
+        self
+    }
+
+    /// Everything at once; replaces what the methods above have set.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sends requests by another HTTP client. It must obey [`ServerTrust`](sansal::http::ServerTrust).
+    #[must_use]
+    pub fn http_client(mut self, http: impl HttpClient + 'static) -> Self {
+        self.http = Some(Arc::new(http));
+        self
+    }
+
+    /// Begins with these tokens.
+    #[must_use]
+    pub fn token_cache(mut self, tokens: TokenCache) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
+    /// Keeps tokens elsewhere too.
+    #[must_use]
+    pub fn persistence(mut self, persistence: impl Persistence + 'static) -> Self {
+        self.persistence = Some(Arc::new(persistence));
+        self
+    }
+
+    /// Counts by another clock: for tests.
+    #[must_use]
+    pub fn time(mut self, time: impl Time + 'static) -> Self {
+        self.time = Arc::new(time);
+        self
+    }
+
+    /// Checks it all. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`SetupError`] says what does not fit.
+    pub fn build(self) -> Result<ManagedIdentityClient, SetupError> {
+        self.identity.check()?;
+        let environment = match self.environment {
+            Some(environment) => environment,
+            None => managed_identity_environment()?,
+        };
+        let mut settings = self.settings;
+        if settings.platform == Settings::default().platform {
+            platform().clone_into(&mut settings.platform);
+        }
+        let client = Client::managed_identity(settings)?;
+        let http = match self.http {
+            Some(http) => http,
+            // No source is behind a proxy.
+            None => Arc::new(UreqClient::builder().proxy(ProxyChoice::None).build()?),
+        };
+        let mut store = Store::new(&mut SystemRandom).map_err(Error::from)?;
+        store.tokens = self.tokens.unwrap_or_default();
+        let mut driver = Driver::new(http, store).time(self.time);
+        if let Some(persistence) = self.persistence {
+            driver = driver.persistence(persistence);
+        }
+        Ok(ManagedIdentityClient { client, driver, identity: self.identity, environment, probe: self.probe })
+    }
+}
+
+impl fmt::Debug for ManagedIdentityClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ManagedIdentityClientBuilder({})", self.identity.id_type())
+    }
+}
+
+/// What the variables and files of this machine say about managed identities. An empty variable counts as unset (G-58).
+///
+/// # Errors
+/// [`EnvironmentError::NotUtf8`].
+pub fn managed_identity_environment() -> Result<ManagedIdentityEnvironment, EnvironmentError> {
+    read_environment(std::env::consts::OS, &variable, &|path| Path::new(path).exists())
+}
+
+/// The variables that `lookup` finds, and the files that `exists` knows, on this operating system.
+fn read_environment(
+    os: &str,
+    lookup: &dyn Fn(&'static str) -> Result<Option<String>, EnvironmentError>,
+    exists: &dyn Fn(&str) -> bool,
+) -> Result<ManagedIdentityEnvironment, EnvironmentError> {
+    let text = |name| Ok(lookup(name)?.filter(|value| !value.is_empty()));
+    let (agent, arc_token_dir) = match os {
+        "linux" => (Some("/opt/azcmagent/bin/himds".to_owned()), Some("/var/opt/azcmagent/tokens".to_owned())),
+        "windows" => (
+            text("ProgramFiles")?.map(|folder| format!(r"{folder}\AzureConnectedMachineAgent\himds.exe")),
+            text("ProgramData")?.map(|folder| format!(r"{folder}\AzureConnectedMachineAgent\Tokens")),
+        ),
+        _ => (None, None),
+    };
+    Ok(ManagedIdentityEnvironment {
+        identity_endpoint: text("IDENTITY_ENDPOINT")?,
+        identity_header: text("IDENTITY_HEADER")?.map(Secret::new),
+        identity_server_thumbprint: text("IDENTITY_SERVER_THUMBPRINT")?,
+        imds_endpoint: text("IMDS_ENDPOINT")?,
+        msi_endpoint: text("MSI_ENDPOINT")?,
+        msi_secret: text("MSI_SECRET")?.map(Secret::new),
+        azureps_host_environment: text("AZUREPS_HOST_ENVIRONMENT")?,
+        pod_identity_authority_host: text("AZURE_POD_IDENTITY_AUTHORITY_HOST")?,
+        arc_agent_installed: agent.is_some_and(|path| exists(&path)),
+        arc_token_dir,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environments() {
+        type Case<'a> = (&'a str, &'a [(&'static str, &'a str)], &'a [&'a str], ManagedIdentitySource, Option<&'a str>);
+        use ManagedIdentitySource as S;
+        let linux = Some("/var/opt/azcmagent/tokens");
+        let program = [("ProgramFiles", r"C:\Program Files"), ("ProgramData", r"C:\ProgramData")];
+        let cases: &[Case<'_>] = &[
+            ("linux", &[], &[], S::DefaultToVm, linux),
+            ("linux", &[], &["/opt/azcmagent/bin/himds"], S::AzureArc, linux),
+            ("macos", &[], &["/opt/azcmagent/bin/himds"], S::DefaultToVm, None),
+            (
+                "windows",
+                &program,
+                &[r"C:\Program Files\AzureConnectedMachineAgent\himds.exe"],
+                S::AzureArc,
+                Some(r"C:\ProgramData\AzureConnectedMachineAgent\Tokens"),
+            ),
+            ("windows", &[], &[r"\AzureConnectedMachineAgent\himds.exe"], S::DefaultToVm, None),
+            ("linux", &[("IDENTITY_ENDPOINT", "e"), ("IDENTITY_HEADER", "")], &[], S::DefaultToVm, linux), // G-58
+            ("linux", &[("IDENTITY_ENDPOINT", "e"), ("IDENTITY_HEADER", "h")], &[], S::AppService, linux),
+            ("linux", &[("MSI_ENDPOINT", "e"), ("MSI_SECRET", "h")], &[], S::MachineLearning, linux),
+            ("linux", &[("AZUREPS_HOST_ENVIRONMENT", "cloud-shell/1.0")], &[], S::CloudShell, linux),
+        ];
+        for (os, variables, files, source, dir) in cases {
+            let lookup = |name| Ok(variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()));
+            let environment = read_environment(os, &lookup, &|path| files.contains(&path)).unwrap();
+            assert_eq!(get_managed_identity_source(&environment), *source, "{os} {variables:?}");
+            assert_eq!(environment.arc_token_dir.as_deref(), *dir, "{os} {variables:?}");
+        }
+        let odd = read_environment("linux", &|name| Err(EnvironmentError::NotUtf8(name)), &|_| false).unwrap_err();
+        assert_eq!(odd, EnvironmentError::NotUtf8("IDENTITY_ENDPOINT"));
+    }
+}

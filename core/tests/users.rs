@@ -1,0 +1,499 @@
+//! Flows for users in the default profile, where it is stricter or kinder than the reference: what is checked before anything
+//! is stored (decision 5), which refresh tokens are tried and kept (G-16), whose tokens lie where (G-30, G-47).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test"
+)]
+
+mod support;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use sansal::cache::{Kind, TokenCache};
+use sansal::client::{Client, Credential, IdTokenPolicy, Settings};
+use sansal::error::{Config, IdTokenError, SendError, What};
+use sansal::flow::{AskError, Millis};
+use sansal::jose::id_token::hash_nonce;
+use sansal::{
+    Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Binding, Error, GetAccounts, OnBehalfOf,
+    RemoveAccount, Silent, Token, TokenSource,
+};
+use serde_json::{Value, json};
+use support::{Host, NOW, World, answers};
+
+const HOST: &str = "https://login.microsoftonline.com";
+const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
+const USER: &str = "00001111-aaaa-2222-bbbb-3333cccc4444.aaaabbbb-0000-cccc-1111-dddd2222eeee";
+
+fn public(settings: Settings) -> Client {
+    Client::builder("app").authority(&format!("{HOST}/{TENANT}")).settings(settings).build().unwrap()
+}
+
+fn confidential(settings: Settings) -> Client {
+    let builder = Client::builder("app").authority(&format!("{HOST}/{TENANT}"));
+    builder.credential(Credential::secret("planted-secret")).settings(settings).build().unwrap()
+}
+
+fn metadata_of(tenant: &str, more: &str) -> World {
+    answers(
+        200,
+        format!(
+            r#"{{"issuer":"{HOST}/{tenant}/v2.0","token_endpoint":"{HOST}/{tenant}/oauth2/v2.0/token","authorization_endpoint":"{HOST}/{tenant}/oauth2/v2.0/authorize"{more}}}"#
+        ),
+    )
+}
+
+fn metadata() -> World {
+    metadata_of(TENANT, "")
+}
+
+fn jwt(claims: &Value) -> String {
+    let part = |value: &Value| Base64UrlUnpadded::encode_string(value.to_string().as_bytes());
+    format!("{}.{}.c2ln", part(&json!({"alg": "RS256"})), part(claims))
+}
+
+fn client_info() -> String {
+    let (uid, utid) = USER.split_once('.').unwrap();
+    Base64UrlUnpadded::encode_string(json!({ "uid": uid, "utid": utid }).to_string().as_bytes())
+}
+
+/// A token response for the user, with these members over the usual ones; a null one is left out.
+fn tokens(over: Value) -> World {
+    let mut members = json!({
+        "token_type": "Bearer", "expires_in": 3600, "access_token": "at-1", "refresh_token": "rt-1",
+        "scope": "User.Read", "client_info": client_info(),
+    });
+    for (name, value) in over.as_object().unwrap() {
+        match value {
+            Value::Null => members.as_object_mut().unwrap().remove(name),
+            value => members.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+        };
+    }
+    answers(200, members.to_string())
+}
+
+fn refusal(error: &str, suberror: &str) -> World {
+    answers(400, json!({ "error": error, "suberror": suberror, "error_description": "no" }).to_string())
+}
+
+fn account() -> Account {
+    Account::with_home_account_id(USER, "login.microsoftonline.com")
+}
+
+/// A cache with an access token of this lifetime and these refresh tokens, the first one the newest.
+fn cache(access: Option<(u64, Option<u64>)>, refresh: &[&str]) -> TokenCache {
+    let mut root = json!({
+        "AccessToken": {}, "RefreshToken": {},
+        "Account": {"a": {"home_account_id": USER, "environment": "login.microsoftonline.com", "realm": TENANT,
+            "local_account_id": "x", "username": "ada@contoso.com", "authority_type": "MSSTS"}},
+        "AppMetadata": {"m": {"client_id": "app", "environment": "login.microsoftonline.com"}},
+    });
+    if let Some((lives, refresh_in)) = access {
+        root["AccessToken"]["t"] = json!({"credential_type": "AccessToken", "secret": "cached-at", "home_account_id": USER,
+            "environment": "login.microsoftonline.com", "client_id": "app", "realm": TENANT, "target": "User.Read",
+            "token_type": "Bearer", "expires_on": (NOW.0 + lives).to_string()});
+        if let Some(seconds) = refresh_in {
+            root["AccessToken"]["t"]["refresh_on"] = json!((NOW.0 - seconds).to_string());
+        }
+    }
+    for (age, secret) in refresh.iter().enumerate() {
+        root["RefreshToken"][format!("r{age}")] = json!({"credential_type": "RefreshToken", "secret": secret,
+            "home_account_id": USER, "environment": "login.microsoftonline.com", "client_id": "app", "target": "",
+            "last_modification_time": (NOW.0 - 100 - age as u64).to_string()});
+    }
+    TokenCache::from_json(root.to_string().as_bytes()).unwrap()
+}
+
+fn silent(host: &mut Host, script: Vec<World>, request: &Silent) -> Result<Token, Error> {
+    let flow = request.flow(&host.client)?;
+    host.play(script, flow)
+}
+
+fn request() -> Silent {
+    Silent::new(&account(), &["User.Read"]).unwrap()
+}
+
+fn secrets(host: &Host, kind: Kind) -> Vec<String> {
+    host.store.tokens.search(kind, &[], &[], NOW).map(|entry| entry.secret().to_string()).collect()
+}
+
+#[test]
+fn an_aging_token_outlives_every_failure_of_its_renewal() {
+    // G-02, and every other way of failing.
+    let failures: [World; 10] = [
+        answers(500, "<html>"),
+        answers(503, "{}"),
+        answers(429, r#"{"error":"slow"}"#),
+        answers(200, "<html>"),
+        answers(302, ""),
+        answers(400, r#"{"error":"invalid_grant"}"#),
+        answers(400, r#"{"error":"interaction_required","claims":"{}"}"#),
+        World::Fails(SendError::NoAnswer),
+        World::Fails(SendError::TooLarge),
+        World::Fails(SendError::Cancelled),
+    ];
+    for failure in failures {
+        let mut host = Host::new(public(Settings { retries: sansal::client::Retries::NONE, ..Settings::default() }));
+        host.store.tokens = cache(Some((3000, Some(1))), &["rt-0"]);
+        let token = silent(&mut host, vec![metadata(), failure.clone()], &request()).unwrap();
+        assert_eq!((token.access_token(), token.source()), ("cached-at", TokenSource::Cache), "{failure:?}");
+        // And where nobody can be asked for the metadata.
+        let mut host = Host::new(public(Settings { retries: sansal::client::Retries::NONE, ..Settings::default() }));
+        host.store.tokens = cache(Some((3000, Some(1))), &["rt-0"]);
+        let token = silent(&mut host, vec![World::Fails(SendError::NoAnswer)], &request()).unwrap();
+        assert_eq!(token.access_token(), "cached-at");
+    }
+    // Without a refresh token, too, and nobody is asked in vain.
+    let mut host = Host::new(public(Settings::default()));
+    host.store.tokens = cache(Some((3000, Some(1))), &[]);
+    assert_eq!(silent(&mut host, vec![metadata()], &request()).unwrap().access_token(), "cached-at");
+}
+
+#[test]
+fn dead_refresh_tokens_leave_and_no_more_than_eight_are_tried() {
+    // G-16.
+    let mut host = Host::new(public(Settings::default()));
+    host.store.tokens = cache(None, &["newest", "dead", "third"]);
+    let script = vec![
+        metadata(),
+        refusal("invalid_grant", "basic_action"),
+        refusal("invalid_grant", "bad_token"),
+        tokens(json!({"refresh_token": null})),
+    ];
+    silent(&mut host, script, &request()).unwrap();
+    let tried: Vec<_> = (1..4).filter_map(|n| host.field(n, "refresh_token")).collect();
+    assert_eq!(tried, ["newest", "dead", "third"]);
+    assert_eq!(secrets(&host, Kind::RefreshToken), ["newest", "third"], "what only wants a person is kept");
+
+    let many = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let mut host = Host::new(public(Settings::default()));
+    host.store.tokens = cache(None, &many);
+    let refusals = (0..8).map(|_| refusal("invalid_grant", "token_expired"));
+    let error = silent(&mut host, core::iter::once(metadata()).chain(refusals).collect(), &request()).unwrap_err();
+    assert_eq!(error.refusal().unwrap().suberror(), Some("token_expired"));
+    assert_eq!(secrets(&host, Kind::RefreshToken), ["8", "9"], "the dead ones are gone although the call failed");
+}
+
+#[test]
+fn nothing_usable_means_a_person_has_to_sign_in() {
+    let mut host = Host::new(public(Settings::default()));
+    host.store.tokens = cache(None, &[]);
+    let error = silent(&mut host, vec![metadata()], &request()).unwrap_err();
+    assert!(matches!(error, Error::InteractionRequired { claims: None, refusal: None }), "{error}");
+    host.store.tokens = cache(None, &["rt"]);
+    let wants =
+        answers(400, r#"{"error":"interaction_required","suberror":"basic_action","claims":"{\"id_token\":{}}"}"#);
+    match silent(&mut host, vec![wants], &request()).unwrap_err() {
+        Error::InteractionRequired { claims: Some(claims), refusal: Some(refusal) } => {
+            assert_eq!((claims.as_str(), refusal.classification()), ("{\"id_token\":{}}", Some("basic_action")));
+        }
+        other => panic!("{other}"),
+    }
+    // Busy is not refused: the next token would be busy as well.
+    let mut host = Host::new(public(Settings::default()));
+    host.store.tokens = cache(None, &["a", "b"]);
+    let error = silent(&mut host, vec![metadata(), answers(503, "")], &request()).unwrap_err();
+    assert!(error.is_transient() && host.sent.len() == 2, "{error}");
+}
+
+#[test]
+fn a_rotated_refresh_token_takes_the_place_of_the_used_one() {
+    let mut host = Host::new(public(Settings::default()));
+    host.store.tokens = cache(None, &["used", "other"]);
+    silent(&mut host, vec![metadata(), tokens(json!({"refresh_token": "rotated"}))], &request()).unwrap();
+    assert_eq!(secrets(&host, Kind::RefreshToken), ["rotated", "other"]);
+    // A commit that fails does not lose the token.
+    host.commit = Err(sansal::error::CommitError::NotWritten);
+    let token = silent(&mut host, vec![tokens(json!({}))], &request().force_refresh(true)).unwrap();
+    assert!(token.stored().is_err() && token.access_token() == "at-1");
+}
+
+#[test]
+fn another_tenant_by_name() {
+    // G-47: the refresh token of home serves there, and the token lies under that tenant.
+    let mut host = Host::new(public(Settings::default()));
+    host.store.tokens = cache(Some((3000, None)), &["rt"]);
+    let guest = request().tenant("fabrikam.onmicrosoft.com");
+    let script = vec![metadata_of("fabrikam.onmicrosoft.com", ""), tokens(json!({"access_token": "guest-at"}))];
+    assert_eq!(silent(&mut host, script, &guest).unwrap().access_token(), "guest-at");
+    assert!(host.sent[1].endpoint.path().starts_with("/fabrikam.onmicrosoft.com/"));
+    assert_eq!(silent(&mut host, vec![], &guest).unwrap().access_token(), "guest-at");
+    assert_eq!(silent(&mut host, vec![], &request()).unwrap().access_token(), "cached-at");
+    for bad in ["", "a/b", "a b", "..%2f"] {
+        assert!(matches!(request().tenant(bad).flow(&host.client), Err(Error::Config(Config::Authority(_)))), "{bad}");
+    }
+}
+
+#[test]
+fn a_bound_token_is_never_taken_for_a_bearer_one() {
+    // Decision 4 and 8; section 8.3 of the reference.
+    let key = Binding::ssh_certificate(r#"{"kty":"RSA"}"#, "key-1").unwrap();
+    let mut host = Host::new(public(Settings::default()));
+    host.store.tokens = cache(None, &["rt"]);
+    let error = silent(&mut host, vec![metadata(), tokens(json!({}))], &request().bound(&key)).unwrap_err();
+    assert!(matches!(error, Error::BadResponse { what: What::TokenResponse, .. }), "a downgrade: {error}");
+    assert_eq!(secrets(&host, Kind::AccessToken), [""; 0]);
+    let bound = || tokens(json!({"token_type": "ssh-cert", "access_token": "AAAA", "refresh_token": null}));
+    silent(&mut host, vec![bound()], &request().bound(&key)).unwrap();
+    assert_eq!(
+        (host.field(0, "req_cnf").as_deref(), host.field(0, "key_id").as_deref()),
+        (Some(r#"{"kty":"RSA"}"#), Some("key-1"))
+    );
+    assert_eq!(silent(&mut host, vec![], &request().bound(&key)).unwrap().access_token(), "AAAA");
+    let other = Binding::ssh_certificate("{}", "key-2").unwrap();
+    silent(&mut host, vec![bound()], &request().bound(&other)).unwrap();
+    let bearer = silent(&mut host, vec![tokens(json!({"refresh_token": null}))], &request()).unwrap();
+    assert_eq!(bearer.access_token(), "at-1");
+}
+
+#[test]
+fn on_behalf_of_is_kept_apart_by_the_assertion() {
+    // G-30.
+    let mut host = Host::new(confidential(Settings::default()));
+    let get = |host: &mut Host, assertion: &str, script: Vec<World>| {
+        let flow = OnBehalfOf::new(assertion, &["User.Read"]).unwrap().flow(&host.client).unwrap();
+        host.play(script, flow)
+    };
+    let ada = get(&mut host, "assertion of ada", vec![metadata(), tokens(json!({"access_token": "for ada"}))]).unwrap();
+    assert_eq!((ada.access_token(), ada.source()), ("for ada", TokenSource::IdentityProvider));
+    assert_eq!(host.field(1, "requested_token_use").as_deref(), Some("on_behalf_of"));
+    assert_eq!(host.field(1, "user_assertion_hash"), None);
+    let again = get(&mut host, "assertion of ada", vec![]).unwrap();
+    assert_eq!((again.access_token(), again.source()), ("for ada", TokenSource::Cache));
+    let bob = get(&mut host, "assertion of bob", vec![tokens(json!({"access_token": "for bob"}))]).unwrap();
+    assert_eq!(bob.access_token(), "for bob");
+    assert_eq!(get(&mut host, "assertion of ada", vec![]).unwrap().access_token(), "for ada");
+    let challenged = OnBehalfOf::new("assertion of ada", &["User.Read"]).unwrap().claims_challenge("{}");
+    let flow = challenged.flow(&host.client).unwrap();
+    assert_eq!(host.play([tokens(json!({"access_token": "new"}))], flow).unwrap().access_token(), "new");
+    // The reference's profile asks each time.
+    let mut host = Host::new(confidential(Settings { partition_on_behalf_of: false, ..Settings::default() }));
+    get(&mut host, "a", vec![metadata(), tokens(json!({}))]).unwrap();
+    get(&mut host, "a", vec![tokens(json!({}))]).unwrap();
+    assert!(OnBehalfOf::new("", &["User.Read"]).is_err());
+    assert!(matches!(
+        OnBehalfOf::new("a", &["User.Read"]).unwrap().flow(&public(Settings::default())),
+        Err(Error::Config(Config::ClientKind(_)))
+    ));
+}
+
+#[test]
+fn accounts_under_every_name_of_the_cloud() {
+    let mut host =
+        Host::new(Client::builder("app").authority(&format!("https://login.windows.net/{TENANT}")).build().unwrap());
+    host.store.tokens = cache(Some((3000, None)), &["rt"]);
+    let found = host.play([], GetAccounts::new().username("ADA@contoso.com")).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].home_account_id(), found[0].environment()), (USER, "login.microsoftonline.com"));
+    assert_eq!(format!("{found:?}"), "[Account(..)]");
+    assert_eq!(host.play([], GetAccounts::new().username("bob")).unwrap(), []);
+    let flow = Silent::new(&found[0], &["User.Read"]).unwrap().flow(&host.client).unwrap();
+    assert_eq!(host.play([], flow).unwrap().access_token(), "cached-at");
+    host.play([], RemoveAccount::new(&found[0])).unwrap().unwrap();
+    assert_eq!((host.cached(), host.play([], GetAccounts::new()).unwrap()), (0, vec![]));
+}
+
+// ---- Sign-in at a browser ----
+
+fn asked() -> AuthorizationRequest {
+    AuthorizationRequest::new(&["User.Read"], "http://localhost:8400").unwrap()
+}
+
+fn begin(host: &mut Host, more: &str) -> AuthCodeFlow {
+    let flow = asked().max_age(60).initiate();
+    host.play([metadata_of(TENANT, more)], flow).unwrap()
+}
+
+fn nonce_of(flow: &AuthCodeFlow) -> String {
+    hash_nonce(flow.to_members().text("nonce").unwrap())
+}
+
+fn good_claims(flow: &AuthCodeFlow) -> Value {
+    json!({"iss": format!("{HOST}/{TENANT}/v2.0"), "aud": "app", "sub": "s", "oid": "o", "tid": TENANT,
+        "exp": NOW.0 + 3600, "iat": NOW.0, "nonce": nonce_of(flow), "auth_time": NOW.0 - 10})
+}
+
+fn redeem(
+    host: &mut Host,
+    flow: &AuthCodeFlow,
+    parameters: &[(&str, &str)],
+    script: Vec<World>,
+) -> Result<Token, Error> {
+    let response = AuthorizationResponse::from_parameters(parameters.iter().copied())?;
+    let machine = flow.redeem(&host.client, response)?;
+    host.play(script, machine)
+}
+
+#[test]
+fn id_tokens_are_checked_before_anything_is_stored() {
+    // OpenID Connect Core s3.1.3.7, numbers of its list; G-01, G-46, G-72.
+    type Change = fn(&mut Value);
+    type Check = fn(&IdTokenError) -> bool;
+    let cases: &[(&str, Change, Option<Check>)] = &[
+        ("good", |_| {}, None),
+        (
+            "2: issuer",
+            |c| c["iss"] = json!("https://evil.example/v2.0"),
+            Some(|e| matches!(e, IdTokenError::Issuer { .. })),
+        ),
+        ("2: no issuer", |c| c["iss"] = Value::Null, Some(|e| matches!(e, IdTokenError::Missing("iss")))),
+        ("3: audience", |c| c["aud"] = json!("other"), Some(|e| matches!(e, IdTokenError::Audience))),
+        ("3: one of several", |c| c["aud"] = json!(["other", "app"]), None),
+        (
+            "5: another party",
+            |c| {
+                c["aud"] = json!(["other", "app"]);
+                c["azp"] = json!("other")
+            },
+            Some(|e| matches!(e, IdTokenError::Audience)),
+        ),
+        ("9: expired", |c| c["exp"] = json!(NOW.0 - 301), Some(|e| matches!(e, IdTokenError::Time))),
+        ("9: within the skew", |c| c["exp"] = json!(NOW.0 - 299), None),
+        ("9: a fraction", |c| c["exp"] = json!(NOW.0 as f64 + 0.5), None),
+        ("9: no number", |c| c["exp"] = json!("soon"), Some(|e| matches!(e, IdTokenError::Missing("exp")))),
+        ("not yet", |c| c["nbf"] = json!(NOW.0 + 301), Some(|e| matches!(e, IdTokenError::Time))),
+        ("11: nonce", |c| c["nonce"] = json!("other"), Some(|e| matches!(e, IdTokenError::Nonce))),
+        ("11: no nonce", |c| c["nonce"] = Value::Null, Some(|e| matches!(e, IdTokenError::Nonce))),
+        ("13: too old", |c| c["auth_time"] = json!(NOW.0 - 181), Some(|e| matches!(e, IdTokenError::TooOld))),
+        ("13: at the skew", |c| c["auth_time"] = json!(NOW.0 - 180), None),
+        ("13: unknown", |c| c["auth_time"] = Value::Null, Some(|e| matches!(e, IdTokenError::Missing("auth_time")))),
+    ];
+    for (name, change, expected) in cases {
+        let mut host = Host::new(public(Settings::default()));
+        let flow = begin(&mut host, "");
+        let mut claims = good_claims(&flow);
+        change(&mut claims);
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let state = flow.state().expose().to_string();
+        let script = vec![tokens(json!({"id_token": jwt(&claims)}))];
+        let result = redeem(&mut host, &flow, &[("code", "c"), ("state", &state)], script);
+        match (result, expected) {
+            (Ok(token), None) => assert_eq!(token.id_token_claims().and_then(|c| c.text("sub")), Some("s"), "{name}"),
+            (Err(Error::IdToken(why)), Some(check)) if check(&why) => assert_eq!(host.cached(), 0, "{name}"),
+            (other, _) => panic!("{name}: {other:?}"),
+        }
+    }
+    for (policy, is_error) in [(IdTokenPolicy::Claims, true), (IdTokenPolicy::NonceOnly, false)] {
+        let mut host = Host::new(public(Settings { id_token_policy: policy, ..Settings::default() }));
+        let flow = begin(&mut host, "");
+        let state = flow.state().expose().to_string();
+        let result = redeem(&mut host, &flow, &[("code", "c"), ("state", &state)], vec![tokens(json!({}))]);
+        assert_eq!(matches!(result, Err(Error::IdToken(IdTokenError::Absent))), is_error, "{policy:?}");
+    }
+}
+
+#[test]
+fn the_tenant_of_a_multi_tenant_issuer_is_the_tokens() {
+    let client = Client::builder("app").authority(&format!("{HOST}/common")).build().unwrap();
+    for (tid, iss, good) in [
+        (TENANT, format!("{HOST}/{TENANT}/v2.0"), true),
+        ("other", format!("{HOST}/{TENANT}/v2.0"), false),
+        ("", format!("{HOST}//v2.0"), false),
+        ("x/../y", format!("{HOST}/x/../y/v2.0"), false),
+        (TENANT, format!("https://evil.example/{TENANT}/v2.0"), false),
+        (TENANT, format!("{HOST}/{{tenantid}}/v2.0"), false),
+    ] {
+        let mut host = Host::new(client.clone());
+        let common = format!(
+            r#"{{"issuer":"{HOST}/{{tenantid}}/v2.0","token_endpoint":"{HOST}/common/oauth2/v2.0/token","authorization_endpoint":"{HOST}/common/oauth2/v2.0/authorize"}}"#
+        );
+        let flow = host.play([answers(200, common)], asked().initiate()).unwrap();
+        let mut claims = good_claims(&flow);
+        (claims["iss"], claims["tid"]) = (json!(iss), json!(tid));
+        let state = flow.state().expose().to_string();
+        let script = vec![tokens(json!({"id_token": jwt(&claims)}))];
+        let result = redeem(&mut host, &flow, &[("code", "c"), ("state", &state)], script);
+        assert_eq!(result.is_ok(), good, "{tid} {iss}: {result:?}");
+    }
+}
+
+#[test]
+fn what_the_browser_brings_is_not_believed() {
+    // RFC 6749 s4.1.2 and s10.12, RFC 9207 s2.4.
+    let issuer = format!("{HOST}/{TENANT}/v2.0");
+    let announces = r#","authorization_response_iss_parameter_supported":true"#;
+    let mut host = Host::new(public(Settings::default()));
+    let flow = begin(&mut host, announces);
+    let state = flow.state().expose().to_string();
+    let longer = format!("{state}x");
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[("code", "c"), ("iss", &issuer)], "state"),
+        (&[("code", "c"), ("state", ""), ("iss", &issuer)], "state"),
+        (&[("code", "c"), ("state", &longer), ("iss", &issuer)], "state"),
+        (&[("code", "c"), ("state", &state[1..]), ("iss", &issuer)], "state"),
+        (&[("code", "c"), ("state", &state)], "iss"),
+        (&[("code", "c"), ("state", &state), ("iss", "https://evil.example")], "iss"),
+        (&[("state", &state), ("iss", &issuer)], "code"),
+        (&[("code", ""), ("state", &state), ("iss", &issuer)], "code"),
+        (&[("code", "c"), ("code", "d"), ("state", &state), ("iss", &issuer)], "a parameter comes twice"),
+    ];
+    for (parameters, place) in cases {
+        match redeem(&mut host, &flow, parameters, vec![]) {
+            Err(Error::BadResponse { what: What::AuthorizationResponse, at }) => assert_eq!(at, *place),
+            other => panic!("{parameters:?}: {other:?}"),
+        }
+    }
+    let denied = [("error", "access_denied"), ("error_description", "no"), ("state", state.as_str()), ("iss", &issuer)];
+    let error = redeem(&mut host, &flow, &denied, vec![]).unwrap_err();
+    assert_eq!(error.refusal().unwrap().error(), "access_denied");
+    let asks = [("error", "login_required"), ("state", state.as_str()), ("iss", &issuer)];
+    assert!(matches!(redeem(&mut host, &flow, &asks, vec![]), Err(Error::InteractionRequired { .. })));
+    assert_eq!(host.cached(), 0);
+}
+
+#[test]
+fn a_flow_belongs_to_one_client() {
+    let mut host = Host::new(public(Settings::default()));
+    let flow = begin(&mut host, "");
+    let kept = flow.to_members();
+    let others = [
+        Client::builder("other").authority(&format!("{HOST}/{TENANT}")).build().unwrap(),
+        Client::builder("app").authority(&format!("{HOST}/other")).build().unwrap(),
+    ];
+    for other in &others {
+        let response = AuthorizationResponse::from_parameters([("code", "c")]).unwrap();
+        assert!(matches!(flow.redeem(other, response), Err(Error::Config(Config::SavedFlow(_)))));
+        let restored = AuthCodeFlow::from_members(other, "http://localhost:8400", &kept);
+        assert!(matches!(restored, Err(Error::Config(Config::SavedFlow(_)))));
+    }
+    let elsewhere = AuthCodeFlow::from_members(&host.client, "http://localhost:8401", &kept);
+    assert!(matches!(elsewhere, Err(Error::Config(Config::SavedFlow("redirect_uri")))));
+    let restored = AuthCodeFlow::from_members(&host.client, "http://localhost:8400", &kept).unwrap();
+    let (state, claims) = (flow.state().expose().to_string(), good_claims(&flow));
+    let script = vec![tokens(json!({"id_token": jwt(&claims)}))];
+    redeem(&mut host, &restored, &[("code", "c"), ("state", &state)], script).unwrap();
+    assert_eq!(host.field(0, "code_verifier").as_deref(), kept.text("code_verifier"));
+    for name in ["state", "code_verifier", "nonce", "scope", "client_id", "authority"] {
+        let mut less = kept.clone();
+        less.remove(name);
+        assert!(AuthCodeFlow::from_members(&host.client, "http://localhost:8400", &less).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn one_machine_with_a_browser() {
+    let mut host = Host::new(public(Settings::default()));
+    host.person = Some(Box::new(|url| {
+        let (_, query) = url.split_once('?').unwrap();
+        let fields = sansal::http::form::decode(query).unwrap();
+        let get = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, v)| v.expose().to_string());
+        assert_eq!(get("response_mode").as_deref(), Some("form_post"));
+        assert_eq!(get("redirect_uri").as_deref(), Some("http://localhost:8400"));
+        assert_eq!(get("prompt").as_deref(), Some("select_account"));
+        Ok(format!("error=access_denied&state={}", get("state").unwrap()))
+    }));
+    let flow = asked().prompt(&[sansal::Prompt::SelectAccount]).interactive(&host.client).unwrap();
+    let error = host.play([metadata()], flow).unwrap_err();
+    assert_eq!(error.refusal().unwrap().error(), "access_denied");
+    // Somebody who never comes back: the time that took is not the token request's.
+    host.person = Some(Box::new(|_| Err(AskError::TimedOut)));
+    let flow = asked().interactive(&host.client).unwrap();
+    assert!(matches!(host.play([], flow), Err(Error::Unanswered { ask: "browser", why: AskError::TimedOut })));
+    host.clock.mono = host.clock.mono.after(Millis::from_secs(1));
+    let far = AuthorizationRequest::new(&["User.Read"], "https://app.example/cb").unwrap();
+    assert!(matches!(far.interactive(&host.client), Err(Error::Config(Config::RedirectUri))));
+}
