@@ -13,6 +13,7 @@
 mod accounts;
 mod budget;
 mod change;
+mod difference;
 mod entry;
 mod facts;
 mod index;
