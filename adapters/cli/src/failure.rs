@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use sansal_std::sansal::error::Refusal;
 use sansal_std::{Error, SetupError};
 
 use crate::output::one_line;
@@ -26,6 +27,11 @@ impl Failure {
         Self { line: line.to_string(), code: 6 }
     }
 
+    /// A person has to sign in.
+    pub(crate) fn person(line: impl Display) -> Self {
+        Self { line: line.to_string(), code: 7 }
+    }
+
     /// Writes the line. A closed standard error changes nothing.
     pub(crate) fn report(&self) -> ExitCode {
         let _ = writeln!(io::stderr(), "sansal: {}", one_line(&self.line));
@@ -36,14 +42,21 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match &error {
-            Error::Refused(_) | Error::InteractionRequired { .. } | Error::IdToken(_) => 1,
+            Error::Refused(_) | Error::Fault(_) | Error::IdToken(_) => 1,
             Error::Config(_) => 2,
             Error::Unreachable { .. } => 3,
             Error::Throttled { .. } => 4,
             Error::BadResponse { .. } => 5,
+            Error::InteractionRequired { .. } | Error::Expired { .. } => 7,
             _ => 6,
         };
-        Self { line: error.to_string(), code }
+        // What servers call a person's no (RFC 6749 s4.1.2.1, RFC 8628 s3.5; the second is Entra's).
+        match error.refusal().map(Refusal::error) {
+            Some("access_denied" | "authorization_declined") => {
+                Self { line: format!("the sign-in was declined: {error}"), code }
+            }
+            _ => Self { line: error.to_string(), code },
+        }
     }
 }
 

@@ -1,13 +1,21 @@
 //! `sansal`: tokens of the Microsoft identity platform and any OpenID Connect provider, from the command line.
 
+mod accounts;
+mod application;
 mod certs;
-mod decode;
+mod completions;
 mod dates;
+mod decode;
 mod demo;
 mod failure;
 mod input;
+mod known;
+mod login;
+mod managed;
 mod output;
+mod qr;
 mod token;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -25,31 +33,45 @@ struct Arguments {
 enum Command {
     /// Shows a sign-in with a certificate, step by step, against a simulated platform in this process.
     Demo,
-    /// Gets a token for an application itself (client credentials) and prints it.
+    /// Signs a person in, in the browser or with a code at another device.
+    #[command(after_help = login::NOTES)]
+    Login(Box<login::Arguments>),
+    /// Gets a token and prints it: for a user who is signed in, for an application itself, or for a managed identity.
     #[command(after_help = token::NOTES)]
-    Token(token::Arguments),
+    Token(Box<token::Arguments>),
+    /// Lists who is signed in on this machine.
+    Accounts(accounts::List),
+    /// Signs users out on this machine: their tokens are removed.
+    Logout(accounts::Leave),
     /// Shows what is in a JWT, as JSON. Verifies nothing.
     Decode(decode::Arguments),
     /// Shows certificates and private keys: names, dates, thumbprints, and which key belongs to which certificate.
     Certs(certs::Arguments),
+    /// Prints what a shell needs to complete this command line.
+    Completions(completions::Arguments),
 }
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the server refused
+  1  the server refused, or the user declined
   2  the command or the configuration is wrong; nothing was asked for
   3  the server cannot be reached, or TLS does not trust it
   4  the server has no time now; try again later
   5  the server's answer breaks the protocol
-  6  this machine failed: a file, a provider of assertions, the output";
+  6  this machine failed: a file, a provider of assertions, the token cache, the output
+  7  a person has to sign in: nobody has, or nobody finished it in time";
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Demo => demo::run(),
-        Command::Token(arguments) => token::run(arguments),
+        Command::Login(arguments) => login::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Accounts(arguments) => accounts::list(&arguments),
+        Command::Logout(arguments) => accounts::leave(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,6 +23,22 @@ pub(crate) fn print_json(value: &Value) -> Result<(), Failure> {
     print(&format!("{value:#}"))
 }
 
+/// Says something to people, on standard error. Nobody there is not an error.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "sansal: {text}");
+}
+
+/// Shows a drawing to people, on standard error.
+pub(crate) fn drawing(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Whether people want no colours is said by a variable (no-color.org).
+#[expect(clippy::disallowed_methods, reason = "about how output looks, not about what is done")]
+pub(crate) fn wants_colour() -> bool {
+    !std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 /// A text from outside on one line, without what a terminal would obey.
 pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect()

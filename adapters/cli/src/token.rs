@@ -1,22 +1,28 @@
-//! `sansal token`: a token for an application itself, by RFC 6749 s4.4.
+//! `sansal token`: a token for a user who is signed in, for an application itself (RFC 6749 s4.4), or for a managed identity.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use clap::{ArgAction, Args};
+use clap::Args;
+use sansal_std::sansal::Silent;
 use sansal_std::sansal::client::{Region, RegionName};
 use sansal_std::{
-    CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment, ProxyChoice,
-    Secret, Token, TokenSource, X5c,
+    CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment,
+    EnvironmentError, Error, Secret, Token, TokenSource, X5c,
 };
 use serde_json::Value;
-use tracing_subscriber::filter::LevelFilter;
 
+use crate::application::{Application, Chosen, Network, Talk, configured};
 use crate::failure::Failure;
+use crate::known::{Cache, name};
+use crate::managed::Identity;
 use crate::{input, output};
 
 pub(crate) const NOTES: &str = "\
+Whose token it is:
+  --managed-identity     this machine's
+  a credential           the application's own; from the arguments, else from the environment
+  --account, or nothing  a user's who has signed in before (sansal login); from the cache where that is possible
+
 Without --client-id, --authority or a credential the variables of the Azure SDKs are used: AZURE_CLIENT_ID; \
 AZURE_AUTHORITY, or AZURE_TENANT_ID and AZURE_AUTHORITY_HOST; AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH (or \
 AZURE_CERTIFICATE_PATH) with AZURE_CLIENT_CERTIFICATE_PASSWORD and AZURE_CERTIFICATE_THUMBPRINT, or \
@@ -28,23 +34,28 @@ Trust: the roots of the operating system (SSL_CERT_FILE and SSL_CERT_DIR replace
 Proxy: ALL_PROXY, HTTPS_PROXY, HTTP_PROXY, NO_PROXY; never for loopback.
 
 Exit codes: 0 done; 1 refused; 2 command or configuration; 3 unreachable or not trusted; 4 throttled; 5 bad answer; \
-6 this machine.";
+6 this machine; 7 a person has to sign in.";
 
 /// What to ask for, whom, and as who.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The authority, https://HOST/TENANT.
-    #[arg(long, value_name = "URL", conflicts_with = "issuer")]
-    authority: Option<String>,
-    /// The issuer of any OpenID Connect provider, in place of an authority.
-    #[arg(long, value_name = "URL")]
-    issuer: Option<String>,
-    /// The application (client) id.
-    #[arg(long, value_name = "ID")]
-    client_id: Option<String>,
-    /// What the token is for; at Entra the resource followed by /.default.
-    #[arg(long, value_name = "SCOPE", required = true, num_args = 1..)]
+    #[command(flatten)]
+    application: Application,
+    /// What the token is for; at Entra for an application the resource followed by /.default.
+    #[arg(long, value_name = "SCOPE", required_unless_present = "resource", num_args = 1..)]
     scope: Vec<String>,
+
+    /// The user, by name or home account id. Needed where several are signed in.
+    #[arg(long, value_name = "NAME", help_heading = "User", conflicts_with_all = ["client_secret_file", "client_secret_env", "certificate", "key", "assertion_file"])]
+    account: Option<String>,
+    /// Pass over the access tokens in the cache.
+    #[arg(long, help_heading = "User")]
+    force_refresh: bool,
+    #[command(flatten)]
+    cache: Cache,
+
+    #[command(flatten)]
+    identity: Identity,
 
     /// A file with the client secret.
     #[arg(long, value_name = "FILE", help_heading = "Credential", conflicts_with_all = ["client_secret_env", "certificate", "key", "assertion_file"])]
@@ -83,32 +94,60 @@ pub(crate) struct Arguments {
     /// An Azure region to get the token from, such as westus2; auto: the one this machine is in.
     #[arg(long, value_name = "NAME|auto", value_parser = region)]
     region: Option<Region>,
-    /// A host that requests may leave for, should the provider's metadata name it.
-    #[arg(long, value_name = "HOST")]
-    allow_host: Vec<String>,
 
-    /// A PEM file with certificates to trust beside the system's.
-    #[arg(long, value_name = "FILE", help_heading = "Network")]
-    ca: Vec<PathBuf>,
-    /// Use no proxy, whatever the environment says.
-    #[arg(long, help_heading = "Network")]
-    no_proxy: bool,
-    /// Seconds that one request may take.
-    #[arg(long, value_name = "SECONDS", help_heading = "Network")]
-    timeout: Option<u64>,
-
-    /// Print the whole result as JSON, not the access token alone.
-    #[arg(long)]
-    json: bool,
-    /// Say on standard error what is done; twice: with the names of application and tenant. Never secrets.
-    #[arg(short, long, action = ArgAction::Count)]
-    verbose: u8,
+    #[command(flatten)]
+    network: Network,
+    #[command(flatten)]
+    talk: Talk,
 }
 
-pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
-    if arguments.verbose > 0 {
-        tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).with_writer(io::stderr).with_ansi(false).init();
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    arguments.talk.begin();
+    let token = if arguments.identity.managed_identity {
+        let (id, claims) = (arguments.application.client_id.as_deref(), arguments.claims.as_deref());
+        arguments.identity.token(id, &arguments.scope, claims, arguments.talk.names())?
+    } else {
+        let environment = Environment::from_process()?;
+        match user(arguments, &environment)? {
+            Some(token) => token,
+            None => application(arguments, &environment)?,
+        }
+    };
+    if arguments.talk.json { output::print_json(&whole(&token)) } else { output::print(token.access_token()) }
+}
+
+/// For a user who is signed in; nothing, where an application has a credential or nobody is signed in.
+fn user(arguments: &Arguments, environment: &Environment) -> Result<Option<Token>, Failure> {
+    // What lies in a file must not make a program that has a credential somebody else.
+    let is_application = arguments.names_credential() || environment.credential().is_ok();
+    if is_application && arguments.account.is_none() {
+        return Ok(None);
     }
+    let (known, name) = (arguments.cache.read()?, arguments.account.as_deref());
+    let authority = arguments.application.authority(environment)?;
+    let Some(account) = known.choose(authority.as_ref(), name)?.cloned() else { return Ok(None) };
+    let client_id = arguments.application.client_id(environment, &known)?;
+    let authority = authority.unwrap_or_else(|| Chosen::Authority(format!("https://{}/common", account.environment())));
+    let mut request = Silent::new(&account, &arguments.scope)?.force_refresh(arguments.force_refresh);
+    // Tokens lie in the cache under the user's own tenant, not under the one that stands for all.
+    if let (true, Some((_, home))) = (authority.is_for_many(), account.home_account_id().split_once('.')) {
+        request = request.tenant(home);
+    }
+    if let Some(claims) = &arguments.claims {
+        request = request.claims_challenge(claims);
+    }
+    let client = arguments.application.public(&client_id, &authority, &arguments.network, &arguments.talk, known)?;
+    let token = client.acquire_token_silent_with(&request).map_err(|error| match error {
+        Error::InteractionRequired { .. } => {
+            Failure::person(format_args!("{error}; run 'sansal login' for {}", self::name(&account)))
+        }
+        error => error.into(),
+    })?;
+    Ok(Some(token))
+}
+
+/// For the application itself.
+fn application(arguments: &Arguments, environment: &Environment) -> Result<Token, Failure> {
     let mut request = ClientCredentials::new(&arguments.scope)?;
     if let Some(claims) = &arguments.claims {
         request = request.claims_challenge(claims);
@@ -116,9 +155,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Some(path) = &arguments.fmi_path {
         request = request.fmi_path(path);
     }
-    let client = client(arguments.verbose > 1, &arguments)?.build()?;
-    let token = client.acquire_token_for_client_with(&request)?;
-    if arguments.json { output::print_json(&whole(&token)) } else { output::print(token.access_token()) }
+    Ok(client(arguments, environment)?.build()?.acquire_token_for_client_with(&request)?)
+}
+
+impl Arguments {
+    fn names_credential(&self) -> bool {
+        let files = [&self.client_secret_file, &self.certificate, &self.key, &self.assertion_file];
+        files.iter().any(|file| file.is_some()) || self.client_secret_env.is_some()
+    }
 }
 
 fn region(text: &str) -> Result<Region, String> {
@@ -128,40 +172,38 @@ fn region(text: &str) -> Result<Region, String> {
     }
 }
 
-fn client(pii: bool, arguments: &Arguments) -> Result<ConfidentialClientBuilder, Failure> {
-    let environment = Environment::from_process()?;
-    let client_id = match &arguments.client_id {
+fn client(arguments: &Arguments, environment: &Environment) -> Result<ConfidentialClientBuilder, Failure> {
+    let credential = credential(arguments)?;
+    let client_id = match &arguments.application.client_id {
         Some(id) => id,
         None => environment.client_id()?,
     };
-    let mut builder = ConfidentialClient::builder(client_id).enable_pii_log(pii);
-    builder = match (&arguments.authority, &arguments.issuer) {
-        (Some(authority), _) => builder.authority(authority),
-        (None, Some(issuer)) => builder.oidc_authority(issuer),
-        (None, None) => builder.authority(&environment.authority()?),
+    let mut builder = ConfidentialClient::builder(client_id).enable_pii_log(arguments.talk.names());
+    builder = match arguments.application.authority(environment)? {
+        Some(Chosen::Authority(authority)) => builder.authority(&authority),
+        Some(Chosen::Issuer(issuer)) => builder.oidc_authority(&issuer),
+        None => builder.authority(&environment.authority()?),
     };
-    builder = match credential(arguments)? {
+    builder = match credential {
         Some(Given::Secret(secret)) => builder.secret(secret),
         Some(Given::Certificate(certificate)) => builder.certificate(*certificate),
         Some(Given::AssertionFile(path)) => builder.assertion_file(path),
-        None => builder.environment_credential(environment.credential()?)?,
+        None => builder.environment_credential(environment.credential().map_err(nobody)?)?,
     };
-    for path in &arguments.ca {
-        builder = builder.extra_roots(&input::bytes(path)?);
-    }
     if let Some(region) = &arguments.region {
         builder = builder.azure_region(region.clone());
     }
-    for host in &arguments.allow_host {
-        builder = builder.allow_host(host);
+    Ok(configured!(builder, arguments.application, arguments.network))
+}
+
+/// Neither a user nor a credential.
+fn nobody(error: EnvironmentError) -> Failure {
+    match error {
+        EnvironmentError::Missing(_) => Failure::person(format_args!(
+            "nobody is signed in (run 'sansal login'), and there is no credential: {error}"
+        )),
+        error => error.into(),
     }
-    if arguments.no_proxy {
-        builder = builder.proxy(ProxyChoice::None);
-    }
-    if let Some(seconds) = arguments.timeout {
-        builder = builder.attempt_timeout(Duration::from_secs(seconds));
-    }
-    Ok(builder)
 }
 
 /// The credential that the arguments name.

@@ -200,7 +200,7 @@ fn each_mistake_has_its_line() {
         ("http", 2, base("http://localhost/lab", &by_secret)),
         ("unreachable", 3, base(&unreachable, &by_secret)),
         ("host not allowed", 2, base(&other, &[&by_secret[..], &["--ca", &ca]].concat())),
-        ("no credential", 2, base(&issuer, &[])),
+        ("no credential", 7, base(&issuer, &[])),
         ("empty secret", 2, base(&issuer, &["--client-secret-file", &empty])),
         ("no file", 6, base(&issuer, &["--client-secret-file", "/nonexistent/secret"])),
         ("no key file", 6, base(&issuer, &["--key", "/nonexistent/key"])),
@@ -232,10 +232,10 @@ fn each_mistake_has_its_line() {
 
 #[test]
 fn the_environment_is_named_in_errors() {
-    let cases: &[(&[(&str, &str)], &str)] = &[
-        (&[], "AZURE_CLIENT_ID"),
-        (&[("AZURE_CLIENT_ID", "app")], "AZURE_TENANT_ID or AZURE_AUTHORITY"),
-        (&[("AZURE_CLIENT_ID", "app"), ("AZURE_TENANT_ID", "t")], "AZURE_CLIENT_SECRET"),
+    let cases: &[(&[(&str, &str)], i32, &str)] = &[
+        (&[], 2, "AZURE_CLIENT_ID"),
+        (&[("AZURE_CLIENT_ID", "app")], 2, "AZURE_TENANT_ID or AZURE_AUTHORITY"),
+        (&[("AZURE_CLIENT_ID", "app"), ("AZURE_TENANT_ID", "t")], 7, "AZURE_CLIENT_SECRET"),
         (
             &[
                 ("AZURE_CLIENT_ID", "app"),
@@ -243,12 +243,13 @@ fn the_environment_is_named_in_errors() {
                 ("AZURE_CLIENT_SECRET", "planted"),
                 ("AZURE_CERTIFICATE_PATH", "p"),
             ],
+            2,
             "AZURE_CLIENT_SECRET and AZURE_CLIENT_CERTIFICATE_PATH",
         ),
     ];
-    for (variables, expected) in cases {
+    for (variables, code, expected) in cases {
         let ran = sansal(&["token", "--scope", "a"], variables, "");
-        assert_eq!(ran.code, 2);
+        assert_eq!(ran.code, *code, "{}", ran.err);
         assert!(ran.err.contains(expected) && !ran.err.contains("planted"), "{}", ran.err);
     }
 }
@@ -360,12 +361,26 @@ fn the_demo_shows_every_step_and_no_secret() {
     let begins = |line: &&str| line.starts_with("machine ");
     let steps: Vec<&str> = ran.out.lines().filter(begins).map(|line| line.split(' ').nth(2).unwrap()).collect();
     let first = "Start Load Loaded Send Response Commit Committed Ask Answer Send Response Commit Committed Done";
-    assert_eq!(steps.join(" "), format!("{first} Start Load Loaded Commit Committed Done"));
-    for shown in ["client_assertion = [hidden]", "\"x5t#S256\"", "\"roles\"", "from the platform", "from the cache"] {
+    let cached = "Start Load Loaded Commit Committed Done";
+    let browser = "Start Load Loaded Ask Answer Send Response Commit Committed Done Start Load Loaded";
+    let device =
+        "Start Load Loaded Send Response Ask Answer Send Response Wait Woke Send Response Commit Committed Done";
+    assert_eq!(steps.join(" "), format!("{first} {cached} {browser} {cached} {device}"));
+    for shown in [
+        "client_assertion = [hidden]",
+        "\"x5t#S256\"",
+        "\"roles\"",
+        "from the platform",
+        "from the cache",
+        "signs in as",
+        "types",
+        "code_verifier = [hidden]",
+        "authorization_pending",
+    ] {
         assert!(ran.out.contains(shown), "{shown}");
     }
     // No colour where there is no terminal, and no signature: every token is cut.
     assert!(!ran.out.contains('\u{1b}'));
     let longest = ran.out.split(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c)).map(str::len).max();
-    assert!(longest.unwrap() < 60, "{longest:?}");
+    assert!(longest.unwrap() < 70, "{longest:?}");
 }
