@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 use sansal_std::sansal::client::{InstanceDiscovery, aliases, is_well_known};
+use sansal_std::sansal::json;
+use sansal_std::sansal::limits::MAX_CLAIMS;
 use sansal_std::{Environment, PublicClient, PublicClientBuilder};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -188,6 +190,14 @@ impl Chosen {
         let Self::Authority(address) = self else { return false };
         let tenant = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         is_well_known(&self.host()) && ["common", "organizations", "consumers"].contains(&tenant)
+    }
+}
+
+/// A claims request (OpenID Connect Core s5.5), as it is.
+pub(crate) fn claims(text: &str) -> Result<String, String> {
+    match json::parse_object(text.as_bytes(), MAX_CLAIMS) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("a claims challenge is a JSON object".to_owned()),
     }
 }
 

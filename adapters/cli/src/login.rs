@@ -15,7 +15,7 @@ use sansal_std::{
 use serde_json::{Value, json};
 
 use crate::accounts::shown;
-use crate::application::{Application, Chosen, Network, Talk};
+use crate::application::{Application, Chosen, Network, Talk, claims};
 use crate::failure::Failure;
 use crate::known::{Cache, name, not_written};
 use crate::waiting::Countdown;
@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value = "300", conflicts_with = "device_code")]
     patience: u64,
     /// A claims challenge of the resource, a JSON object.
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", value_parser = claims)]
     claims: Option<String>,
     #[command(flatten)]
     cache: Cache,

@@ -11,7 +11,7 @@ use sansal_std::{
 };
 use serde_json::Value;
 
-use crate::application::{Application, Chosen, Network, Talk, configured};
+use crate::application::{Application, Chosen, Network, Talk, claims, configured};
 use crate::failure::Failure;
 use crate::known::{Cache, name};
 use crate::managed::Identity;
@@ -86,7 +86,7 @@ pub(crate) struct Arguments {
     assertion_file: Option<PathBuf>,
 
     /// A claims challenge of the resource, a JSON object.
-    #[arg(long, value_name = "JSON")]
+    #[arg(long, value_name = "JSON", value_parser = claims)]
     claims: Option<String>,
     /// Microsoft's federated managed identity path.
     #[arg(long, value_name = "PATH")]
@@ -254,8 +254,11 @@ fn credential(arguments: &Arguments) -> Result<Option<Given<'_>>, Failure> {
     Ok(Some(Given::Certificate(Box::new(certificate))))
 }
 
+/// What `--json` prints.
 fn whole(token: &Token) -> Value {
     let mut members = token.members().as_map().clone();
+    // It stays in the token cache: whoever has it has the user's tokens for weeks.
+    members.remove("refresh_token");
     members.insert("expires_on".to_owned(), token.expires_on().0.into());
     if let Some(at) = token.refresh_on() {
         members.insert("refresh_on".to_owned(), at.0.into());
