@@ -36,7 +36,7 @@ pub(crate) fn drawing(text: &str) {
 /// Whether people want no colours is said by a variable (no-color.org).
 #[expect(clippy::disallowed_methods, reason = "about how output looks, not about what is done")]
 pub(crate) fn wants_colour() -> bool {
-    !std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// A text from outside on one line, without what a terminal would obey.
