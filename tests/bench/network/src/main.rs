@@ -1,5 +1,5 @@
 //! CPU that one token from the network costs the client, over one TLS connection that is kept alive: `sansal-std` beside
-//! `oauth2` with `reqwest`, in turns, in one run. usage: cargo bench -p sansal-tests --bench network [-- TOKENS]
+//! `oauth2` with `reqwest`, in turns, in one run. usage: cargo run --release --manifest-path tests/bench/network/Cargo.toml [-- TOKENS]
 //!
 //! The server (`sansal-sim` on loopback) is another process, so that only the client's threads count; their time is the
 //! kernel's (`/proc/self/task/*/schedstat`). What `sansal` does beyond asking is counted too: it removes the token of the
@@ -29,7 +29,7 @@ const SCOPE: &str = "https://graph.microsoft.com/.default";
 const PATH: &str = "realms/contoso";
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("--server") => serve(),
         tokens => compare(tokens.map_or(2000, |tokens| tokens.parse().unwrap())),
