@@ -51,6 +51,15 @@ pub trait Flow {
     fn step(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Result<Step<Self::Output>, Error>;
 }
 
+/// Lets a host drive a machine that the caller looks into afterwards.
+impl<F: Flow + ?Sized> Flow for &mut F {
+    type Output = F::Output;
+
+    fn step(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Result<Step<Self::Output>, Error> {
+        (**self).step(cx, input)
+    }
+}
+
 /// What a machine needs now.
 #[must_use = "a machine waits for the answer to its step"]
 #[derive(Debug)]

@@ -116,7 +116,7 @@ fn a_user_signs_in_stays_signed_in_and_signs_out() {
         let claims = token.id_token_claims().unwrap();
         assert_eq!(claims.text("preferred_username"), Some("alice@lab.example"));
 
-        let accounts = client.get_accounts().unwrap();
+        let accounts = client.get_accounts(None).unwrap();
         let [account] = accounts.as_slice() else { panic!("one account: {}", accounts.len()) };
         assert_eq!(account.username(), Some("alice@lab.example"));
         let silent = Silent::new(account, &["api.read"]).unwrap();
@@ -130,7 +130,7 @@ fn a_user_signs_in_stays_signed_in_and_signs_out() {
             fresh.access_token().clone_into(&mut last);
         }
         client.remove_account(account).unwrap().unwrap();
-        assert!(client.get_accounts().unwrap().is_empty());
+        assert!(client.get_accounts(None).unwrap().is_empty());
         assert!(client.acquire_token_silent_with(&silent).is_err());
     }
 }
@@ -148,6 +148,6 @@ fn a_user_declines() {
         let text = saw["text"].as_str().unwrap();
         assert!(text.contains("access_denied") && text.contains("End-User aborted interaction"), "{text}");
         assert!(!text.contains("More about it"), "nothing to say about it: {text}");
-        assert!(client.get_accounts().unwrap().is_empty());
+        assert!(client.get_accounts(None).unwrap().is_empty());
     }
 }

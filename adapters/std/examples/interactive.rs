@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Silent first: a user who is known does not see a browser.
 fn acquire(client: &PublicClient, scopes: &[String]) -> Result<Token, Box<dyn Error>> {
-    if let Some(account) = client.get_accounts()?.first()
+    if let Some(account) = client.get_accounts(None)?.first()
         && let Ok(token) = client.acquire_token_silent(scopes, account)
     {
         return Ok(token);

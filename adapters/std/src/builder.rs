@@ -8,10 +8,11 @@ use sansal::error::{AskError, Config};
 use sansal::limits::MAX_CLAIMS;
 use sansal::{Secret, json};
 
+use crate::application::{AssertionCallback, ClientApplication, Own};
 use crate::asks::AssertionContext;
 use crate::certificate::CertificateCredential;
 use crate::common::{Common, common_settings};
-use crate::confidential::{AssertionCallback, ConfidentialClient, Own};
+use crate::confidential::ConfidentialClient;
 use crate::environment::{Environment, EnvironmentCredential, read_assertion};
 use crate::pfx::X5c;
 use crate::setup::SetupError;
@@ -165,7 +166,7 @@ impl ConfidentialClientBuilder {
             let claims = json::parse_object(text.as_bytes(), MAX_CLAIMS);
             Ok(client.client_claims(claims.map_err(|_| Config::Claims("client_claims"))?))
         })?;
-        Ok(ConfidentialClient { client, driver, own })
+        Ok(ConfidentialClient(ClientApplication { client, driver, own }))
     }
 }
 

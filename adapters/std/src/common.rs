@@ -164,14 +164,14 @@ macro_rules! common_settings {
             self
         }
 
-        /// $crate::Time for one attempt of one request. Default: 30 s.
+        /// Time for one attempt of one request. Default: 30 s.
         #[must_use]
         pub fn attempt_timeout(mut self, span: std::time::Duration) -> Self {
             self.common.settings.attempt_timeout = $crate::common::millis(span);
             self
         }
 
-        /// $crate::Time for a whole acquisition, waits included. Default: 120 s.
+        /// Time for a whole acquisition, waits included. Default: 120 s.
         #[must_use]
         pub fn operation_budget(mut self, span: std::time::Duration) -> Self {
             self.common.settings.operation_budget = $crate::common::millis(span);
@@ -223,7 +223,7 @@ macro_rules! common_settings {
             self
         }
 
-        /// $crate::Time to find and connect to a server. Default: 10 s.
+        /// Time to find and connect to a server. Default: 10 s.
         #[must_use]
         pub fn connect_timeout(mut self, span: std::time::Duration) -> Self {
             self.common.ureq = self.common.ureq.connect_timeout(span);

@@ -1,28 +1,23 @@
 //! An application with a credential: MSAL's `ConfidentialClientApplication`, blocking.
 
 use std::fmt;
+use std::ops::Deref;
 
-use sansal::cache::TokenCache;
-use sansal::client::Client;
-use sansal::error::{AskError, CommitError, Error};
-use sansal::key::{Algorithm, KeyName};
-use sansal::{ClientCredentials, RemoveTokensForClient, Secret, Token, UsernamePassword};
+use sansal::error::{CommitError, Error};
+use sansal::on_behalf_of::OnBehalfOf;
+use sansal::user_fic::UserFederatedIdentityCredential;
+use sansal::{ClientCredentials, RemoveTokensForClient, Token};
 
-use crate::asks::{Asks, AssertionContext};
+use crate::application::ClientApplication;
 use crate::builder::ConfidentialClientBuilder;
-use crate::driver::Driver;
 use crate::environment::Environment;
-use crate::keys::RingKeys;
 use crate::setup::SetupError;
 
-/// An application that proves itself with a secret, a certificate or an assertion, and gets tokens on its own behalf.
+/// An application that proves itself with a secret, a certificate or an assertion, and gets tokens on its own behalf and
+/// for users. What it has in common with a [`PublicClient`](crate::PublicClient) is in [`ClientApplication`].
 ///
 /// Tokens are kept in memory and served from there until shortly before they end. One client serves many threads.
-pub struct ConfidentialClient {
-    pub(crate) client: Client,
-    pub(crate) driver: Driver,
-    pub(crate) own: Own,
-}
+pub struct ConfidentialClient(pub(crate) ClientApplication);
 
 impl ConfidentialClient {
     /// Starts with the application (client) id of the registration.
@@ -63,29 +58,7 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_for_client_with(&self, request: &ClientCredentials) -> Result<Token, Error> {
-        self.driver.drive(&self.client, request.flow(&self.client)?, &self.own)
-    }
-
-    /// A token for a user whose name and password the application has (RFC 6749 s4.3). Only for what cannot be done
-    /// otherwise. Users of a federated domain need [`allow_federation`](ConfidentialClientBuilder::allow_federation).
-    ///
-    /// # Errors
-    /// [`Error::Refused`] and [`Error::Fault`] for a wrong password, by Entra and by a federation server; do not repeat it.
-    pub fn acquire_token_by_username_password<S: AsRef<str>>(
-        &self,
-        username: &str,
-        password: &str,
-        scopes: &[S],
-    ) -> Result<Token, Error> {
-        self.acquire_token_by_username_password_with(&UsernamePassword::new(username, password, scopes)?)
-    }
-
-    /// The same with everything that can be asked for: claims challenge.
-    ///
-    /// # Errors
-    /// [`Error`] says what to do.
-    pub fn acquire_token_by_username_password_with(&self, request: &UsernamePassword) -> Result<Token, Error> {
-        self.driver.drive(&self.client, request.flow(&self.client)?, &self.own)
+        self.drive(request.flow(&self.client)?)
     }
 
     /// Forgets every token that the application got on its own behalf. The inner result tells whether the removal could
@@ -94,42 +67,53 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error`] when nothing was forgotten.
     pub fn remove_tokens_for_client(&self) -> Result<Result<(), CommitError>, Error> {
-        self.driver.drive(&self.client, RemoveTokensForClient::new(), &self.own)
+        self.drive(RemoveTokensForClient::new())
     }
 
-    /// Looks into the token cache, for example to write it to a file. No token is stored meanwhile: be quick.
-    pub fn with_token_cache<R>(&self, read: impl FnOnce(&TokenCache) -> R) -> R {
-        self.driver.with_store(|store| read(&store.tokens))
+    /// A token for a resource, for the user whose access token this service was called with (RFC 7523 s2.1, Microsoft's
+    /// `on_behalf_of`): `user_assertion` is that token, exactly as it came in.
+    ///
+    /// # Errors
+    /// [`Error::InteractionRequired`] when the user has to do something: pass its claims on to the caller, in a 401 with
+    /// `WWW-Authenticate`. Any other [`Error`] says what to do.
+    pub fn acquire_token_on_behalf_of<S: AsRef<str>>(
+        &self,
+        user_assertion: &str,
+        scopes: &[S],
+    ) -> Result<Token, Error> {
+        self.acquire_token_on_behalf_of_with(&OnBehalfOf::new(user_assertion, scopes)?)
     }
 
-    /// The application as the core sees it.
-    pub fn client(&self) -> &Client {
-        &self.client
+    /// The same with everything that can be asked for: claims challenge, forwarded claims.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_on_behalf_of_with(&self, request: &OnBehalfOf) -> Result<Token, Error> {
+        self.drive(request.flow(&self.client)?)
+    }
+
+    /// A token for a user, got with a credential that speaks for that user (Microsoft's `user_fic`).
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_by_user_federated_identity_credential(
+        &self,
+        request: &UserFederatedIdentityCredential,
+    ) -> Result<Token, Error> {
+        self.drive(request.flow(&self.client)?)
+    }
+}
+
+impl Deref for ConfidentialClient {
+    type Target = ClientApplication;
+
+    fn deref(&self) -> &ClientApplication {
+        &self.0
     }
 }
 
 impl fmt::Debug for ConfidentialClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.client.fmt(f)
-    }
-}
-
-/// Makes a client assertion.
-pub(crate) type AssertionCallback = dyn Fn(&AssertionContext) -> Result<Secret, AskError> + Send + Sync;
-
-/// What the client answers by itself.
-#[derive(Default)]
-pub(crate) struct Own {
-    pub(crate) keys: RingKeys,
-    pub(crate) callback: Option<Box<AssertionCallback>>,
-}
-
-impl Asks for Own {
-    fn sign(&self, key: &KeyName, alg: Algorithm, message: &[u8]) -> Result<Vec<u8>, AskError> {
-        self.keys.sign(key, alg, message)
-    }
-
-    fn assertion(&self, context: &AssertionContext) -> Result<Secret, AskError> {
-        self.callback.as_ref().ok_or(AskError::NotSupported)?(context)
+        self.0.fmt(f)
     }
 }

@@ -1,7 +1,7 @@
 //! The blocking host: asks a machine what it needs, does it, and goes round until there is a result.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use sansal::cache::TokenChange;
 use sansal::client::Client;
@@ -26,12 +26,15 @@ pub struct Driver {
     time: Arc<dyn Time>,
     store: RwLock<Store>,
     persistence: Option<Arc<dyn Persistence>>,
+    /// Held from what is read or written elsewhere until it is in memory: otherwise an old refresh token, read before a new
+    /// one was written, could come into memory after it.
+    order: Mutex<()>,
 }
 
 impl Driver {
     /// With this store and the clocks of the system.
     pub fn new(http: Arc<dyn HttpClient>, store: Store) -> Self {
-        Self { http, time: Arc::new(SystemClock), store: RwLock::new(store), persistence: None }
+        Self { http, time: Arc::new(SystemClock), store: RwLock::new(store), persistence: None, order: Mutex::new(()) }
     }
 
     /// Counts by another clock.
@@ -105,6 +108,7 @@ impl Driver {
 
     fn load(&self, partition: &Partition) -> Happened {
         if let Some(elsewhere) = &self.persistence {
+            let _order = self.in_order();
             let mut changes = Changes::default();
             changes.tokens = elsewhere.load(partition);
             // What does not fit into memory now stays where it came from: reading removes nothing there.
@@ -114,6 +118,7 @@ impl Driver {
     }
 
     fn commit(&self, changes: Changes) -> Result<(), CommitError> {
+        let _order = (self.persistence.is_some() && changes.is_durable()).then(|| self.in_order());
         let saved = self.save(&changes.tokens);
         // A token that could not be persisted still serves this process.
         let evicted = self.apply(changes);
@@ -135,6 +140,10 @@ impl Driver {
         }
         // A panic elsewhere cannot leave a store half changed: only `apply` writes, and it does not panic.
         self.store.write().unwrap_or_else(PoisonError::into_inner).apply(changes)
+    }
+
+    fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Store> {

@@ -37,6 +37,9 @@ use crate::asks::Asks;
 /// Tells the user to open an address by hand.
 pub type ShowAddress = dyn Fn(&AddressToOpen<'_>) + Send + Sync;
 
+/// Told before a browser is opened.
+type BeforeLaunch = dyn Fn() + Send + Sync;
+
 /// An address that no browser was opened for.
 #[derive(Clone, Copy)]
 pub struct AddressToOpen<'a> {
@@ -75,6 +78,7 @@ pub struct Interactive {
     listener: LoopbackListener,
     browser: Arc<dyn OpenBrowser>,
     show_address: Arc<ShowAddress>,
+    before: Arc<BeforeLaunch>,
     options: WaitOptions,
 }
 
@@ -88,6 +92,7 @@ impl Interactive {
             listener: LoopbackListener::bind(port)?,
             browser: Arc::new(SystemBrowser),
             show_address: Arc::new(|address| eprintln!("{address}")),
+            before: Arc::new(|| {}),
             options: WaitOptions::default(),
         })
     }
@@ -114,6 +119,14 @@ impl Interactive {
     #[must_use]
     pub fn show_address(mut self, show: impl Fn(&AddressToOpen<'_>) + Send + Sync + 'static) -> Self {
         self.show_address = Arc::new(show);
+        self
+    }
+
+    /// Called before a browser is opened, so that a program can say what is going to happen. It does not run when a token can
+    /// be had otherwise.
+    #[must_use]
+    pub fn on_before_launching_ui(mut self, tell: impl Fn() + Send + Sync + 'static) -> Self {
+        self.before = Arc::new(tell);
         self
     }
 
@@ -161,6 +174,7 @@ impl Asks for Interactive {
         if redirect_uri.strip_suffix('/').unwrap_or(redirect_uri) != self.redirect_uri() {
             return Err(AskError::Failed);
         }
+        (self.before)();
         let auth_uri = self.options.pages.has_welcome().then(|| url.to_owned());
         match auth_uri {
             Some(_) => self.launch(&format!("{}{}", self.redirect_uri(), wait::WELCOME))?,

@@ -38,8 +38,10 @@
 //!   [`enable_pii_log`](ConfidentialClientBuilder::enable_pii_log) is on; secrets and tokens are never there.
 #![forbid(unsafe_code)]
 
+mod application;
 mod asks;
 mod builder;
+mod cache_file;
 mod certificate;
 mod clock;
 mod common;
@@ -67,8 +69,10 @@ mod ureq_client;
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use application::ClientApplication;
 pub use asks::{Asks, AssertionContext, DeviceCodePrompt, NoAsks};
 pub use builder::ConfidentialClientBuilder;
+pub use cache_file::TokenCacheFile;
 pub use certificate::CertificateCredential;
 pub use clock::{SystemClock, Time, platform};
 pub use confidential::ConfidentialClient;

@@ -6,7 +6,8 @@ use sansal::flow::Partition;
 
 /// Keeps tokens elsewhere: in a file, a database, another process.
 ///
-/// The driver calls it outside of every lock. Several threads may call at once.
+/// A driver calls it from one thread at a time, and meanwhile serves tokens from memory to the others: what is read and
+/// written arrives in memory in the order in which it happened elsewhere.
 pub trait Persistence: Send + Sync {
     /// What has to change in memory so that this partition is what is stored elsewhere. Default: nothing.
     fn load(&self, partition: &Partition) -> Vec<TokenChange> {

@@ -1,40 +1,35 @@
 //! An application on a user's machine, without a credential: MSAL's `PublicClientApplication`, blocking.
 
 use std::fmt;
+use std::ops::Deref;
 
-use sansal::account::Account;
-use sansal::accounts::{GetAccounts, RemoveAccount};
+use sansal::Token;
 use sansal::authorization::AuthorizationRequest;
-use sansal::cache::TokenCache;
-use sansal::client::Client;
-use sansal::error::{AskError, CommitError, Error};
-use sansal::silent::Silent;
-use sansal::{Token, UsernamePassword};
+use sansal::device_code::{DeviceCode, PollOptions};
+use sansal::device_flow::DeviceFlow;
+use sansal::error::{AskError, Error};
 
-use crate::asks::NoAsks;
+use crate::application::{ClientApplication, Own};
 use crate::common::{Common, common_settings};
-use crate::driver::Driver;
 use crate::interactive::Interactive;
 use crate::setup::SetupError;
 
-/// An application that cannot keep a secret (RFC 6749 s2.1) and gets tokens for the user before it.
+/// An application that cannot keep a secret (RFC 6749 s2.1) and gets tokens for the user before it. What it has in common with a
+/// [`ConfidentialClient`](crate::ConfidentialClient) is in [`ClientApplication`].
 ///
 /// ```no_run
 /// use sansal_std::PublicClient;
 ///
 /// let client = PublicClient::builder("your-application-id").build()?;
 /// let scopes = ["User.Read"];
-/// let known = client.get_accounts()?;
+/// let known = client.get_accounts(None)?;
 /// let token = match known.first().map(|account| client.acquire_token_silent(&scopes, account)) {
 ///     Some(Ok(token)) => token,
 ///     _ => client.acquire_token_interactive(&scopes)?,
 /// };
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct PublicClient {
-    client: Client,
-    driver: Driver,
-}
+pub struct PublicClient(pub(crate) ClientApplication);
 
 impl PublicClient {
     /// Starts with the application (client) id of the registration.
@@ -69,74 +64,60 @@ impl PublicClient {
         self.driver.drive(&self.client, request.interactive(&self.client)?, interactive)
     }
 
-    /// A token for a user who has signed in before, from the cache or by a refresh token.
-    ///
-    /// # Errors
-    /// [`Error::InteractionRequired`] when the user has to sign in again; any other [`Error`] says what to do.
-    pub fn acquire_token_silent<S: AsRef<str>>(&self, scopes: &[S], account: &Account) -> Result<Token, Error> {
-        self.acquire_token_silent_with(&Silent::new(account, scopes)?)
-    }
-
-    /// The same with everything that can be asked for: tenant, claims challenge, a forced refresh.
+    /// The first leg of the device code flow (RFC 8628): show the user its [`message`](DeviceFlow::message), or its
+    /// [`user_code`](DeviceFlow::user_code) and [`verification_uri`](DeviceFlow::verification_uri).
     ///
     /// # Errors
     /// [`Error`] says what to do.
-    pub fn acquire_token_silent_with(&self, request: &Silent) -> Result<Token, Error> {
-        self.driver.drive(&self.client, request.flow(&self.client)?, &NoAsks)
+    pub fn initiate_device_flow<S: AsRef<str>>(&self, scopes: &[S]) -> Result<DeviceFlow, Error> {
+        self.initiate_device_flow_with(&DeviceCode::new(scopes)?)
     }
 
-    /// A token for a user whose name and password the application has (RFC 6749 s4.3). Only for what cannot be done
-    /// otherwise. Users of a federated domain need [`allow_federation`](PublicClientBuilder::allow_federation).
+    /// The same with a claims challenge.
     ///
     /// # Errors
-    /// [`Error::Refused`] and [`Error::Fault`] for a wrong password, by Entra and by a federation server; do not repeat it.
-    pub fn acquire_token_by_username_password<S: AsRef<str>>(
+    /// [`Error`] says what to do.
+    pub fn initiate_device_flow_with(&self, request: &DeviceCode) -> Result<DeviceFlow, Error> {
+        self.drive(request.initiate(&self.client)?)
+    }
+
+    /// The second leg: waits until the user has signed in elsewhere, or the code has ended.
+    ///
+    /// # Errors
+    /// [`Error::Expired`] when the user was too slow, [`Error::Refused`] when they declined; any other [`Error`] says what to
+    /// do.
+    pub fn acquire_token_by_device_flow(&self, flow: &mut DeviceFlow) -> Result<Token, Error> {
+        self.acquire_token_by_device_flow_with(flow, &PollOptions::default())
+    }
+
+    /// The same, as the options say: by asking [once](PollOptions::once) an application may do something else, or give up,
+    /// between two questions. The flow remembers what the server said about its patience.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_by_device_flow_with(
         &self,
-        username: &str,
-        password: &str,
-        scopes: &[S],
+        flow: &mut DeviceFlow,
+        options: &PollOptions,
     ) -> Result<Token, Error> {
-        self.acquire_token_by_username_password_with(&UsernamePassword::new(username, password, scopes)?)
+        let mut polling = flow.poll(&self.client, options)?;
+        let result = self.drive(&mut polling);
+        flow.clone_from(polling.device_flow());
+        result
     }
+}
 
-    /// The same with everything that can be asked for: claims challenge.
-    ///
-    /// # Errors
-    /// [`Error`] says what to do.
-    pub fn acquire_token_by_username_password_with(&self, request: &UsernamePassword) -> Result<Token, Error> {
-        self.driver.drive(&self.client, request.flow(&self.client)?, &NoAsks)
-    }
+impl Deref for PublicClient {
+    type Target = ClientApplication;
 
-    /// The users who have signed in and are remembered.
-    ///
-    /// # Errors
-    /// [`Error`] says what to do.
-    pub fn get_accounts(&self) -> Result<Vec<Account>, Error> {
-        self.driver.drive(&self.client, GetAccounts::new(), &NoAsks)
-    }
-
-    /// Forgets a user and all tokens of theirs. The inner result tells whether the removal could be persisted.
-    ///
-    /// # Errors
-    /// [`Error`] when nothing was forgotten.
-    pub fn remove_account(&self, account: &Account) -> Result<Result<(), CommitError>, Error> {
-        self.driver.drive(&self.client, RemoveAccount::new(account), &NoAsks)
-    }
-
-    /// Looks into the token cache, for example to write it to a file. No token is stored meanwhile: be quick.
-    pub fn with_token_cache<R>(&self, read: impl FnOnce(&TokenCache) -> R) -> R {
-        self.driver.with_store(|store| read(&store.tokens))
-    }
-
-    /// The application as the core sees it.
-    pub fn client(&self) -> &Client {
-        &self.client
+    fn deref(&self) -> &ClientApplication {
+        &self.0
     }
 }
 
 impl fmt::Debug for PublicClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.client.fmt(f)
+        self.0.fmt(f)
     }
 }
 
@@ -154,7 +135,7 @@ impl PublicClientBuilder {
     /// [`SetupError`] says what does not fit.
     pub fn build(self) -> Result<PublicClient, SetupError> {
         let (client, driver) = self.common.open(Ok)?;
-        Ok(PublicClient { client, driver })
+        Ok(PublicClient(ClientApplication { client, driver, own: Own::default() }))
     }
 }
 

@@ -31,6 +31,13 @@ pub enum SetupError {
         /// Why.
         why: CertError,
     },
+    /// Others than its owner may read or write a file with tokens.
+    Exposed {
+        /// Which.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The extra roots are not certificates in PEM.
     Roots(&'static str),
     /// The address of the proxy cannot be used.
@@ -52,6 +59,10 @@ impl fmt::Display for SetupError {
             Self::Environment(why) => why.fmt(f),
             Self::File { path, kind } => write!(f, "cannot read {}: {kind}", path.display()),
             Self::InFile { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Exposed { path, mode } => {
+                let path = path.display();
+                write!(f, "others may read or write {path} (mode {mode:03o}): chmod 600 it, after asking who did")
+            }
             Self::Roots(why) => write!(f, "the extra roots cannot be used: {why}"),
             Self::Proxy => f.write_str("the proxy must look like http://host:port"),
             Self::Contradiction(which) => f.write_str(which),

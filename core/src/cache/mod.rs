@@ -13,12 +13,14 @@
 mod accounts;
 mod budget;
 mod change;
+mod difference;
 mod entry;
 mod facts;
 mod index;
 mod json;
 mod lookup;
 mod mix;
+mod places;
 mod record;
 mod remove;
 mod search;

@@ -1,0 +1,185 @@
+//! What both kinds of application do: MSAL's `ClientApplication`, blocking.
+
+use std::fmt;
+
+use sansal::account::Account;
+use sansal::accounts::{GetAccounts, RemoveAccount};
+use sansal::authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse};
+use sansal::authorization_code::{AuthorizationCode, LegacyAuthorizationRequest};
+use sansal::cache::TokenCache;
+use sansal::client::Client;
+use sansal::error::{AskError, CommitError, Error};
+use sansal::flow::Flow;
+use sansal::key::{Algorithm, KeyName};
+use sansal::refresh_token::RefreshTokenImport;
+use sansal::silent::Silent;
+use sansal::username_password::UsernamePassword;
+use sansal::{Endpoint, Secret, Token};
+
+use crate::asks::{Asks, AssertionContext};
+use crate::driver::Driver;
+use crate::keys::RingKeys;
+
+/// The methods of [`PublicClient`](crate::PublicClient) and [`ConfidentialClient`](crate::ConfidentialClient) that do
+/// not depend on the kind. Both hand out a reference to it by `Deref`: call the methods on the client itself.
+///
+/// Names are MSAL's. What MSAL hands to a broker (`enable_broker_on_…`, `parent_window_handle`, `auth_scheme` for proof of
+/// possession by a broker) is not here: there is no broker, tokens always come from the server.
+pub struct ClientApplication {
+    pub(crate) client: Client,
+    pub(crate) driver: Driver,
+    pub(crate) own: Own,
+}
+
+impl ClientApplication {
+    /// A token for a user who has signed in before, from the cache or by a refresh token.
+    ///
+    /// # Errors
+    /// [`Error::InteractionRequired`] when the user has to sign in (again); any other [`Error`] says what to do.
+    pub fn acquire_token_silent<S: AsRef<str>>(&self, scopes: &[S], account: &Account) -> Result<Token, Error> {
+        self.acquire_token_silent_with(&Silent::new(account, scopes)?)
+    }
+
+    /// The same with everything that can be asked for: tenant, claims challenge, a forced refresh.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_silent_with(&self, request: &Silent) -> Result<Token, Error> {
+        self.drive(request.flow(&self.client)?)
+    }
+
+    /// The users who have signed in and are remembered; those with this name, if one is given (in any case).
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn get_accounts(&self, username: Option<&str>) -> Result<Vec<Account>, Error> {
+        self.drive(GetAccounts::new().username(username.unwrap_or_default()))
+    }
+
+    /// Forgets a user and all tokens of theirs on this machine; the browser's session with the server stays. The inner
+    /// result tells whether the removal could be persisted.
+    ///
+    /// # Errors
+    /// [`Error`] when nothing was forgotten.
+    pub fn remove_account(&self, account: &Account) -> Result<Result<(), CommitError>, Error> {
+        self.drive(RemoveAccount::new(account))
+    }
+
+    /// The first leg of the authorization code flow (RFC 6749 s4.1, RFC 7636): send the browser to
+    /// [`auth_uri`](AuthCodeFlow::auth_uri), and keep the flow in the user's session until it is back.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn initiate_auth_code_flow(&self, request: &AuthorizationRequest) -> Result<AuthCodeFlow, Error> {
+        self.drive(request.initiate())
+    }
+
+    /// The second leg: a token for what the browser brought. State, issuer and nonce are checked. A flow serves once: take it
+    /// out of the session before this is called.
+    ///
+    /// # Errors
+    /// [`Error::BadResponse`] when the answer does not belong to this flow; [`Error::Refused`] and
+    /// [`Error::InteractionRequired`] are the server's words, `access_denied` among them.
+    pub fn acquire_token_by_auth_code_flow(
+        &self,
+        flow: &AuthCodeFlow,
+        response: AuthorizationResponse,
+    ) -> Result<Token, Error> {
+        self.drive(flow.redeem(&self.client, response)?)
+    }
+
+    /// The address of an authorization request without proof key: MSAL's deprecated way. Use
+    /// [`initiate_auth_code_flow`](Self::initiate_auth_code_flow) in anything new.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn get_authorization_request_url(&self, request: &LegacyAuthorizationRequest) -> Result<Endpoint, Error> {
+        self.drive(request.url())
+    }
+
+    /// A token for a bare authorization code: MSAL's deprecated way. Use
+    /// [`acquire_token_by_auth_code_flow`](Self::acquire_token_by_auth_code_flow) in anything new.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_by_authorization_code(&self, code: &AuthorizationCode) -> Result<Token, Error> {
+        self.drive(code.flow(&self.client)?)
+    }
+
+    /// A token for a refresh token that another library kept: for moving to this one. From then on the user is among the
+    /// [accounts](Self::get_accounts).
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_by_refresh_token<S: AsRef<str>>(
+        &self,
+        refresh_token: &str,
+        scopes: &[S],
+    ) -> Result<Token, Error> {
+        self.drive(RefreshTokenImport::new(refresh_token, scopes)?.flow(&self.client)?)
+    }
+
+    /// A token for a user's name and password (RFC 6749 s4.3): only for what cannot be done otherwise. Users of a federated
+    /// domain need `allow_federation` at the builder, since their password goes to another server.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] and [`Error::Fault`] for a wrong password, by Entra and by a federation server: do not repeat it.
+    /// [`Error::InteractionRequired`] where the server wants more than a password.
+    pub fn acquire_token_by_username_password<S: AsRef<str>>(
+        &self,
+        username: &str,
+        password: &str,
+        scopes: &[S],
+    ) -> Result<Token, Error> {
+        self.acquire_token_by_username_password_with(&UsernamePassword::new(username, password, scopes)?)
+    }
+
+    /// The same with a claims challenge.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub fn acquire_token_by_username_password_with(&self, request: &UsernamePassword) -> Result<Token, Error> {
+        self.drive(request.flow(&self.client)?)
+    }
+
+    /// Looks into the token cache, for example to write it to a file. No token is stored meanwhile: be quick.
+    pub fn with_token_cache<R>(&self, read: impl FnOnce(&TokenCache) -> R) -> R {
+        self.driver.with_store(|store| read(&store.tokens))
+    }
+
+    /// The application as the core sees it.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Drives a machine that needs nobody but servers and the application's own credential.
+    pub(crate) fn drive<F: Flow>(&self, flow: F) -> Result<F::Output, Error> {
+        self.driver.drive(&self.client, flow, &self.own)
+    }
+}
+
+impl fmt::Debug for ClientApplication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.client.fmt(f)
+    }
+}
+
+/// Makes a client assertion.
+pub(crate) type AssertionCallback = dyn Fn(&AssertionContext) -> Result<Secret, AskError> + Send + Sync;
+
+/// What the client answers by itself.
+#[derive(Default)]
+pub(crate) struct Own {
+    pub(crate) keys: RingKeys,
+    pub(crate) callback: Option<Box<AssertionCallback>>,
+}
+
+impl Asks for Own {
+    fn sign(&self, key: &KeyName, alg: Algorithm, message: &[u8]) -> Result<Vec<u8>, AskError> {
+        self.keys.sign(key, alg, message)
+    }
+
+    fn assertion(&self, context: &AssertionContext) -> Result<Secret, AskError> {
+        self.callback.as_ref().ok_or(AskError::NotSupported)?(context)
+    }
+}
