@@ -37,6 +37,8 @@
 //!
 //! `cargo run -p sansal-sim --example serve` runs one until Ctrl-C, for applications in other languages.
 //!
+//! [`managed`] simulates the endpoints that give tokens of managed identities.
+//!
 //! Without sockets, in a unit test:
 //!
 //! ```
