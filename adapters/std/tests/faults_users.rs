@@ -76,7 +76,7 @@ struct Scene {
 
 impl Scene {
     fn new(patience: Millis, prepare: fn(&Scene) -> (String, TokenCache)) -> Self {
-        let platform = Platform::contoso(1).unwrap().client_info();
+        let platform = Platform::contoso(1).unwrap();
         let api = Resource::new("api://web").audience(CONTOSO_CLIENT).scope("access");
         let exchange = Resource::new("api://AzureADTokenExchange");
         let server = Server::start(platform.resource(api).resource(exchange)).unwrap();

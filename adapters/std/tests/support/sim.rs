@@ -32,7 +32,7 @@ struct Inner {
 
 impl Sim {
     pub(crate) fn new() -> Self {
-        Self::with(Platform::contoso(1).unwrap().client_info())
+        Self::with(Platform::contoso(1).unwrap())
     }
 
     pub(crate) fn with(platform: Platform) -> Self {
