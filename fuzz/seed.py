@@ -110,6 +110,9 @@ for path in sorted(TRANSCRIPTS.glob("*.json")):
             if isinstance(body, str):
                 metadata = "openid-configuration" in url or "discovery/instance" in url
                 seed("metadata" if metadata else "token_response", body)
+                if url.endswith("/devicecode"):
+                    for kind in (8, 2):
+                        seed("device_response", bytes([kind]) + body.encode())
             for name, value in (response.get("headers") or {}).items():
                 if name.lower() == "www-authenticate":
                     seed("www_authenticate", value)
@@ -169,6 +172,18 @@ seed("throttle_memory", bytes(range(64)))
 for kind in range(0, 256, 7):
     seed("flow_script", bytes([kind, 0, 9, 0, 9, 0, 9, 70, 8, 70, 8, 0, 8, 0, 8, 0, 9, 0, 9, 0]))
     seed("flow_script", bytes([kind, 1, 9, 0, 9, 0, 9, 70, 8, 70, 0, 130, 8, 0, 9, 0, 9, 0, 3, 200, 8, 0]))
+DEVICE = {"user_code": "A", "device_code": "d", "verification_uri": "https://a.example/", "expires_in": 900, "interval": 5}
+for extra in ({}, {"message": "a\nb\u001b[2J"}, {"verification_uri_complete": "https://a.example/?c=A"}, {"interval": "7"},
+              {"verification_uri": "javascript:x"}, {"expires_in": 10**30}):
+    seed("device_response", bytes([8]) + json.dumps(DEVICE | extra).encode())
+SAVED = {"client_id": "app", "authority": "https://login.microsoftonline.com/contoso", "correlation_id": "c", "scope": ["openid"],
+         "response": DEVICE, "interval": 10, "milliseconds_left": 5000, "milliseconds_to_wait": 7000, "saved_at": 1699999999}
+BROWSER = {"client_id": "app", "authority": "https://login.microsoftonline.com/contoso", "state": "s", "nonce": "n",
+           "redirect_uri": "http://localhost", "scope": ["openid"], "code_verifier": "v" * 43, "max_age": 5}
+for members in (SAVED, SAVED | {"saved_at": 0}, SAVED | {"client_id": "b"}, SAVED | {"claims_challenge": "{}"}, BROWSER):
+    seed("saved_flow", json.dumps(members))
+for edits in (b"", bytes([0, 0, 1]), bytes([0, 40, 4, 1, 0, 1]), b"1.AAAA", b"1."):
+    seed("saved_flow", edits)
 for body in ("<a><![CDATA[</a>]]><!--</a>--><?b </a>?><c d='>/>'/></a>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "<a>" * 70,
              "<a xmlns:b='c' b:d='e' d='f'>&#65;&lt;</a>"):
     seed("xml_mex", body)

@@ -14,9 +14,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::accept::accept;
-use crate::binding::Binding;
-use crate::cache::{Found, Lookup, Matching, Scheme, TokenChange, TokenEvent, ext_cache_key};
-use crate::client::{AliasSource, Scopes, aliases};
+use crate::cache::{TokenChange, TokenEvent};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
 use crate::error::{Config, Error, What};
@@ -28,80 +26,11 @@ use crate::metadata::ProviderMetadata;
 use crate::region::DiscoverRegion;
 use crate::secret::Secret;
 use crate::source::{More, Recording, Source};
-use crate::store::{Changes, MemoryChange, Owner, Partition};
-use crate::telemetry::{Api, CacheRefresh, Outcome};
+use crate::store::{Changes, MemoryChange, Partition};
+use crate::telemetry::Outcome;
 use crate::time::Millis;
 use crate::token::TokenResponse;
-
-/// What is looked for in the cache before anybody is asked, and stored under the same names afterwards.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    pub(crate) api: Api,
-    /// The scopes that a cached token must have.
-    pub(crate) scopes: Scopes,
-    pub(crate) home_account_id: Option<String>,
-    /// Whether a cached token of any account is an answer, as long as `data` fits: who it is for is not known yet.
-    pub(crate) any_account: bool,
-    /// Whether a cached token is an answer at all; a claims challenge says it is not.
-    pub(crate) cached: bool,
-    /// Why a request would go out.
-    pub(crate) reason: CacheRefresh,
-    /// Whether the server is asked although an error answer is remembered.
-    pub(crate) asks_anyway: bool,
-    /// Request parameters that keep tokens apart (section 5.4 of the reference).
-    pub(crate) data: Vec<(&'static str, Secret)>,
-    /// The name of the call, where an earlier request has given it one.
-    pub(crate) correlation_id: Option<String>,
-    /// What the token is bound to.
-    pub(crate) binding: Option<Binding>,
-}
-
-impl Wanted {
-    /// A token that may be cached.
-    pub(crate) fn looked_up(api: Api, scopes: Scopes) -> Self {
-        Self {
-            api,
-            scopes,
-            home_account_id: None,
-            any_account: false,
-            cached: true,
-            reason: CacheRefresh::NoToken,
-            asks_anyway: false,
-            data: Vec::new(),
-            correlation_id: None,
-            binding: None,
-        }
-    }
-
-    /// A new token, because the caller says so.
-    pub(crate) fn forced(mut self) -> Self {
-        self.cached = false;
-        self.reason = CacheRefresh::Forced;
-        self
-    }
-
-    /// Whose entries are needed. What a user flow finds out is who the user is.
-    fn owner(&self) -> Owner {
-        match (&self.home_account_id, self.api) {
-            (Some(id), _) => Owner::Account(id.clone()),
-            (None, Api::TokenForClient) => Owner::Application,
-            (None, _) => Owner::Everyone,
-        }
-    }
-
-    /// A token of a flow that does not ask the cache.
-    pub(crate) fn direct(api: Api, scopes: Scopes) -> Self {
-        Self { cached: false, reason: CacheRefresh::NotSilent, ..Self::looked_up(api, scopes) }
-    }
-
-    fn scheme(&self) -> Scheme<'_> {
-        self.binding.as_ref().map_or(Scheme::Bearer, Binding::scheme)
-    }
-
-    fn data(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        self.data.iter().map(|(name, value)| (*name, value.expose()))
-    }
-}
+use crate::wanted::{Looked, Wanted};
 
 /// A token on its way: from the cache, or by the grant that `S` obtains.
 #[cfg_attr(feature = "fuzzing", derive(Clone))]
@@ -152,42 +81,14 @@ impl<S: Source> Acquire<S> {
     /// A token from the cache that needs no refresh. Notes why not, and what could stand in.
     fn look_up(&mut self, cx: &Cx<'_>, realm: &str) -> Option<Token> {
         self.realm = realm.to_string();
-        let now = cx.clock.wall.filter(|_| self.wanted.cached)?;
-        let key = ext_cache_key(self.wanted.data());
-        let own = cx.client.authority().host();
-        let others = match cx.client.settings().aliases {
-            AliasSource::BuiltIn => aliases(own),
-            AliasSource::Discovered => &[],
-        };
-        let matching = if cx.client.settings().tolerant_lookups { Matching::Tolerant } else { Matching::Reference };
-        let environments = core::iter::once(own).chain(others.iter().copied().filter(|host| *host != own));
-        for environment in environments {
-            let lookup = Lookup {
-                client_id: Some(cx.client.client_id()),
-                environment,
-                realm,
-                home_account_id: self.wanted.home_account_id.as_deref(),
-                scopes: self.wanted.scopes.list(),
-                ext_cache_key: key.as_deref(),
-                scheme: self.wanted.scheme(),
-                matching,
-            };
-            let found = match self.wanted.any_account {
-                true => cx.store.tokens.find_partitioned(&lookup, now),
-                false => cx.store.tokens.find(&lookup, now),
-            };
-            match found {
-                Found::Fresh(entry) => return Some(Token::cached(entry, now)),
-                Found::Aging(entry) => {
-                    self.wanted.reason = CacheRefresh::Aging;
-                    self.fallback = Some(Token::cached(entry, now));
-                    return None;
-                }
-                Found::Expiring => self.wanted.reason = CacheRefresh::Expired,
-                Found::Nothing => {}
+        match self.wanted.look_up(cx, realm) {
+            Looked::Fresh(token) => Some(token),
+            Looked::Aging(token) => {
+                self.fallback = Some(token);
+                None
             }
+            Looked::Nothing => None,
         }
-        None
     }
 
     fn hit(&mut self, cx: &Cx<'_>, token: Token) -> Step<Token> {

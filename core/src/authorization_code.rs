@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use crate::acquire::{Acquire, Wanted};
+use crate::acquire::Acquire;
 use crate::asked::{Asked, takes_binding, takes_claims_challenge, takes_forwarded_claims};
 use crate::authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Prompt, address};
 use crate::binding::Binding;
@@ -16,6 +16,7 @@ use crate::metadata::ProviderMetadata;
 use crate::secret::Secret;
 use crate::source::{Code, Ready};
 use crate::telemetry::Api;
+use crate::wanted::Wanted;
 
 /// The first leg: makes the address for the browser, and what must be remembered until it is back
 /// (`initiate_auth_code_flow` of MSAL).

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::acquire::{Acquire, Wanted};
+use crate::acquire::Acquire;
 use crate::asked::{Asked, takes_binding};
 use crate::client::{AliasSource, Client, Scopes, aliases};
 use crate::discover::DiscoverAliases;
@@ -16,6 +16,7 @@ use crate::secret::Secret;
 use crate::source::Ready;
 use crate::store::{Changes, Owner, Partition};
 use crate::telemetry::Api;
+use crate::wanted::Wanted;
 
 /// What an application asks for on its own behalf.
 ///

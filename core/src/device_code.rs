@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::mem;
 
-use crate::acquire::{Acquire, Wanted};
+use crate::acquire::Acquire;
 use crate::asked::{Asked, takes_claims_challenge};
 use crate::client::{Client, Scopes};
 use crate::device_flow::DeviceFlow;
@@ -16,6 +16,7 @@ use crate::secret::Secret;
 use crate::source::{DeviceCodeFlow, DevicePolling, Initiation};
 use crate::telemetry::Api;
 use crate::time::Millis;
+use crate::wanted::Wanted;
 
 /// A token for a user who signs in elsewhere.
 ///

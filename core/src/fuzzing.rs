@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a property that does not hold is what a fuzzer looks for")]
 
 mod cache_ops;
+mod device;
 mod federation;
 mod flow_script;
 mod managed;
@@ -12,6 +13,7 @@ mod platform;
 mod tokens;
 
 pub use cache_ops::cache_ops;
+pub use device::{device_response, saved_flow};
 pub use federation::*;
 pub use flow_script::flow_script;
 pub use managed::msi_challenge;
@@ -43,6 +45,8 @@ pub const TARGETS: &[Target] = &[
     ("pkcs8", pkcs8),
     ("legacy_pem", legacy_pem),
     ("extract_certs", extract_certs),
+    ("device_response", device_response),
+    ("saved_flow", saved_flow),
     ("flow_script", flow_script),
     ("xml_mex", xml_mex),
     ("wstrust_response", wstrust_response),

@@ -1,11 +1,12 @@
 //! Interactive sign-in in one machine: it asks the host to open a browser (section 4.4 of the reference, RFC 8252).
 
-use crate::acquire::{Acquire, Wanted};
+use crate::acquire::Acquire;
 use crate::authorization::{AuthorizationRequest, ResponseMode};
 use crate::client::Client;
 use crate::error::{Config, Error};
 use crate::source::Browser;
 use crate::telemetry::Api;
+use crate::wanted::Wanted;
 
 impl AuthorizationRequest {
     /// The machine that signs a user in at this machine's browser (`acquire_token_interactive` of MSAL): it asks

@@ -71,6 +71,7 @@ pub mod store;
 pub mod sealed;
 
 pub mod flow;
+mod wanted;
 
 mod call;
 pub mod discover;

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::acquire::{Acquire, Wanted};
+use crate::acquire::Acquire;
 use crate::asked::{Asked, takes_claims_challenge, takes_forwarded_claims};
 use crate::base64::url_encode;
 use crate::client::{Client, Credential, Scopes};
@@ -12,6 +12,7 @@ use crate::keys::{AcquireKey, ProcessKey};
 use crate::secret::Secret;
 use crate::source::Ready;
 use crate::telemetry::Api;
+use crate::wanted::Wanted;
 
 /// A token for a resource, for the user whose access token this service was called with.
 ///

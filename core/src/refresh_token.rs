@@ -1,6 +1,6 @@
 //! A refresh token from elsewhere is taken in: `acquire_token_by_refresh_token` of MSAL (section 4.10 of the reference).
 
-use crate::acquire::{Acquire, Wanted};
+use crate::acquire::Acquire;
 use crate::asked::{Asked, takes_binding};
 use crate::client::{Client, Scopes};
 use crate::error::{Config, Error};
@@ -9,6 +9,7 @@ use crate::keys::{AcquireKey, ProcessKey};
 use crate::secret::Secret;
 use crate::source::Ready;
 use crate::telemetry::Api;
+use crate::wanted::Wanted;
 
 /// Redeems a refresh token that another library kept, and keeps what comes back. From then on the account is there for
 /// silent calls, provided that the server sent a new refresh token: the old one is not stored.

@@ -73,7 +73,7 @@ impl Sealer {
         let done = self.cipher().encrypt_in_place(&XNonce::from(nonce), &bound, &mut *sealed);
         done.map_err(|_| Config::SavedFlow("it is too large"))?;
         let whole: Vec<u8> = nonce.iter().chain(sealed.iter()).copied().collect();
-        let text = String::from(VERSION) + &url_encode(&whole);
+        let text = [VERSION, &url_encode(&whole)].concat();
         if text.len() > MAX_SAVED_FLOW { Err(Config::SavedFlow("it is too large").into()) } else { Ok(text) }
     }
 

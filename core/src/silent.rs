@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::account::Account;
-use crate::acquire::{Acquire, Wanted};
+use crate::acquire::Acquire;
 use crate::asked::{Asked, takes_binding, takes_claims_challenge, takes_forwarded_claims};
 use crate::cache::Kind;
 use crate::client::{AliasSource, Client, Scopes};
@@ -19,6 +19,7 @@ use crate::keys::{AcquireKey, ProcessKey};
 use crate::managed::{AcquireCloudShell, CLOUD_SHELL_AUTHORITY_TYPE, CloudShellRequest};
 use crate::source::RefreshTokens;
 use crate::telemetry::Api;
+use crate::wanted::Wanted;
 
 /// A token for a signed-in user, without asking anybody.
 ///

@@ -1,6 +1,6 @@
 //! A user's federated identity credential, Microsoft's `user_fic`: agents act for a user (section 4.7 of the reference).
 
-use crate::acquire::{Acquire, Wanted};
+use crate::acquire::Acquire;
 use crate::asked::{Asked, takes_claims_challenge, takes_forwarded_claims};
 use crate::client::{Client, Credential, Scopes};
 use crate::error::{Config, Error};
@@ -9,6 +9,7 @@ use crate::keys::{AcquireKey, ProcessKey};
 use crate::secret::Secret;
 use crate::source::Ready;
 use crate::telemetry::Api;
+use crate::wanted::Wanted;
 
 /// A token for a user, got with a credential that speaks for that user.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! User name and password (RFC 6749 s4.3; sections 4.8 and 4.9 of the reference), for users whom Entra knows and for those whose
 //! organisation has a federation server.
 
-use crate::acquire::{Acquire, Wanted};
+use crate::acquire::Acquire;
 use crate::asked::{Asked, takes_claims_challenge};
 use crate::client::{Client, Scopes};
 use crate::error::{Config, Error};
@@ -9,6 +9,7 @@ use crate::keys::{AcquireKey, ProcessKey};
 use crate::secret::Secret;
 use crate::source::Password;
 use crate::telemetry::Api;
+use crate::wanted::Wanted;
 
 /// A token for a user whose name and password the application has.
 ///

@@ -11,6 +11,7 @@ use sansal::flow::{Answer, Ask, Clock, Cx, Flow, Input, Millis, Response, Step};
 use sansal::http::{Body, Request, ResponseHeader, form};
 use sansal::key::{Algorithm, KeyName};
 use sansal::keys::ProcessKey;
+use sansal::managed::{ManagedIdentity, ManagedIdentityEnvironment, ManagedIdentityRequest};
 use sansal::secret::SecretBytes;
 use sansal::time::UnixTime;
 use sansal::token::TokenResponse;
@@ -206,4 +207,55 @@ fn keys() {
     let encrypted = std::fs::read(format!("{folder}rsa2048.key.enc-pbes2-aes256-sha256.pem")).unwrap();
     let error = PrivateKey::parse(&encrypted, Some(&Secret::from(PLANTED))).unwrap_err();
     assert!(!format!("{error} {error:?}").contains(PLANTED));
+}
+
+#[test]
+fn managed_identities() {
+    let client = Client::managed_identity(Settings::default()).unwrap();
+    let store = Store::new(&mut Bytes(1)).unwrap();
+    let endpoint = Some(format!("https://10.0.0.4:2377/t?x={PLANTED}"));
+    let none = ManagedIdentityEnvironment { arc_token_dir: Some("/keys".into()), ..Default::default() };
+    let header = Some(Secret::from(PLANTED));
+    let environments = [
+        ManagedIdentityEnvironment { arc_agent_installed: true, ..none.clone() },
+        ManagedIdentityEnvironment {
+            identity_endpoint: endpoint.clone(),
+            identity_header: header.clone(),
+            ..none.clone()
+        },
+        ManagedIdentityEnvironment { msi_endpoint: endpoint, msi_secret: header, ..none },
+    ];
+    let challenge = [ResponseHeader { name: "WWW-Authenticate", value: "Basic realm=/keys/one.key" }];
+    let body = response();
+    for environment in environments {
+        hidden("ManagedIdentityEnvironment", &environment);
+        let wanted = ManagedIdentityRequest::new(ManagedIdentity::SystemAssigned, environment, "https://r");
+        hidden("ManagedIdentityRequest", &wanted);
+        let mut flow = wanted.flow(&client).unwrap();
+        let mut step = |input: Input<'_>| {
+            let mut entropy = Bytes(9);
+            let clock = Clock::new(Millis(5), NOW);
+            let step =
+                flow.step(&mut Cx { client: &client, store: &store, clock, entropy: &mut entropy }, input).unwrap();
+            hidden("AcquireManagedIdentity", &flow);
+            hidden("Step", &step);
+            step
+        };
+        let _ = step(Input::Start);
+        let mut next = step(Input::Loaded);
+        while !matches!(next, Step::Done(_)) {
+            next = match next {
+                Step::Send(request) => {
+                    let is_first = request.endpoint.port() == Some(40342)
+                        && !request.headers.iter().any(|header| header.name == "Authorization");
+                    let status = if is_first { 401 } else { 200 };
+                    let body = body.replace("3600", "3600,\"expires_on\":1800000000");
+                    step(Input::Response(Response { status, headers: &challenge, body: body.as_bytes() }))
+                }
+                Step::Ask(_) => step(Input::Answer(Answer::File(PLANTED.as_bytes()))),
+                Step::Commit(_) => step(Input::Committed(Ok(()))),
+                other => panic!("{other:?}"),
+            };
+        }
+    }
 }

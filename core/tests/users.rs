@@ -18,6 +18,7 @@ use sansal::client::{Client, Credential, IdTokenPolicy, Settings};
 use sansal::error::{Config, IdTokenError, SendError, What};
 use sansal::flow::{AskError, Millis};
 use sansal::jose::id_token::hash_nonce;
+use sansal::sealed::Sealer;
 use sansal::{
     Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Binding, Error, GetAccounts, OnBehalfOf,
     RemoveAccount, Silent, Token, TokenSource,
@@ -472,6 +473,48 @@ fn a_flow_belongs_to_one_client() {
         less.remove(name);
         assert!(AuthCodeFlow::from_members(&host.client, "http://localhost:8400", &less).is_err(), "{name}");
     }
+}
+
+#[test]
+fn a_sealed_flow_comes_back_as_it_was_or_not_at_all() {
+    // Design part 2: a restored flow is attacker input. Every bit of every byte, every length, every other place.
+    let mut host = Host::new(public(Settings::default()));
+    let flow = begin(&mut host, "");
+    let sealer = Sealer::new(&[7; 32]);
+    let text = flow.seal(&sealer, &host.client, &mut host.entropy).unwrap();
+    for name in ["state", "code_verifier", "nonce"] {
+        assert!(!text.contains(flow.to_members().text(name).unwrap()), "{name} can be read");
+    }
+    let restore = |text: &str| AuthCodeFlow::restore(&sealer, &host.client, "http://localhost:8400", text);
+    assert!(restore(&text).unwrap().to_members() == flow.to_members());
+    let refused = |text: &str| match restore(text) {
+        Err(Error::Config(Config::SavedFlow(_))) => {}
+        Ok(same) => assert!(same.to_members() == flow.to_members(), "another flow: {text}"),
+        Err(other) => panic!("{other}"),
+    };
+    let mut cases = 0_usize;
+    for at in 0..text.len() {
+        for bit in 0..7 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1 << bit;
+            if let Ok(altered) = String::from_utf8(bytes) {
+                refused(&altered);
+                cases += 1;
+            }
+        }
+        refused(&text[..at]);
+        refused(&format!("{}{}", &text[..at], &text[at + 1..]));
+        cases += 2;
+    }
+    println!("{cases} alterations of a saved authorization code flow");
+    assert!(cases > 3_000);
+    let elsewhere = AuthCodeFlow::restore(&sealer, &host.client, "http://localhost:1", &text);
+    assert!(matches!(elsewhere, Err(Error::Config(Config::SavedFlow("redirect_uri")))));
+    let other_key = AuthCodeFlow::restore(&Sealer::new(&[8; 32]), &host.client, "http://localhost:8400", &text);
+    assert!(matches!(other_key, Err(Error::Config(Config::SavedFlow(_)))));
+    let other = Client::builder("other").authority(&format!("{HOST}/{TENANT}")).build().unwrap();
+    let of_another = AuthCodeFlow::restore(&sealer, &other, "http://localhost:8400", &text);
+    assert!(matches!(of_another, Err(Error::Config(Config::SavedFlow(_)))));
 }
 
 #[test]

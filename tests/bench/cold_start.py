@@ -3,7 +3,7 @@
 
 usage: tests/lab/with-op python3 tests/bench/cold_start.py [RUNS]
 
-Builds nothing: `cargo build --release -p sansal-cli` first. MSAL Python is measured in the same run where it can be
+Builds nothing: `cargo build --profile dist -p sansal-cli` first (or `--release`; the former is taken if it is there). MSAL Python is measured in the same run where it can be
 imported (`pip install msal==1.39.0`). CPU is what the kernel accounts to the child; memory is from /usr/bin/time, which is
 its parent, so that this interpreter's own size does not count.
 """
@@ -11,7 +11,11 @@ import os, resource, statistics, subprocess, sys, tempfile
 
 lab, certs = os.environ["SANSAL_LAB"], os.environ["SANSAL_LAB_CERTS"]
 runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-binary = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release", "sansal")
+target = os.environ.get("CARGO_TARGET_DIR", "target")
+binary = next((path for path in (os.path.join(target, profile, "sansal") for profile in ("dist", "release")) if os.path.exists(path)), None)
+if not binary:
+    sys.exit("cold_start: cargo build --profile dist -p sansal-cli")
+print(binary)
 secret = tempfile.NamedTemporaryFile("w", delete=False)
 secret.write("s3cr3t-post")
 secret.close()

@@ -175,7 +175,7 @@ impl Federation {
             }
         }
         let id = text(only(header, ADDRESSING, "MessageID")?);
-        if !id.strip_prefix("urn:uuid:").is_some_and(|id| id.len() == 36) {
+        if id.strip_prefix("urn:uuid:").is_none_or(|id| id.len() != 36) {
             return Err(Fault::malformed("the message id"));
         }
         let security = only(header, SECURITY, "Security")?;

@@ -283,14 +283,14 @@ impl DefaultChainBuilder {
             None => managed_identity_environment()?,
         };
         let links = vec![
-            (Link::Environment, self.from_environment(&environment)),
+            (Link::Environment, self.secret_or_certificate(&environment)),
             (Link::WorkloadIdentity, self.workload_identity(&environment)),
             (Link::ManagedIdentity, self.managed_identity(&environment, managed)),
         ];
         Ok(DefaultChain { links, found: OnceLock::new() })
     }
 
-    fn from_environment(&self, environment: &Environment) -> Result<Member, SetupError> {
+    fn secret_or_certificate(&self, environment: &Environment) -> Result<Member, SetupError> {
         match environment.credential()? {
             EnvironmentCredential::TokenFile(_) => {
                 Err(EnvironmentError::Missing("AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH").into())

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
+#[path = "support/neighbour.rs"]
+mod neighbour;
 mod support;
 
 #[allow(dead_code, unreachable_pub, reason = "its main needs a real machine")]
@@ -14,6 +16,7 @@ mod workload_identity;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use neighbour::Neighbour;
 use sansal_sim::managed::TOKEN;
 use sansal_sim::{CLIENT_CERTIFICATE, CLIENT_KEY, CONTOSO_CLIENT, CONTOSO_SECRET, Fault, On, Platform, Server, What};
 use sansal_std::sansal::Endpoint;
@@ -25,7 +28,6 @@ use sansal_std::{
     ConfidentialClient, DefaultChain, DefaultChainBuilder, Environment, HttpClient, HttpResponse, Link, LinkAnswer,
     ProxyChoice, Secret, TokenSource, UreqClient,
 };
-use support::neighbour::Neighbour;
 use support::respond;
 
 const GRAPH: &str = "https://graph.microsoft.com/.default";
@@ -170,7 +172,7 @@ fn tokens_of_pipelines() {
 }
 
 /// Requests for the platform go there, all others to a neighbour.
-struct Both(UreqClient, support::neighbour::Here);
+struct Both(UreqClient, neighbour::Here);
 
 impl HttpClient for Both {
     fn send(&self, request: &Request) -> Result<HttpResponse, SendError> {

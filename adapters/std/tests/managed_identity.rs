@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
+#[path = "support/neighbour.rs"]
+mod neighbour;
 mod support;
 
 use std::time::Duration;
 
+use neighbour::{Neighbour, SOURCES, USER_ASSIGNED};
 use sansal_sim::managed::{ARC_KEY, SECRET, TOKEN};
 use sansal_sim::{Fault, On, Response, What};
 use sansal_std::sansal::client::{Retries, Settings};
@@ -13,7 +16,6 @@ use sansal_std::sansal::error::{AskError, Config, SendError, TlsReason};
 use sansal_std::sansal::managed::ManagedIdentitySource as Source;
 use sansal_std::sansal::time::Millis;
 use sansal_std::{Error, ManagedIdentity, ManagedIdentityClient, ManagedIdentityClientBuilder, TokenSource};
-use support::neighbour::{Neighbour, SOURCES, USER_ASSIGNED};
 
 const VAULT: &str = "https://vault.azure.net";
 

@@ -8,10 +8,14 @@ use super::AuthorizationResponse;
 use crate::binding::Binding;
 use crate::client::{Client, Scopes};
 use crate::endpoint::Endpoint;
+#[cfg(feature = "sealed")]
+use crate::entropy::Entropy;
 use crate::error::{Config, Error, What};
 use crate::exchange::refused;
 use crate::json::Members;
 use crate::metadata::ProviderMetadata;
+#[cfg(feature = "sealed")]
+use crate::sealed::{Saved, Sealer};
 use crate::secret::{Secret, constant_time_eq};
 
 /// Remembered from the address that was handed out until the browser is back. Belongs into the user's session, nowhere
@@ -138,6 +142,24 @@ impl AuthCodeFlow {
             claims_challenge: members.text("claims_challenge").map(Secret::from),
             binding: None,
         })
+    }
+
+    /// [`to_members`](Self::to_members), encrypted and bound to this client: a text for the user's session or a cookie.
+    ///
+    /// # Errors
+    /// [`Error::NoEntropy`]; [`Config::SavedFlow`] when it is too large.
+    #[cfg(feature = "sealed")]
+    pub fn seal(&self, sealer: &Sealer, client: &Client, entropy: &mut dyn Entropy) -> Result<String, Error> {
+        sealer.seal(Saved::AuthCodeFlow, client, &self.to_members(), entropy)
+    }
+
+    /// Opens what [`seal`](Self::seal) gave.
+    ///
+    /// # Errors
+    /// [`Config::SavedFlow`] for anything but an unaltered flow of this client to this redirect address, sealed with this key.
+    #[cfg(feature = "sealed")]
+    pub fn restore(sealer: &Sealer, client: &Client, redirect_uri: &str, text: &str) -> Result<Self, Error> {
+        Self::from_members(client, redirect_uri, &sealer.open(Saved::AuthCodeFlow, client, text)?)
     }
 }
 

@@ -133,17 +133,15 @@ impl<S: AsRef<str>> Lookup<'_, S> {
             None => {}
         }
         let posting = self.rarest(partition, section).map_or_else(|| partition.all(), |scope| partition.scope(scope));
-        for (entry, facts) in section.tokens(posting) {
-            let has_ended = facts.end < Some(now);
-            if has_ended || !facts.fit(self, of_account, entry) || !self.is_within(facts) {
-                continue;
-            }
-            match age(entry, facts, now) {
-                Found::Expiring => expiring = true,
-                found => return found,
-            }
+        let others = |least| {
+            let mut tokens = section.lasting(posting, least);
+            tokens.find(|(entry, facts)| facts.fit(self, of_account, entry) && self.is_within(facts))
+        };
+        match others(now.after(MARGIN)) {
+            Some((entry, facts)) => age(entry, facts, now),
+            None if expiring || others(now).is_some() => Found::Expiring,
+            None => Found::Nothing,
         }
-        if expiring { Found::Expiring } else { Found::Nothing }
     }
 
     /// All scopes are the token's, and it has no others.

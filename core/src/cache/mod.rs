@@ -20,6 +20,7 @@ mod index;
 mod json;
 mod lookup;
 mod mix;
+mod places;
 mod record;
 mod remove;
 mod search;

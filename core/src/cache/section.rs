@@ -1,6 +1,6 @@
 //! One section of the cache: entries in the order of the file, and the ways to find them without walking all of them.
 
-use alloc::collections::{BTreeMap, BTreeSet, btree_set};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::entry::{Entry, Kind};
 use super::facts::Facts;
 use super::index::{AsItIs, Digests, Partition, Posting};
+use super::places::{At, Places};
 use crate::secret::wipe;
 use crate::time::UnixTime;
 
@@ -47,44 +48,6 @@ struct Slot {
     facts: Option<Facts>,
     /// Of entries; see [`Limits`](super::Limits).
     bytes: usize,
-}
-
-/// A slot's number, which is its place in the order of the file, and where it lies in memory.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct At {
-    number: u64,
-    place: usize,
-}
-
-/// The slots that share a digest, in their order. Most share it with none, which then costs no memory of its own.
-#[derive(Clone)]
-enum Places {
-    One(At),
-    Many(BTreeSet<At>),
-}
-
-impl Places {
-    fn iter(&self) -> PlacesIter<'_> {
-        match self {
-            Self::One(at) => PlacesIter { one: Some(*at), many: None },
-            Self::Many(all) => PlacesIter { one: None, many: Some(all.iter()) },
-        }
-    }
-}
-
-/// By hand, since a chain of adapters costs as much as the hash of a look-up.
-#[derive(Default)]
-struct PlacesIter<'a> {
-    one: Option<At>,
-    many: Option<btree_set::Iter<'a, At>>,
-}
-
-impl Iterator for PlacesIter<'_> {
-    type Item = At;
-    #[inline]
-    fn next(&mut self) -> Option<At> {
-        self.one.take().or_else(|| self.many.as_mut()?.next().copied())
-    }
 }
 
 /// Entries in the order in which they came, and an index over them.
@@ -206,13 +169,24 @@ impl Section {
         })
     }
 
+    /// Those of them that do not end before `least`. What others there are costs nothing, or a little.
+    pub(super) fn lasting(&self, posting: Posting, least: UnixTime) -> impl Iterator<Item = (&Entry, &Facts)> {
+        let places = self.postings.get(&posting);
+        let mut from = 0;
+        let next = core::iter::from_fn(move || {
+            let at = places?.next(from, least)?;
+            from = at.number.saturating_add(1);
+            Some(at)
+        });
+        next.filter_map(|at| match self.slot(at)? {
+            Slot { content: Content::Entry(entry), facts: Some(facts), .. } => Some((entry, facts)),
+            _ => None,
+        })
+    }
+
     /// How many entries have a posting.
     pub(super) fn count(&self, posting: Posting) -> usize {
-        match self.postings.get(&posting) {
-            None => 0,
-            Some(Places::One(_)) => 1,
-            Some(Places::Many(all)) => all.len(),
-        }
+        self.postings.get(&posting).map_or(0, Places::len)
     }
 
     /// The keys of the access tokens that ended before `now`, the oldest first.
@@ -251,20 +225,10 @@ impl Section {
 
     fn link(&mut self, slot: &Slot) {
         let Self { kind, digests, postings, ends, .. } = self;
+        let end = slot.facts.as_ref().and_then(|facts| facts.end);
         for_each_posting(digests, *kind, slot, |posting| match postings.get_mut(&posting) {
-            None => {
-                postings.insert(posting, Places::One(slot.at));
-            }
-            Some(Places::Many(all)) => {
-                all.insert(slot.at);
-            }
-            Some(places @ Places::One(_)) => {
-                let all: BTreeSet<At> = places.iter().chain([slot.at]).collect();
-                // The same scope twice, or two members with one digest: the slot is there already.
-                if all.len() > 1 {
-                    *places = Places::Many(all);
-                }
-            }
+            Some(places) => places.insert(slot.at, end),
+            None => drop(postings.insert(posting, Places::One(slot.at, end))),
         });
         if let Content::Entry(entry) = &slot.content {
             if *kind == Some(Kind::AccessToken) {
@@ -280,14 +244,7 @@ impl Section {
         let Self { kind, slots, digests, postings, ends, .. } = self;
         let Some(Some(slot)) = slots.get(at.place) else { return };
         for_each_posting(digests, *kind, slot, |posting| {
-            let is_empty = match postings.get_mut(&posting) {
-                Some(Places::Many(all)) => {
-                    all.remove(&at);
-                    all.is_empty()
-                }
-                Some(Places::One(one)) => *one == at,
-                None => false,
-            };
+            let is_empty = postings.get_mut(&posting).is_some_and(|places| places.remove(at));
             if is_empty {
                 postings.remove(&posting);
             }

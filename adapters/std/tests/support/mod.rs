@@ -1,8 +1,6 @@
 //! A server on loopback that does to each connection what a test wants, and certificates for it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-pub(crate) mod neighbour;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};

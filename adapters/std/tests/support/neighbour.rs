@@ -16,7 +16,7 @@ use sansal_std::sansal::time::{Clock, Millis, UnixTime};
 use sansal_std::sansal::{Endpoint, Secret};
 use sansal_std::{HttpClient, HttpResponse, ProxyChoice, Time, UreqClient};
 
-use super::{Authority, Identity, Server, Stream};
+use crate::support::{Authority, Identity, Server, Stream};
 
 pub(crate) const USER_ASSIGNED: &str = "11111111-2222-3333-4444-555555555555";
 

@@ -1,0 +1,133 @@
+//! What a call wants: the scopes, whose, by which function; and whether the cache has it (section 4.11.2 A of the reference).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::binding::Binding;
+use crate::cache::{Found, Lookup, Matching, Scheme, ext_cache_key};
+use crate::client::{AliasSource, Scopes, aliases};
+use crate::flow::Cx;
+use crate::issued::Token;
+use crate::secret::Secret;
+use crate::store::Owner;
+use crate::telemetry::{Api, CacheRefresh};
+
+/// What is looked for in the cache before anybody is asked, and stored under the same names afterwards.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) api: Api,
+    /// The scopes that a cached token must have.
+    pub(crate) scopes: Scopes,
+    pub(crate) home_account_id: Option<String>,
+    /// Whether a cached token of any account is an answer, as long as `data` fits: who it is for is not known yet.
+    pub(crate) any_account: bool,
+    /// Whether a cached token is an answer at all; a claims challenge says it is not.
+    pub(crate) cached: bool,
+    /// Why a request would go out.
+    pub(crate) reason: CacheRefresh,
+    /// Whether the server is asked although an error answer is remembered.
+    pub(crate) asks_anyway: bool,
+    /// Request parameters that keep tokens apart (section 5.4 of the reference).
+    pub(crate) data: Vec<(&'static str, Secret)>,
+    /// The name of the call, where an earlier request has given it one.
+    pub(crate) correlation_id: Option<String>,
+    /// What the token is bound to.
+    pub(crate) binding: Option<Binding>,
+}
+
+/// What the cache has.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// A token that needs no refresh.
+    Fresh(Token),
+    /// A token that still counts, in case no newer one is to be had.
+    Aging(Token),
+    /// None.
+    Nothing,
+}
+
+impl Wanted {
+    /// A token that may be cached.
+    pub(crate) fn looked_up(api: Api, scopes: Scopes) -> Self {
+        Self {
+            api,
+            scopes,
+            home_account_id: None,
+            any_account: false,
+            cached: true,
+            reason: CacheRefresh::NoToken,
+            asks_anyway: false,
+            data: Vec::new(),
+            correlation_id: None,
+            binding: None,
+        }
+    }
+
+    /// A new token, because the caller says so.
+    pub(crate) fn forced(mut self) -> Self {
+        self.cached = false;
+        self.reason = CacheRefresh::Forced;
+        self
+    }
+
+    /// Whose entries are needed. What a user flow finds out is who the user is.
+    pub(crate) fn owner(&self) -> Owner {
+        match (&self.home_account_id, self.api) {
+            (Some(id), _) => Owner::Account(id.clone()),
+            (None, Api::TokenForClient) => Owner::Application,
+            (None, _) => Owner::Everyone,
+        }
+    }
+
+    /// A token of a flow that does not ask the cache.
+    pub(crate) fn direct(api: Api, scopes: Scopes) -> Self {
+        Self { cached: false, reason: CacheRefresh::NotSilent, ..Self::looked_up(api, scopes) }
+    }
+
+    pub(crate) fn scheme(&self) -> Scheme<'_> {
+        self.binding.as_ref().map_or(Scheme::Bearer, Binding::scheme)
+    }
+
+    pub(crate) fn data(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.data.iter().map(|(name, value)| (*name, value.expose()))
+    }
+
+    /// The best token that the cache has for this, under any name of the authority's host.
+    pub(crate) fn look_up(&mut self, cx: &Cx<'_>, realm: &str) -> Looked {
+        let Some(now) = cx.clock.wall.filter(|_| self.cached) else { return Looked::Nothing };
+        let key = ext_cache_key(self.data());
+        let own = cx.client.authority().host();
+        let others = match cx.client.settings().aliases {
+            AliasSource::BuiltIn => aliases(own),
+            AliasSource::Discovered => &[],
+        };
+        let matching = if cx.client.settings().tolerant_lookups { Matching::Tolerant } else { Matching::Reference };
+        let environments = core::iter::once(own).chain(others.iter().copied().filter(|host| *host != own));
+        for environment in environments {
+            let lookup = Lookup {
+                client_id: Some(cx.client.client_id()),
+                environment,
+                realm,
+                home_account_id: self.home_account_id.as_deref(),
+                scopes: self.scopes.list(),
+                ext_cache_key: key.as_deref(),
+                scheme: self.scheme(),
+                matching,
+            };
+            let found = match self.any_account {
+                true => cx.store.tokens.find_partitioned(&lookup, now),
+                false => cx.store.tokens.find(&lookup, now),
+            };
+            match found {
+                Found::Fresh(entry) => return Looked::Fresh(Token::cached(entry, now)),
+                Found::Aging(entry) => {
+                    self.reason = CacheRefresh::Aging;
+                    return Looked::Aging(Token::cached(entry, now));
+                }
+                Found::Expiring => self.reason = CacheRefresh::Expired,
+                Found::Nothing => {}
+            }
+        }
+        Looked::Nothing
+    }
+}
