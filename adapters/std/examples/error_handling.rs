@@ -13,15 +13,15 @@ use sansal_std::sansal::error::AskError;
 use sansal_std::{Error, Interactive, ListenError, PublicClient, Token, TokenCacheFile};
 
 /// Attempts while the server is busy or away.
-pub const ATTEMPTS: u32 = 4;
+pub(crate) const ATTEMPTS: u32 = 4;
 /// The first wait; each further one is twice as long, unless the server names a time.
-pub const FIRST_WAIT: Duration = Duration::from_secs(1);
+pub(crate) const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Nobody sits before a program that waits longer: then the server's time is told instead.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Why there is no token, for the person before the screen.
 #[derive(Debug)]
-pub enum NoToken {
+pub(crate) enum NoToken {
     /// The user, or an administrator, said no (`access_denied`). Do not ask again by yourself.
     Declined,
     /// The user closed the browser, or went away. Offer to try again.
@@ -53,15 +53,15 @@ impl fmt::Display for NoToken {
 impl StdError for NoToken {}
 
 /// What is used from outside, so that a test can bring its own.
-pub struct World<'a> {
+pub(crate) struct World<'a> {
     /// Listener and browser for one sign-in.
-    pub interactive: &'a dyn Fn() -> Result<Interactive, ListenError>,
+    pub(crate) interactive: &'a dyn Fn() -> Result<Interactive, ListenError>,
     /// Passes time.
-    pub wait: &'a dyn Fn(Duration),
+    pub(crate) wait: &'a dyn Fn(Duration),
 }
 
 /// A token for whoever is signed in, or signs in now.
-pub fn acquire(client: &PublicClient, scopes: &[String], world: &World<'_>) -> Result<Token, NoToken> {
+pub(crate) fn acquire(client: &PublicClient, scopes: &[String], world: &World<'_>) -> Result<Token, NoToken> {
     let account = client.get_accounts(None).map_err(NoToken::Failed)?.into_iter().next();
     let mut claims = None;
     if let Some(account) = &account {

@@ -233,7 +233,14 @@ fn table(row: &Row) -> usize {
             let before = scene.stored();
             let asked = scene.server.platform().asked(&on(exchange));
             let issued = scene.server.platform().issued();
-            scene.server.platform().fault(Fault::new(on(exchange), what.clone()).always());
+            // The platform knows of no user realms (404), which is an answer too: garbage is what comes with 200.
+            let what = match what {
+                What::Garbage if *exchange == "user realm" => {
+                    What::Answer(sansal_sim::Response::text(200, "application/json", "{\"account_type\":\"Man"))
+                }
+                what => what,
+            };
+            scene.server.platform().fault(Fault::new(on(exchange), what).always());
             let result = (row.run)(&scene);
             let (ended, shown) = match &result {
                 Ok(token) => (Some(End::Token), format!("{token:?}")),
@@ -280,7 +287,7 @@ macro_rules! rows {
     )*};
 }
 
-// 12 faults, and three of them again with success after them, for each exchange: 345 cases.
+// 12 faults, and three of them again with success after them, for each exchange: 330 cases.
 rows! {
     authorization_code: "authorization code", nothing, code_flow, ["instance", "metadata", "authorization_code"], 45;
     the_legacy_pair: "legacy pair", nothing, legacy, ["metadata", "authorization_code"], 30;

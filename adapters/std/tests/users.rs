@@ -434,7 +434,7 @@ fn nothing_planted_comes_out() {
         }
     });
     let logged = logged.text();
-    assert!(logged.lines().count() > 40 && secrets.len() >= 13, "{} {}", logged.lines().count(), secrets.len());
+    assert!(logged.lines().count() > 30 && secrets.len() >= 13, "{} {}", logged.lines().count(), secrets.len());
     for secret in secrets.iter().map(String::as_str).chain(["eyJ", CONTOSO_USER, CONTOSO_PUBLIC]) {
         assert!(!logged.contains(secret), "{secret} in the log:\n{logged}");
     }
