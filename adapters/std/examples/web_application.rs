@@ -21,12 +21,13 @@ const SCOPES: [&str; 1] = ["User.Read"];
 const MAX_HEAD: u64 = 16 * 1024;
 
 /// What is known of one browser.
-enum Session {
+pub(crate) enum Session {
     /// The user is at the server. Taken out when the browser is back: a flow serves once.
     SigningIn(Box<AuthCodeFlow>),
     SignedIn(Account),
 }
 
+#[allow(dead_code, reason = "the test includes this file")]
 fn main() -> Result<(), Box<dyn StdError>> {
     let client = ConfidentialClient::from_env()?.build()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))?;
@@ -40,6 +41,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
+#[allow(dead_code, reason = "the test includes this file")]
 fn serve(
     client: &ConfidentialClient,
     sessions: &mut HashMap<String, Session>,
@@ -57,7 +59,7 @@ fn serve(
     Ok(stream.write_all(reply.0.as_bytes())?)
 }
 
-fn home(client: &ConfidentialClient, session: Option<&Session>) -> Reply {
+pub(crate) fn home(client: &ConfidentialClient, session: Option<&Session>) -> Reply {
     let Some(Session::SignedIn(account)) = session else { return Reply::page(200, "<a href=\"/login\">Sign in</a>") };
     // For each page anew: the token comes from the cache, or by the refresh token.
     match client.acquire_token_silent(&SCOPES, account) {
@@ -68,7 +70,7 @@ fn home(client: &ConfidentialClient, session: Option<&Session>) -> Reply {
 }
 
 /// The first leg.
-fn login(client: &ConfidentialClient, sessions: &mut HashMap<String, Session>) -> Result<Reply, Error> {
+pub(crate) fn login(client: &ConfidentialClient, sessions: &mut HashMap<String, Session>) -> Result<Reply, Error> {
     // The query, since a form posted from another site does not bring a `SameSite=Lax` cookie.
     let request = AuthorizationRequest::new(&SCOPES, REDIRECT_URI)?.response_mode(Some(ResponseMode::Query));
     let flow = client.initiate_auth_code_flow(&request)?;
@@ -80,7 +82,12 @@ fn login(client: &ConfidentialClient, sessions: &mut HashMap<String, Session>) -
 }
 
 /// The second leg.
-fn callback(client: &ConfidentialClient, sessions: &mut HashMap<String, Session>, cookie: &str, query: &str) -> Reply {
+pub(crate) fn callback(
+    client: &ConfidentialClient,
+    sessions: &mut HashMap<String, Session>,
+    cookie: &str,
+    query: &str,
+) -> Reply {
     let Some(Session::SigningIn(flow)) = sessions.remove(cookie) else {
         return Reply::page(400, "Nobody signs in here. <a href=\"/\">Begin</a>");
     };
@@ -101,7 +108,7 @@ fn callback(client: &ConfidentialClient, sessions: &mut HashMap<String, Session>
     }
 }
 
-struct Reply(String);
+pub(crate) struct Reply(pub(crate) String);
 
 impl Reply {
     fn page(status: u16, html: &str) -> Self {
@@ -123,6 +130,7 @@ impl Reply {
 }
 
 /// The target of a GET, and the session's cookie.
+#[allow(dead_code, reason = "the test includes this file")]
 fn head(stream: &TcpStream) -> Result<(String, String), Box<dyn StdError>> {
     let mut lines = BufReader::new(stream.take(MAX_HEAD)).lines();
     let first = lines.next().ok_or("nothing came")??;

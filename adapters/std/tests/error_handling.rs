@@ -145,7 +145,7 @@ fn claims_go_into_the_sign_in() {
     assert_eq!((scene.accounts(), *scene.opened.borrow()), (1, 1));
     let claims = scene.client.with_token_cache(|tokens| {
         let json: serde_json::Value = serde_json::from_slice(&tokens.to_json()).unwrap();
-        let token = json["AccessToken"].as_object().unwrap().values().last().unwrap()["secret"].clone();
+        let token = json["AccessToken"].as_object().unwrap().values().next_back().unwrap()["secret"].clone();
         let part = token.as_str().unwrap().split('.').nth(1).unwrap();
         String::from_utf8(sansal_std::sansal::base64::url_decode(part).unwrap()).unwrap()
     });

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use sansal_sim::{
     CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_PUBLIC, CONTOSO_SECRET, CONTOSO_USER, Fault, On, Platform, Resource,
@@ -26,7 +26,7 @@ use sansal_std::sansal::silent::Silent;
 use sansal_std::sansal::time::{Clock, Millis, UnixTime};
 use sansal_std::sansal::user_fic::UserFederatedIdentityCredential;
 use sansal_std::{
-    ConfidentialClient, Error, Interactive, NoBrowser, OpenBrowser, ProxyChoice, PublicClient, Time, Token,
+    ConfidentialClient, Error, Interactive, NoBrowser, OpenBrowser, ProxyChoice, PublicClient, SystemClock, Time, Token,
 };
 
 use sim::{Sim, USER_READ, bring, encoded};
@@ -93,7 +93,7 @@ impl Scene {
     }
 
     fn sign_in(&self, url: &str) -> sansal_sim::Redirected {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = SystemClock.now().wall.unwrap().0;
         self.server.platform().sign_in(url, CONTOSO_USER, now).unwrap()
     }
 
