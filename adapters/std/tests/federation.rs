@@ -56,7 +56,7 @@ impl HttpClient for World {
         let mut headers: Vec<(String, String)> =
             request.headers.iter().map(|h| (h.name.to_owned(), h.value.expose().to_owned())).collect();
         headers.extend(request.body.iter().map(|body| ("Content-Type".to_owned(), body.content_type.to_owned())));
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let now = sansal_std::Time::now(&sansal_std::SystemClock).wall.unwrap().0;
         let received = sansal_sim::Request {
             headers,
             method: request.method.as_str().to_owned(),
