@@ -338,7 +338,7 @@ const SAME: [(&str, &str, &str, &str, f64); 12] = [
     ("MSAL Python", "user token, scope subset", "hit", "subset hit", 1.0),
     ("MSAL Python", "miss", "miss", "miss", 1.0),
     ("MSAL Python", "app token, N tenants", "store", "insert", 1e3),
-    ("MSAL Python", "get_accounts(None)", "list", "list accounts", 1.0),
+    ("MSAL Python", "get_accounts()", "list", "list accounts", 1.0),
     ("MSAL Python", "get_accounts(username)", "one", "account by user name", 1.0),
     ("MSAL Python", "whole-cache serialize", "write", "serialize", 1.0),
     ("MSAL Python", "whole-cache serialize", "deserialize", "load", 1.0),
