@@ -1,11 +1,11 @@
 //! A middle tier: it was called with a user's access token, and calls another API for that user (on-behalf-of).
 //!
-//! `cargo run -p sansal-std --example on_behalf_of -- SCOPE...`, with the incoming access token in `INCOMING_TOKEN` and the
+//! `cargo run -p sansal-std --example on_behalf_of -- SCOPE...`, with the incoming access token on standard input and the
 //! service's own identity in the environment (`AZURE_CLIENT_ID` and its sisters). A web framework puts the token of its
-//! request's `Authorization` in the place of the variable, after it has checked that token.
+//! request's `Authorization` there, after it has checked that token.
 
-use std::env;
 use std::error::Error as StdError;
+use std::{env, io};
 
 use sansal_std::sansal::base64;
 use sansal_std::{ConfidentialClient, Error, Token};
@@ -21,10 +21,11 @@ enum Answer {
 
 fn main() -> Result<(), Box<dyn StdError>> {
     let scopes: Vec<String> = env::args().skip(1).collect();
-    let incoming = env::var("INCOMING_TOKEN").map_err(|_| "INCOMING_TOKEN is not set")?;
+    let mut incoming = String::new();
+    io::stdin().read_line(&mut incoming)?;
     // One client for the whole service: it keeps the tokens of each caller apart.
     let service = ConfidentialClient::from_env()?.build()?;
-    match downstream(&service, &incoming, &scopes)? {
+    match downstream(&service, incoming.trim(), &scopes)? {
         Answer::Token(token) => println!("a token for {}", token.scope().unwrap_or("what was asked for")),
         Answer::Challenge(header) => println!("401, WWW-Authenticate: {header}"),
         Answer::Busy(after) => println!("503, Retry-After: {after:?}"),

@@ -55,7 +55,7 @@ fn users_get_tokens() {
             assert_eq!(server.platform().asked(&on), times);
         }
         assert!(server.platform().asked(&On::Grant("password".into())) == 0);
-        let accounts = client.get_accounts().unwrap();
+        let accounts = client.get_accounts(None).unwrap();
         assert_eq!(accounts.first().and_then(|account| account.username()), Some(USER));
         // Entra's own users never meet the federation server.
         let builder = ConfidentialClient::builder(CONTOSO_CLIENT).secret(CONTOSO_SECRET);

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use sansal_sim::{Application, CONTOSO_USER, Platform};
+use sansal_sim::{Application, CONTOSO_USER, Platform, Redirected, Request};
 use sansal_std::ConfidentialClient;
 
 use example::{Session, callback, home, login};
@@ -61,7 +61,9 @@ fn a_browser_signs_in() {
     // A user who says no.
     let begun = login(&client, &mut sessions).unwrap().0;
     let cookie = header(&begun, "Set-Cookie").split(';').next().unwrap().strip_prefix("session=").unwrap().to_owned();
-    let state = header(&begun, "Location").split("&state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
-    let denied = callback(&client, &mut sessions, &cookie, &format!("error=access_denied&state={state}"));
+    sim.platform().deny_next("access_denied");
+    let (host, target) = header(&begun, "Location").strip_prefix("https://").unwrap().split_once('/').unwrap();
+    let answer = sim.platform().answer(&Request::get(host, &format!("/{target}"), sim.now()));
+    let denied = callback(&client, &mut sessions, &cookie, &encoded(&Redirected::of(&answer).unwrap()));
     assert!(denied.0.starts_with("HTTP/1.1 403"), "{}", denied.0);
 }
