@@ -57,7 +57,7 @@ fn corpora_mutated() {
     let mut count = 0_u64;
     for (name, target) in targets() {
         // Key derivation takes its time, as it should; the fuzzer has more of it.
-        let (most, step) = if ["pkcs8", "pkcs12"].contains(&name) { (2, 97) } else { (6, 1) };
+        let (most, step) = if ["pkcs8", "pkcs12"].contains(name) { (2, 97) } else { (6, 1) };
         let mut files: Vec<_> = fs::read_dir(folder.join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
         // Real files first: what a fuzzer kept has a longer name, and as a rule is already broken.
         files.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
