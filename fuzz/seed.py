@@ -196,6 +196,12 @@ for name in ("ada@contoso.com", "../../x?y#z", "p&w<\"'>+ \u00e9\r\n"):
 for number in range(12):
     script = b"".join(hashlib.sha256(bytes([number, block])).digest() for block in range(8 + 8 * number))
     seed("cache_ops", script if number % 2 else bytes(byte % 8 for byte in script))
+# the first byte says whether the server promised to name itself
+for promised in "\0\1":
+    for form in ("code=c&state=the-state", "code=c&state=the-state&iss=https%3A%2F%2Fidp.example%2Flab&client_info=eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ",
+                 "error=access_denied&error_description=no&error_uri=x&state=the-state", "error=login_required&state=the-state&iss=https://idp.example/lab",
+                 "code=c&code=d&state=the-state", "code=&state=the-state", "state=the-state", "code=c&state=another", "code=c&state=the-state&iss=https://evil.example"):
+        seed("redirect_answer", promised + form)
 # the first byte chooses the response mode: even is form_post, odd is query
 HOSTS = ("localhost:4000", "127.0.0.1:4000", "[::1]:4000", "evil.example:4000")
 FORMS = ("code=c&state=the-state", "error=access_denied&error_description=no&state=the-state", "code=c&state=another", "state=the-state&code=a&code=b")

@@ -24,6 +24,8 @@ pub struct Expected<'a> {
     pub nonce: Option<Nonce<'a>>,
     /// Seconds that the user's sign-in may be old.
     pub max_age: Option<u64>,
+    /// Whose tokens are renewed: the answer must not be about somebody else (OpenID Connect Core s12.2).
+    pub home_account_id: Option<&'a str>,
 }
 
 /// A nonce (OpenID Connect Core s2).
@@ -46,6 +48,14 @@ pub(crate) fn accept(
     response: &TokenResponse,
 ) -> Result<(), Error> {
     let policy = cx.client.settings().id_token_policy;
+    if let (IdTokenPolicy::Claims, Some(wanted), Some(info)) =
+        (policy, expected.home_account_id, response.client_info()?)
+        && !wanted
+            .split_once('.')
+            .is_some_and(|(uid, utid)| uid.eq_ignore_ascii_case(&info.uid) && utid.eq_ignore_ascii_case(&info.utid))
+    {
+        return Err(IdTokenError::Account.into());
+    }
     let Some(id_token) = response.id_token() else {
         return match (policy, expected.nonce) {
             (IdTokenPolicy::Claims, Some(_)) => Err(IdTokenError::Absent.into()),

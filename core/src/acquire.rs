@@ -192,6 +192,8 @@ impl<S: Source> Acquire<S> {
             return Err(Error::BadResponse { what: What::TokenResponse, at: "token_type is not what was asked" });
         }
         accept(cx, metadata, &self.source.expected(), &response)?;
+        let strict = !cx.client.settings().lenient_answers;
+        let account = self.wanted.home_account_id.as_deref().filter(|_| strict);
         let token = Token::issued(&response, now)?;
         let Recording { username, redeemed } = self.source.recording();
         let mut changes = Vec::new();
@@ -201,6 +203,15 @@ impl<S: Source> Acquire<S> {
         {
             changes.push(cx.store.tokens.update_refresh_token(entry, &Secret::from(rotated), now));
             response.remove("refresh_token");
+        }
+        // A user's token whose account nobody named would lie where the application's own tokens are.
+        if strict
+            && account.is_none()
+            && !grant.is_of_application()
+            && self.wanted.data.is_empty()
+            && !names_account(&response)?
+        {
+            return Ok((token, changes));
         }
         let token_endpoint = target.token_endpoint.to_string();
         let scopes = granted(&response, grant.scopes.list(), cx.client.settings().lenient_answers);
@@ -214,6 +225,7 @@ impl<S: Source> Acquire<S> {
             response: &response,
             data: &data,
             authority_type: None,
+            home_account_id: account,
             username,
             local_account_id: None,
             skip_account_creation: redeemed.is_some(),
@@ -333,6 +345,11 @@ impl<S: Source> Flow for Acquire<S> {
             input = Input::Start;
         }
     }
+}
+
+/// Whether an answer says whose it is.
+fn names_account(response: &TokenResponse) -> Result<bool, Error> {
+    Ok(response.id_token().is_some() || response.client_info()?.is_some())
 }
 
 /// The tenant that tokens lie under, as far as it is known without asking.

@@ -10,6 +10,7 @@ mod managed;
 mod material;
 mod parsers;
 mod platform;
+mod redirect;
 mod tokens;
 
 pub use cache_ops::cache_ops;
@@ -20,6 +21,7 @@ pub use managed::msi_challenge;
 pub use material::*;
 pub use parsers::*;
 pub use platform::*;
+pub use redirect::redirect_answer;
 pub use tokens::*;
 
 /// A fuzz target: a name and the property it holds input against.
@@ -45,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     ("pkcs8", pkcs8),
     ("legacy_pem", legacy_pem),
     ("extract_certs", extract_certs),
+    ("redirect_answer", redirect_answer),
     ("device_response", device_response),
     ("saved_flow", saved_flow),
     ("flow_script", flow_script),

@@ -133,6 +133,11 @@ impl Grant {
         }
     }
 
+    /// Whether it is the application that gets a token, and not a user.
+    pub const fn is_of_application(&self) -> bool {
+        matches!(self.kind, GrantKind::ClientCredentials { .. })
+    }
+
     /// The federated managed identity path, which the makers of assertions are told.
     pub fn fmi_path(&self) -> Option<&str> {
         match &self.kind {

@@ -21,7 +21,7 @@ use sansal::jose::id_token::hash_nonce;
 use sansal::sealed::Sealer;
 use sansal::{
     Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Binding, Error, GetAccounts, OnBehalfOf,
-    RemoveAccount, Silent, Token, TokenSource,
+    RefreshTokenImport, RemoveAccount, Silent, Token, TokenSource,
 };
 use serde_json::{Value, json};
 use support::{Host, NOW, World, answers};
@@ -211,6 +211,25 @@ fn a_rotated_refresh_token_takes_the_place_of_the_used_one() {
     host.commit = Err(sansal::error::CommitError::NotWritten);
     let token = silent(&mut host, vec![tokens(json!({}))], &request().force_refresh(true)).unwrap();
     assert!(token.stored().is_err() && token.access_token() == "at-1");
+}
+
+#[test]
+fn whose_a_renewed_token_is() {
+    // OpenID Connect Core s12.2: not somebody else's. And a server that says nothing about it means the one who was asked for.
+    let other = Base64UrlUnpadded::encode_string(br#"{"uid":"somebody","utid":"else"}"#);
+    let mut host = Host::new(public(Settings::default()));
+    host.store.tokens = cache(None, &["rt"]);
+    let error = silent(&mut host, vec![metadata(), tokens(json!({"client_info": other}))], &request()).unwrap_err();
+    assert!(matches!(error, Error::IdToken(IdTokenError::Account)), "{error}");
+    assert_eq!(secrets(&host, Kind::AccessToken), [""; 0]);
+    silent(&mut host, vec![tokens(json!({"client_info": null}))], &request()).unwrap();
+    assert_eq!(silent(&mut host, vec![], &request()).unwrap().access_token(), "at-1", "found again under the account");
+
+    // A user's token that names no account is given out and not kept: it would lie among the application's own.
+    let mut host = Host::new(confidential(Settings::default()));
+    let flow = RefreshTokenImport::new("rt", &["User.Read"]).unwrap().flow(&host.client).unwrap();
+    let token = host.play([metadata(), tokens(json!({"client_info": null}))], flow).unwrap();
+    assert_eq!((token.access_token(), host.cached()), ("at-1", 0));
 }
 
 #[test]

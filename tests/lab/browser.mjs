@@ -1,13 +1,16 @@
 // Signs in at oidc-provider's own login and consent pages with headless Chromium and stays on the page it lands on.
 // usage: node browser.mjs AUTHORIZATION_URL SCREENSHOT.png [--cancel]
-// Prints one line of JSON about the last page; exit status 0 when it lies on loopback under the redirect address.
+//        node browser.mjs VERIFICATION_URI_COMPLETE SCREENSHOT.png --device|--device-cancel
+// Prints one line of JSON about the last page; exit status 0 when it lies on loopback under the redirect address, or is the
+// server's own last word about a device code.
 import { chromium } from 'playwright-core';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 
 const [address, screenshot, choice] = process.argv.slice(2);
-const redirect = new URL(new URL(address).searchParams.get('redirect_uri'));
+const device = choice?.startsWith('--device');
+const redirect = new URL(device ? address : new URL(address).searchParams.get('redirect_uri'));
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'sansal-chromium-'));
 const context = await chromium.launchPersistentContext(profile, {
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
@@ -25,26 +28,46 @@ try {
   page.on('request', (request) => {
     if (landed(page.url()) && !landed(request.url())) foreign.push(request.url());
   });
-  await page.goto(address);
-  if (choice === '--cancel') {
-    await page.click('a[href$="/abort"]');
-  } else {
+  const signIn = async () => {
     await page.fill('input[name=login]', 'alice');
     await page.fill('input[name=password]', 'x');
     await page.click('button[type=submit]');
     await page.waitForSelector('input[name=prompt][value=consent]', { state: 'attached' });
     await page.click('button[type=submit]');
+  };
+  await page.goto(address);
+  if (device) {
+    // The code is in the address; the server asks whether it is the one on the device.
+    await page.waitForSelector('form[id="op.deviceConfirmForm"]', { state: 'attached' });
+    if (choice === '--device') {
+      await page.click('button[type=submit][autofocus]');
+      await signIn();
+    } else {
+      await page.click('button[name=abort]');
+    }
+    await page.waitForURL((url) => url.pathname.includes('/device'), { timeout: 60_000 });
+    await page.waitForSelector('h1');
+    fs.mkdirSync(path.dirname(screenshot), { recursive: true });
+    await page.screenshot({ path: screenshot });
+    const heading = await page.evaluate(() => document.querySelector('h1').textContent);
+    console.log(JSON.stringify({ url: page.url(), heading }));
+  } else if (choice === '--cancel') {
+    await page.click('a[href$="/abort"]');
+  } else {
+    await signIn();
   }
-  await page.waitForURL((url) => landed(url.href), { timeout: 60_000 });
-  await page.waitForSelector('h1');
-  fs.mkdirSync(path.dirname(screenshot), { recursive: true });
-  await page.screenshot({ path: screenshot });
-  const shown = await page.evaluate(() => ({
-    url: location.href, title: document.title, heading: document.querySelector('h1').textContent,
-    text: document.body.innerText, lang: document.documentElement.lang, width: document.querySelector('main').offsetWidth,
-    history: history.length, referrer: document.referrer,
-  }));
-  console.log(JSON.stringify({ ...shown, complaints, foreign }));
+  if (!device) {
+    await page.waitForURL((url) => landed(url.href), { timeout: 60_000 });
+    await page.waitForSelector('h1');
+    fs.mkdirSync(path.dirname(screenshot), { recursive: true });
+    await page.screenshot({ path: screenshot });
+    const shown = await page.evaluate(() => ({
+      url: location.href, title: document.title, heading: document.querySelector('h1').textContent,
+      text: document.body.innerText, lang: document.documentElement.lang, width: document.querySelector('main').offsetWidth,
+      history: history.length, referrer: document.referrer,
+    }));
+    console.log(JSON.stringify({ ...shown, complaints, foreign }));
+  }
 } finally {
   await context.close();
   fs.rmSync(profile, { recursive: true, force: true });

@@ -135,6 +135,58 @@ fn a_user_signs_in_stays_signed_in_and_signs_out() {
     }
 }
 
+/// The user at another machine: opens the address that the device shows, and approves it or not.
+fn at_the_other_machine(
+    lab: &Lab,
+    address: String,
+    name: &str,
+    choice: &'static str,
+) -> std::thread::JoinHandle<Value> {
+    let screenshot = lab.dir.join(format!("browser-{name}.png"));
+    let _ = std::fs::remove_file(&screenshot);
+    std::thread::spawn(move || {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/browser");
+        let output = Command::new(script).arg(&address).arg(&screenshot).arg(choice).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let png = std::fs::read(&screenshot).unwrap();
+        assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.len() > 2_000, "{}", screenshot.display());
+        println!("{}", screenshot.display());
+        serde_json::from_slice(&output.stdout).unwrap()
+    })
+}
+
+#[test]
+fn a_device_code_is_approved_in_the_browser() {
+    // RFC 8628, with a server, a browser and a person that are not ours.
+    let Some(lab) = Lab::find() else { return };
+    let client = lab.application();
+    let mut flow = client.initiate_device_flow(&["api.read"]).unwrap();
+    let address = flow.verification_uri_complete().unwrap().to_string();
+    assert!(address.contains(&flow.user_code().replace('-', "")) || address.contains(flow.user_code()), "{address}");
+    let person = at_the_other_machine(&lab, address, "device", "--device");
+    let token = client.acquire_token_by_device_flow(&mut flow).unwrap();
+    println!("{}", person.join().unwrap()["heading"]);
+    assert_eq!(token.id_token_claims().unwrap().text("preferred_username"), Some("alice@lab.example"));
+    let accounts = client.get_accounts(None).unwrap();
+    let silent = client.acquire_token_silent(&["api.read"], &accounts[0]).unwrap();
+    assert_eq!((silent.source(), silent.access_token()), (TokenSource::Cache, token.access_token()));
+    // The code works once.
+    assert!(client.acquire_token_by_device_flow(&mut flow).unwrap_err().refusal().is_some());
+}
+
+#[test]
+fn a_device_code_is_declined_in_the_browser() {
+    let Some(lab) = Lab::find() else { return };
+    let client = lab.application();
+    let mut flow = client.initiate_device_flow(&["api.read"]).unwrap();
+    let address = flow.verification_uri_complete().unwrap().to_string();
+    let person = at_the_other_machine(&lab, address, "device-declined", "--device-cancel");
+    let error = client.acquire_token_by_device_flow(&mut flow).unwrap_err();
+    println!("{}", person.join().unwrap()["heading"]);
+    assert_eq!(error.refusal().unwrap().error(), "access_denied");
+    assert!(client.get_accounts(None).unwrap().is_empty());
+}
+
 #[test]
 fn a_user_declines() {
     let Some(lab) = Lab::find() else { return };

@@ -41,6 +41,10 @@ pub enum On {
     Device,
     /// The protected resource.
     Resource,
+    /// The realms of users.
+    UserRealm,
+    /// The federation server: its description, and sign-ins.
+    Federation,
     /// Paths in which this text stands.
     Path(String),
 }

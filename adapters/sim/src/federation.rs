@@ -8,6 +8,7 @@ use roxmltree::{Document, Node};
 use serde_json::{Value, json};
 
 use crate::message::{Request, Response};
+use crate::saml::SamlVersion;
 
 const SOAP: &str = "http://www.w3.org/2003/05/soap-envelope";
 const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
@@ -63,18 +64,18 @@ impl TrustVersion {
 #[derive(Clone)]
 pub struct Federation {
     domain: String,
-    host: String,
+    host: Option<String>,
     versions: Vec<TrustVersion>,
     users: Vec<(String, String)>,
     token_type: String,
 }
 
 impl Federation {
-    /// For the users of `domain`, at this host (with the port, where there is one), speaking both versions.
-    pub fn new(domain: &str, host: &str) -> Self {
+    /// For the users of `domain`, under the host that is asked, speaking both versions.
+    pub fn new(domain: &str) -> Self {
         Self {
             domain: domain.to_owned(),
-            host: host.to_owned(),
+            host: None,
             versions: vec![TrustVersion::V2005, TrustVersion::V13],
             users: Vec::new(),
             token_type: "urn:oasis:names:tc:SAML:1.0:assertion".to_owned(),
@@ -102,16 +103,22 @@ impl Federation {
         self
     }
 
-    /// Where it is.
-    pub fn host(&self) -> &str {
-        &self.host
+    /// Lies at this host (with the port, where there is one), which your HTTP client has to send here.
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
+        self.host = Some(host.to_owned());
+        self
     }
 
-    /// What the identity platform answers about a user at `/common/userrealm/{name}?api-version=1.0`: federated for the
-    /// names of this domain, nothing for others.
-    pub fn realm(&self, name: &str) -> Option<Value> {
+    fn at<'a>(&'a self, asked: &'a str) -> &'a str {
+        self.host.as_deref().unwrap_or(asked)
+    }
+
+    /// What the identity platform answers at `/common/userrealm/{name}?api-version=1.0` of the host `asked`: federated for
+    /// the names of this domain, nothing for others.
+    pub fn realm(&self, name: &str, asked: &str) -> Option<Value> {
         let (_, domain) = name.rsplit_once('@')?;
-        let at = |path: &str| format!("https://{}{path}", self.host);
+        let at = |path: &str| format!("https://{}{path}", self.at(asked));
         domain.eq_ignore_ascii_case(&self.domain).then(|| {
             json!({
                 "ver": "1.0",
@@ -126,11 +133,16 @@ impl Federation {
         })
     }
 
+    /// Which SAML its tokens are.
+    pub(crate) fn saml(&self) -> SamlVersion {
+        if self.token_type.contains("2.0") { SamlVersion::V2 } else { SamlVersion::V1 }
+    }
+
     /// Answers a request. `assertion` makes the token for a user that signed in; without one the server fails.
     pub fn answer(&self, request: &Request, assertion: impl FnOnce(&str) -> Option<String>) -> Response {
         let version = self.versions.iter().find(|version| version.path() == request.path());
         match (request.method.as_str(), request.path(), version) {
-            ("GET", "/adfs/services/trust/mex", _) => Response::text(200, XML, &self.mex()),
+            ("GET", "/adfs/services/trust/mex", _) => Response::text(200, XML, &self.mex(self.at(&request.host))),
             ("POST", _, Some(version)) => {
                 self.issue(request, *version, assertion).unwrap_or_else(|fault| fault.response())
             }
@@ -160,7 +172,7 @@ impl Federation {
     fn check<'a>(&'a self, request: &Request, version: TrustVersion, root: Node<'_, '_>) -> Result<&'a str, Fault> {
         let trust = version.namespace();
         let action = format!("{trust}/RST/Issue");
-        let address = format!("https://{}{}", self.host, version.path());
+        let address = format!("https://{}{}", self.at(&request.host), version.path());
         if request.header("content-type").is_none_or(|kind| !kind.eq_ignore_ascii_case(XML)) {
             return Err(Fault::malformed("the content type"));
         }
@@ -204,13 +216,13 @@ impl Federation {
         })
     }
 
-    fn mex(&self) -> String {
+    fn mex(&self, host: &str) -> String {
         let (mut policies, mut bindings, mut ports) = (String::new(), String::new(), String::new());
         // Without SOAP 1.2, and not for passwords: clients have to pass it over.
         bindings.push_str("<wsdl:binding name=\"CertificateTransport\" type=\"tns:ITrust\"><wsp:PolicyReference URI=\"#C\"/></wsdl:binding>");
         for (number, version) in self.versions.iter().enumerate() {
             let (security, tokens) = version.policy();
-            let (action, address) = (version.namespace(), format!("https://{}{}", self.host, version.path()));
+            let (action, address) = (version.namespace(), format!("https://{host}{}", version.path()));
             policies.push_str(&format!(
                 "<wsp:Policy wsu:Id=\"P{number}\"><wsp:ExactlyOne><wsp:All><sp:TransportBinding xmlns:sp=\"{security}\"><wsp:Policy/></sp:TransportBinding><sp:{tokens} xmlns:sp=\"{security}\"><wsp:Policy><sp:UsernameToken><wsp:Policy><sp:WssUsernameToken10/></wsp:Policy></sp:UsernameToken></wsp:Policy></sp:{tokens}></wsp:All></wsp:ExactlyOne></wsp:Policy>"
             ));
@@ -307,9 +319,9 @@ mod tests {
 
     #[test]
     fn realms() {
-        let federation = Federation::new("contoso.com", "fs.contoso.com:8443").user("ada@contoso.com", "planted");
-        assert!(federation.realm("ada@other.com").is_none() && federation.realm("ada").is_none());
-        let realm = federation.realm("bob@CONTOSO.com").unwrap_or_default();
+        let federation = Federation::new("contoso.com").host("fs.contoso.com:8443").user("ada@contoso.com", "planted");
+        assert!(federation.realm("ada@other.com", "h").is_none() && federation.realm("ada", "h").is_none());
+        let realm = federation.realm("bob@CONTOSO.com", "h").unwrap_or_default();
         let url = realm.get("federation_metadata_url").and_then(Value::as_str);
         assert_eq!(url, Some("https://fs.contoso.com:8443/adfs/services/trust/mex"));
         assert!(!format!("{federation:?}").contains("planted"));
@@ -327,7 +339,7 @@ mod tests {
     }
 
     fn answer(version: TrustVersion, body: &str, now: u64) -> (u16, String) {
-        let federation = Federation::new("contoso.com", "fs.contoso.com").user("ada@contoso.com", "p&w");
+        let federation = Federation::new("contoso.com").user("ada@contoso.com", "p&w");
         let request = Request {
             method: "POST".to_owned(),
             headers: vec![

@@ -37,6 +37,8 @@
 //!
 //! `cargo run -p sansal-sim --example serve` runs one until Ctrl-C, for applications in other languages.
 //!
+//! [`managed`] simulates the endpoints that give tokens of managed identities.
+//!
 //! Without sockets, in a unit test:
 //!
 //! ```
@@ -107,7 +109,7 @@
 //! | one credential, not two | 7000218, 90023 |
 //! | the secret | 7000215; 7000222 when it has ended |
 //! | the assertion: form, RS256 or PS256 | 50027 |
-//! | its certificate (`x5t`, `x5t#S256`, `x5c`) and signature | 700027 |
+//! | its certificate (`x5t`, `x5t#S256`, `x5c`), registered itself or by [subject and issuer](Application::subject_and_issuer), and signature | 700027 |
 //! | `iss` and `sub`; `aud`; `exp`, `nbf`, `iat` within five minutes | 700021; 700023; 700024 |
 //! | `jti` not seen before, if [`refuse_replays`](Platform::refuse_replays) | 50027 |
 //! | the scope: one resource and `/.default`; the resource exists | 70011; 500011 |

@@ -1,5 +1,5 @@
 //! The endpoints that give tokens of managed identities, as a machine in Azure sees them: pure, like
-//! [`Platform`](crate::Platform).
+//! [`Platform`](crate::Platform); with the feature `server`, [`Server`] puts them on loopback.
 //!
 //! | path | who | what it wants to see |
 //! |---|---|---|
@@ -10,12 +10,17 @@
 //! | [`SERVICE_FABRIC`] | Service Fabric | `Secret` |
 //! | [`CLOUD_SHELL`] | Cloud Shell, by `POST` | `Metadata: true` |
 
+#[cfg(feature = "server")]
+mod server;
+
 use std::fmt;
 
 use serde_json::{Value, json};
 
 use crate::fault::{Fault, On};
 use crate::message::{Request, Response, form};
+#[cfg(feature = "server")]
+pub use server::Server;
 
 /// Path of the metadata service and of Azure Arc.
 pub const IMDS: &str = "/metadata/identity/oauth2/token";

@@ -138,7 +138,7 @@ pub(crate) fn decode(text: &str) -> Vec<(String, String)> {
     text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
-fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {

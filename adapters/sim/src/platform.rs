@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::chance::Chance;
 use crate::directory::{Application, Resource, Tenant};
 use crate::fault::{Fault, On, grant_type, is_grant};
+use crate::federation::Federation;
 use crate::material::{CLIENT_CERTIFICATE, InvalidKey};
-use crate::message::{Request, Response};
+use crate::message::{Request, Response, unescape};
 use crate::realm::{CLOUDS, Realm, cloud_of, is_for_many};
 use crate::refusal::Refusal;
 use crate::session::Desk;
@@ -46,6 +47,7 @@ pub struct Platform {
     pub(crate) chance: Chance,
     pub(crate) issued: u64,
     region: Option<String>,
+    federation: Option<Federation>,
     pub(crate) desk: Desk,
     tenants: Vec<Tenant>,
     issuers: Vec<String>,
@@ -74,6 +76,7 @@ impl Platform {
             chance: Chance::new(seed),
             issued: 0,
             region: None,
+            federation: None,
             desk: Desk::new(),
             tenants: Vec::new(),
             issuers: Vec::new(),
@@ -146,6 +149,14 @@ impl Platform {
     #[must_use]
     pub fn region(mut self, name: &str) -> Self {
         self.region = Some(name.to_owned());
+        self
+    }
+
+    /// Users of this domain sign in at a federation server. They have to be users of the platform too, by the same name,
+    /// since tokens are about those.
+    #[must_use]
+    pub fn federation(mut self, federation: Federation) -> Self {
+        self.federation = Some(federation);
         self
     }
 
@@ -241,6 +252,8 @@ impl Platform {
             Ok(Route::Device(realm)) => self.device(&realm, request),
             Ok(Route::Verification) => Ok(self.verification(request)),
             Ok(Route::Resource) => Ok(self.protected(request)),
+            Ok(Route::UserRealm(name)) => Ok(Response::json(200, &self.user_realm(&name, &request.host))),
+            Ok(Route::Federation) => self.federation_server(request),
         };
         match answer {
             Ok(response) => response,
@@ -268,6 +281,8 @@ impl Platform {
             };
         }
         match path.as_slice() {
+            ["common", "userrealm", name] if get => Ok(Route::UserRealm(unescape(name))),
+            ["adfs", "services", "trust", ..] => Ok(Route::Federation),
             ["common", "discovery", "instance"] if get => Ok(Route::Instance),
             // Without this header the service answers nobody: no page in a browser can make another send it.
             ["metadata", "instance", "compute"] if get && request.header("metadata") == Some("true") => {
@@ -290,6 +305,17 @@ impl Platform {
             [tenant, "oauth2", "v2.0", "devicecode"] if post => Ok(Route::Device(self.entra(tenant)?)),
             _ => Err(Refusal::not_found()),
         }
+    }
+
+    fn user_realm(&self, name: &str, host: &str) -> Value {
+        let federated = self.federation.as_ref().and_then(|federation| federation.realm(name, host));
+        let known = if self.desk.user(name).is_ok() { "Managed" } else { "Unknown" };
+        federated.unwrap_or_else(|| json!({ "ver": "1.0", "account_type": known }))
+    }
+
+    fn federation_server(&self, request: &Request) -> Result<Response, Refusal> {
+        let federation = self.federation.as_ref().ok_or(Refusal::not_found())?;
+        Ok(federation.answer(request, |user| self.saml_assertion(user, federation.saml(), request.now)))
     }
 
     fn entra(&self, name: &str) -> Result<Realm, Refusal> {
@@ -356,6 +382,8 @@ enum Route {
     Device(Realm),
     Verification,
     Resource,
+    UserRealm(String),
+    Federation,
 }
 
 impl Route {
@@ -370,6 +398,8 @@ impl Route {
             Self::Device(_) => On::Device,
             Self::Verification => On::Any,
             Self::Resource => On::Resource,
+            Self::UserRealm(_) => On::UserRealm,
+            Self::Federation => On::Federation,
         }
     }
 }

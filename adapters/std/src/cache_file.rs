@@ -4,7 +4,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, process, thread};
 
 use fs4::FileExt;
@@ -12,17 +12,19 @@ use sansal::cache::{TokenCache, TokenChange};
 use sansal::error::CommitError;
 use sansal::flow::Partition;
 use sansal::limits::MAX_CACHE;
+use sansal::time::Millis;
 use zeroize::Zeroizing;
 
+use crate::clock::{SystemClock, Time};
 use crate::persistence::Persistence;
 use crate::setup::SetupError;
 
 /// How long another process may hold the lock.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Millis = Millis::from_secs(10);
 /// Between two attempts to lock.
 const PAUSE: Duration = Duration::from_millis(5);
-/// A file that was changed this shortly before it was read may change again without its time telling.
-const RACY: Duration = Duration::from_secs(2);
+/// A file that was changed this shortly before it was read, in seconds, may change again without its time telling.
+const RACY: u64 = 2;
 
 /// A cache file for a client's [`persistence`](crate::PublicClientBuilder::persistence): what MSAL Python, .NET, Java and
 /// the Azure CLI read and write, in **plain text**.
@@ -127,7 +129,7 @@ impl TokenCacheFile {
 
     /// Waits for the other processes; the lock ends with the file that comes back.
     fn lock(&self) -> io::Result<File> {
-        let (path, begun) = (self.beside(".lockfile"), Instant::now());
+        let (path, begun) = (self.beside(".lockfile"), SystemClock.now().mono);
         loop {
             let file = private().create(true).truncate(false).open(&path)?;
             match FileExt::try_lock(&file) {
@@ -137,7 +139,7 @@ impl TokenCacheFile {
                 Err(fs4::TryLockError::WouldBlock) => {}
                 Err(fs4::TryLockError::Error(error)) => return Err(error),
             }
-            if begun.elapsed() >= PATIENCE {
+            if SystemClock.now().mono.since(begun) >= PATIENCE {
                 return Err(ErrorKind::TimedOut.into());
             }
             thread::sleep(PAUSE);
@@ -263,11 +265,13 @@ impl fmt::Display for Unreadable {
 }
 
 fn stamp(metadata: &Metadata) -> Stamp {
-    match metadata.modified() {
-        Ok(modified) if SystemTime::now().duration_since(modified).is_ok_and(|age| age >= RACY) => {
-            Stamp::Of { len: metadata.len(), modified, identity: identity(metadata) }
-        }
-        _ => Stamp::Unknown,
+    let wall = SystemClock.now().wall.map_or(0, |now| now.0);
+    let is_old = |changed: &SystemTime| {
+        changed.duration_since(UNIX_EPOCH).is_ok_and(|age| wall > age.as_secs().saturating_add(RACY))
+    };
+    match metadata.modified().ok().filter(is_old) {
+        Some(modified) => Stamp::Of { len: metadata.len(), modified, identity: identity(metadata) },
+        None => Stamp::Unknown,
     }
 }
 

@@ -18,6 +18,8 @@
 //! | [`PublicClient`] | an application on a user's machine |
 //! | [`ManagedIdentityClient`] | the identity that Azure gives to this machine or service |
 //! | [`DefaultChain`] | the first credential that is there: environment, workload identity, managed identity |
+//! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
+//! | [`TokenCacheFile`], [`Persistence`] | tokens that outlive the process, in MSAL's format |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
 //! | [`Pfx`] | what is in a PKCS#12 file |
 //! | [`Environment`] | the variables of the Azure SDKs, as data |

@@ -1,126 +1,130 @@
-//! A federated user of a public and of a confidential client, against a simulated federation server that reads WS-Trust by itself.
+//! Users by name and password over real HTTP: managed by the simulated platform, and federated with a server that reads WS-Trust by itself.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
-
-use std::sync::{Arc, Mutex};
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use sansal::Error;
-use sansal::base64::url_decode;
-use sansal::error::{Config, HostRule, SendError};
-use sansal::http::{Request, form};
-use sansal_sim::{CONTOSO_TENANT, Federation, Platform, TrustVersion};
-use sansal_std::{ConfidentialClient, HttpClient, HttpResponse, PublicClient};
+use sansal::client::{InstanceDiscovery, Retries};
+use sansal::error::{Config, HostRule};
+use sansal_sim::{
+    CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_PUBLIC, CONTOSO_SECRET, CONTOSO_TENANT, CONTOSO_USER, Fault, Federation,
+    On, Platform, Server, TrustVersion, User, What,
+};
+use sansal_std::{ConfidentialClient, ProxyChoice, PublicClient, PublicClientBuilder, UreqClient};
 
-const USER: &str = "Ada@contoso.com";
+const USER: &str = "Ada+1@fabrikam.com";
 const PASSWORD: &str = "p&w<\"'>]]> \u{e9}\r\n";
+const SCOPES: &[&str] = &["https://graph.microsoft.com/.default"];
+const SAML2: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 
-/// The identity platform and the federation server behind one HTTP client.
-struct World {
-    platform: Mutex<Platform>,
-    federation: Federation,
-    asked: Mutex<Vec<String>>,
+fn server(federation: Federation) -> Server {
+    let user = User::new(CONTOSO_TENANT, "b0b0b000-1111-4222-8333-000000000009", USER, "not this one");
+    let platform = Platform::contoso(1).unwrap().user(user).federation(federation.user(USER, PASSWORD));
+    Server::start(platform).unwrap()
 }
 
-impl World {
-    fn new(versions: &[TrustVersion]) -> Arc<Self> {
-        let federation = Federation::new("contoso.com", "fs.contoso.com").user(USER, PASSWORD).versions(versions);
-        Arc::new(Self { platform: Mutex::new(Platform::contoso(1).unwrap()), federation, asked: Mutex::default() })
-    }
-
-    fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut *self.asked.lock().unwrap())
-    }
-
-    /// As Entra: an assertion of the federation server becomes a token for the user it names.
-    fn redeem(request: &sansal_sim::Request) -> sansal_sim::Response {
-        let fields = form::decode(std::str::from_utf8(&request.body).unwrap()).unwrap();
-        let field = |name: &str| fields.iter().find(|(own, _)| own == name).map(|(_, value)| value.expose().to_owned());
-        assert_eq!(field("grant_type").unwrap(), "urn:ietf:params:oauth:grant-type:saml1_1-bearer");
-        assert_eq!(field("scope").unwrap(), "User.Read offline_access openid profile");
-        assert!(fields.iter().all(|(_, value)| !value.expose().contains("p&w")), "the password is not for Entra");
-        let assertion = url_decode(&field("assertion").unwrap()).unwrap();
-        assert_eq!(String::from_utf8(assertion).unwrap(), assertion_for(USER));
-        let body = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"at"}"#;
-        sansal_sim::Response::text(200, "application/json", body)
-    }
+fn federation() -> Federation {
+    Federation::new("fabrikam.com")
 }
 
-fn assertion_for(user: &str) -> String {
-    format!(
-        "<saml:Assertion xmlns:saml=\"urn:oasis:names:tc:SAML:1.0:assertion\"> {user} \u{e9} &amp;\n</saml:Assertion>"
-    )
+fn http(server: &Server) -> UreqClient {
+    let roots = UreqClient::builder().extra_roots(server.ca_pem().as_bytes()).only_extra_roots();
+    roots.proxy(ProxyChoice::None).build().unwrap()
 }
 
-impl HttpClient for World {
-    fn send(&self, request: &Request) -> Result<HttpResponse, SendError> {
-        let mut headers: Vec<(String, String)> =
-            request.headers.iter().map(|h| (h.name.to_owned(), h.value.expose().to_owned())).collect();
-        headers.extend(request.body.iter().map(|body| ("Content-Type".to_owned(), body.content_type.to_owned())));
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let received = sansal_sim::Request {
-            headers,
-            method: request.method.as_str().to_owned(),
-            body: request.body.as_ref().map(|body| body.bytes.expose().to_vec()).unwrap_or_default(),
-            ..sansal_sim::Request::get(request.endpoint.host(), &request.endpoint.request_target(), now)
-        };
-        let path = received.path().to_owned();
-        self.asked.lock().unwrap().push(path.clone());
-        let response = if received.host == self.federation.host() {
-            self.federation.answer(&received, |user| Some(assertion_for(user)))
-        } else if let Some(name) = path.strip_prefix("/common/userrealm/") {
-            sansal_sim::Response::json(200, &self.federation.realm(name).unwrap_or_default())
-        } else if path.ends_with("/token") {
-            Self::redeem(&received)
-        } else {
-            self.platform.lock().unwrap().answer(&received)
-        };
-        let mut answer = HttpResponse::new(response.status, response.body);
-        answer.headers = response.headers;
-        Ok(answer)
-    }
-}
-
-fn authority() -> String {
-    format!("https://login.microsoftonline.com/{CONTOSO_TENANT}")
+fn public(server: &Server) -> PublicClientBuilder {
+    PublicClient::builder(CONTOSO_PUBLIC)
+        .authority(&server.authority(CONTOSO_TENANT))
+        .instance_discovery(InstanceDiscovery::Off)
+        .http_client(http(server))
 }
 
 #[test]
-fn federated_users_get_tokens() {
-    let versions = [
-        (vec![TrustVersion::V2005, TrustVersion::V13], "/adfs/services/trust/13/usernamemixed"),
-        (vec![TrustVersion::V2005], "/adfs/services/trust/2005/usernamemixed"),
+fn users_get_tokens() {
+    let federations = [
+        federation(),
+        federation().versions(&[TrustVersion::V2005]),
+        federation().versions(&[TrustVersion::V2005]).token_type(SAML2),
+        federation().token_type(SAML2),
     ];
-    for (spoken, endpoint) in versions {
-        let world = World::new(&spoken);
-        let public =
-            PublicClient::builder("app").authority(&authority()).http_client(world.clone()).allow_federation().build();
-        let token = public.unwrap().acquire_token_by_username_password(USER, PASSWORD, &["User.Read"]).unwrap();
-        assert_eq!(token.access_token(), "at");
-        let asked = world.asked();
-        assert_eq!(&asked[asked.len() - 3..asked.len() - 1], ["/adfs/services/trust/mex", endpoint]);
-        // The host alone, by name.
-        let confidential = ConfidentialClient::builder("app").secret("s").authority(&authority());
-        let confidential = confidential.http_client(world.clone()).allow_host("fs.contoso.com").build().unwrap();
-        confidential.acquire_token_by_username_password(USER, PASSWORD, &["User.Read"]).unwrap();
+    for federation in federations {
+        let server = server(federation);
+        let client = public(&server).allow_federation().build().unwrap();
+        let token = client.acquire_token_by_username_password(USER, PASSWORD, SCOPES).unwrap();
+        assert!(token.access_token().len() > 20);
+        for (on, times) in [(On::UserRealm, 1), (On::Federation, 2)] {
+            assert_eq!(server.platform().asked(&on), times);
+        }
+        assert!(server.platform().asked(&On::Grant("password".into())) == 0);
+        let accounts = client.get_accounts(None).unwrap();
+        assert_eq!(accounts.first().and_then(|account| account.username()), Some(USER));
+        // Entra's own users never meet the federation server.
+        let builder = ConfidentialClient::builder(CONTOSO_CLIENT).secret(CONTOSO_SECRET);
+        let builder = builder.authority(&server.authority(CONTOSO_TENANT)).http_client(http(&server));
+        let client = builder.instance_discovery(InstanceDiscovery::Off).build().unwrap();
+        client.acquire_token_by_username_password(CONTOSO_USER, CONTOSO_PASSWORD, SCOPES).unwrap();
+        assert_eq!(server.platform().asked(&On::Federation), 2);
     }
 }
 
 #[test]
-fn wrong_passwords_and_hosts() {
-    let world = World::new(&[TrustVersion::V13]);
-    let builder = || PublicClient::builder("app").authority(&authority()).http_client(world.clone());
-    let client = builder().allow_federation().build().unwrap();
-    for (user, password) in [(USER, "wrong"), ("eve@contoso.com", PASSWORD)] {
-        match client.acquire_token_by_username_password(user, password, &["User.Read"]).unwrap_err() {
+fn wrong_passwords() {
+    let server = server(federation());
+    let client = public(&server).allow_federation().build().unwrap();
+    for (user, password) in [(USER, "wrong"), ("eve@fabrikam.com", PASSWORD)] {
+        match client.acquire_token_by_username_password(user, password, SCOPES).unwrap_err() {
             Error::Fault(fault) => assert!(fault.is_failed_authentication(), "{fault}"),
             other => panic!("{other:?}"),
         }
     }
-    client.acquire_token_by_username_password(USER, PASSWORD, &["User.Read"]).unwrap();
-    world.asked();
-    let client = builder().build().unwrap();
-    let error = client.acquire_token_by_username_password(USER, PASSWORD, &["User.Read"]).unwrap_err();
+    match client.acquire_token_by_username_password(CONTOSO_USER, "wrong", SCOPES).unwrap_err() {
+        Error::Refused(refusal) => assert_eq!(refusal.error(), "invalid_grant"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(client.with_token_cache(|cache| cache.to_json().len()), 2, "nothing is stored: {{}}");
+    client.acquire_token_by_username_password(USER, PASSWORD, SCOPES).unwrap();
+}
+
+#[test]
+fn no_password_leaves_unless_allowed() {
+    let server = server(federation());
+    let client = public(&server).build().unwrap();
+    let error = client.acquire_token_by_username_password(USER, PASSWORD, SCOPES).unwrap_err();
     let refused = matches!(&error, Error::Config(Config::HostNotAllowed { rule: HostRule::Federation, .. }));
     assert!(refused, "{error:?}");
-    assert!(world.asked().iter().all(|path| !path.starts_with("/adfs")), "nobody is told anything");
+    assert_eq!(server.platform().asked(&On::Federation), 0);
+}
+
+/// Faults of the realm and of the federation server over real HTTP: an error, nothing stored, no password shown.
+#[test]
+fn faults() {
+    let faults = || {
+        [
+            What::Status { code: 429, retry_after: Some(7) },
+            What::Status { code: 503, retry_after: None },
+            What::CutBody,
+            What::Html,
+            What::Garbage,
+            What::Oversize(10_000_000),
+            What::Reset,
+        ]
+    };
+    let mut count = 0;
+    for on in [On::UserRealm, On::Federation] {
+        for what in faults() {
+            let server = server(federation());
+            server.platform().fault(Fault::new(on.clone(), what.clone()).always());
+            let mut settings = sansal::client::Settings { retries: Retries::NONE, ..Default::default() };
+            (settings.allow_federation, settings.instance_discovery) = (true, InstanceDiscovery::Off);
+            let client = public(&server).settings(settings).build().unwrap();
+            let error = client.acquire_token_by_username_password(USER, PASSWORD, SCOPES).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("p&w"), "{error}");
+            let expected =
+                matches!(error, Error::Throttled { .. } | Error::BadResponse { .. } | Error::Unreachable { .. });
+            assert!(expected, "{what:?} on {on:?}: {error:?}");
+            assert_eq!(server.platform().asked(&On::Token), 0, "{what:?} on {on:?}");
+            assert_eq!(client.with_token_cache(|cache| cache.to_json().len()), 2);
+            count += 1;
+        }
+    }
+    println!("user name and password over HTTP: {count} faults");
 }

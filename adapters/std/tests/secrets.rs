@@ -3,7 +3,6 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
 
 use sansal_std::sansal::error::SendError;
 use sansal_std::sansal::http::Request;
@@ -11,37 +10,11 @@ use sansal_std::{
     CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment, HttpClient,
     HttpResponse, ProxyChoice, Secret, UreqClient,
 };
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
-/// Keeps every event as text.
-#[derive(Clone, Default)]
-struct Capture(Arc<Mutex<String>>);
+use capture::Capture;
 
-impl Subscriber for Capture {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        struct Text<'a>(&'a mut String);
-        impl Visit for Text<'_> {
-            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-                let _ = write!(self.0, "{field}={value:?} ");
-            }
-        }
-        let mut all = self.0.lock().unwrap();
-        event.record(&mut Text(&mut all));
-        all.push('\n');
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
+#[path = "support/capture.rs"]
+mod capture;
 
 /// Discovery, and then this answer, in which the server echoes the credential.
 #[derive(Clone)]
@@ -122,7 +95,7 @@ fn nothing_planted_comes_out() {
                 }
             }
         });
-        let logged = capture.0.lock().unwrap().clone();
+        let logged = capture.text();
         assert!(logged.lines().count() > answers.len() * 4 * 3, "{logged}");
         for secret in [
             "planted-secret",

@@ -40,6 +40,8 @@ pub struct TokenEvent<'a> {
     pub data: &'a [(&'a str, &'a str)],
     /// `None`: `ADFS` for the realm `adfs`, else `MSSTS`.
     pub authority_type: Option<&'a str>,
+    /// The account, for responses that tell none; where both do, the response counts.
+    pub home_account_id: Option<&'a str>,
     /// A user name, for responses that tell none.
     pub username: Option<&'a str>,
     /// The account's id in its realm, where a broker tells it. `None`: `oid`, else `sub` of the ID token.
@@ -62,6 +64,7 @@ impl<'a> TokenEvent<'a> {
             response,
             data: &[],
             authority_type: None,
+            home_account_id: None,
             username: None,
             local_account_id: None,
             skip_account_creation: false,
@@ -155,7 +158,7 @@ impl Facts {
         };
         let home_account_id = match event.response.client_info()? {
             Some(info) => Some(format!("{}.{}", info.uid, info.utid)),
-            None if claims.is_empty() => None,
+            None if claims.is_empty() => event.home_account_id.map(str::to_string),
             None => Some(claims.text("sub").ok_or(IdTokenError::Missing("sub"))?.to_string()),
         };
         let environment = event.environment.map(str::to_string).or(host);

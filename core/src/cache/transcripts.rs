@@ -62,6 +62,7 @@ fn add(cache: &mut TokenCache, event: &Value, now: UnixTime) -> Result<(), Error
             grant_type: text(event, "grant_type").unwrap_or_default(),
             response: &response,
             data: &data,
+            home_account_id: None,
             authority_type: text(event, "authority_type"),
             username: text(event, "username"),
             local_account_id: text(event, "_account_id"),

@@ -172,6 +172,8 @@ pub enum IdTokenError {
     TooOld,
     /// There is none, although one was asked for.
     Absent,
+    /// What was renewed is another user's (OpenID Connect Core s12.2).
+    Account,
 }
 
 impl IdTokenError {
@@ -194,6 +196,7 @@ impl fmt::Display for IdTokenError {
             Self::Time => f.write_str("the ID token is not valid now; check the clock"),
             Self::Nonce => f.write_str("the ID token answers another request: its nonce is not ours"),
             Self::TooOld => f.write_str("the user signed in too long ago: ask for a new sign-in with prompt login"),
+            Self::Account => f.write_str("the answer is about another user than the one whose tokens are renewed"),
             Self::Absent => f.write_str("there is no ID token, although one was asked for"),
         }
     }

@@ -4,6 +4,7 @@ mod config;
 mod fault;
 mod material;
 mod refusal;
+mod remedy;
 mod send;
 
 use alloc::boxed::Box;
@@ -14,6 +15,7 @@ pub use config::{Config, HostRule};
 pub use fault::Fault;
 pub use material::{CertError, IdTokenError, JwtError, KdfLimit};
 pub use refusal::Refusal;
+pub use remedy::Remedy;
 pub use send::{AskError, CommitError, SendError, TlsReason};
 
 use crate::entropy::NoEntropy;

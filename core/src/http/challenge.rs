@@ -3,7 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::limits::MAX_CHALLENGE;
+use crate::limits::{MAX_CHALLENGE, MAX_CLAIMS};
+use crate::{base64, json};
 
 /// Parameters of one challenge at the most.
 const MAX_PARAMETERS: usize = 32;
@@ -55,10 +56,39 @@ impl Challenge {
         self.parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// The claims request of a claims challenge, as JSON; `None` for every other challenge. See [`claims_challenge`].
+    pub fn claims(&self) -> Option<String> {
+        let is_for_tokens = ["Bearer", "PoP", "DPoP"].iter().any(|scheme| self.is(scheme));
+        if !is_for_tokens || self.parameter("error") != Some("insufficient_claims") {
+            return None;
+        }
+        let text = self.parameter("claims")?;
+        let bytes = base64::std_decode(text).or_else(|| base64::url_decode(text.trim_end_matches('=')))?;
+        json::parse_object(&bytes, MAX_CLAIMS).ok()?;
+        String::from_utf8(bytes).ok()
+    }
+
     /// Whether the scheme is this one; schemes compare without case.
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
+}
+
+/// What a resource wants to see in a token before it takes it: the claims request of its claims challenge, as JSON. Pass it
+/// on as `claims_challenge`, first to a silent call, then, should that need a person, to an interactive one.
+///
+/// `header` is the value of `WWW-Authenticate` in a 401. The challenge counts if it is one of `Bearer`, `PoP` or `DPoP` with
+/// `error="insufficient_claims"` and its `claims` are a JSON object in base64 or base64url, as Microsoft's resources send
+/// it (continuous access evaluation, authentication contexts).
+///
+/// ```
+/// use sansal::http::challenge::claims_challenge;
+/// let header = r#"Bearer realm="", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ==""#;
+/// assert_eq!(claims_challenge(header).as_deref(), Some(r#"{"access_token":{}}"#));
+/// assert_eq!(claims_challenge(r#"Bearer error="invalid_token""#), None);
+/// ```
+pub fn claims_challenge(header: &str) -> Option<String> {
+    Challenge::parse_all(header).iter().find_map(Challenge::claims)
 }
 
 /// What is still to be read.
@@ -182,5 +212,35 @@ mod tests {
         assert!(read(&"A, ".repeat(1000)).len() <= MAX_CHALLENGES);
         let many = String::from("Bearer ") + &"a=1,".repeat(1000);
         assert_eq!(read(&many)[0].2.len(), MAX_PARAMETERS);
+    }
+
+    #[test]
+    fn claims_challenges() {
+        // RFC 9110 s11.6.1 with Microsoft's parameters (claims challenge, continuous access evaluation).
+        let json = r#"{"access_token":{"acrs":{"essential":true,"value":"c1>?"}}}"#;
+        let (std, url) = (base64::std_encode(json.as_bytes()), base64::url_encode(json.as_bytes()));
+        let bearer = |rest: &str| alloc::format!("Bearer realm=\"\", authorization_uri=\"https://l.example/a\"{rest}");
+        let wanted = |claims: &str| bearer(&alloc::format!(", error=\"insufficient_claims\", claims=\"{claims}\""));
+        assert_ne!(std.trim_end_matches('='), url, "both alphabets differ here");
+        let cases = [
+            (wanted(&std), Some(json)),
+            (wanted(std.trim_end_matches('=')), Some(json)),
+            (wanted(&url), Some(json)),
+            (alloc::format!("Basic realm=\"x\", {}", wanted(&std)), Some(json)),
+            (wanted(&std).replacen("Bearer", "pop", 1), Some(json)),
+            (wanted(&std).replacen("Bearer", "Basic", 1), None),
+            (wanted(&std).replace("insufficient_claims", "invalid_token"), None),
+            (bearer(&alloc::format!(", claims=\"{std}\"")), None),
+            (wanted("e30"), Some("{}")),
+            (wanted("W10="), None), // []
+            (wanted("e30!"), None), // not base64
+            (wanted(""), None),
+            (wanted(&base64::std_encode(b"{\"a\":\"\xff\"}")), None),
+            (bearer(", error=\"insufficient_claims\""), None),
+            (String::new(), None),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(claims_challenge(&header).as_deref(), expected, "{header}");
+        }
     }
 }

@@ -102,5 +102,5 @@ fn grant(
 }
 
 fn expected(flow: &AuthCodeFlow) -> Expected<'_> {
-    Expected { nonce: Some(Nonce::Hashed(&flow.nonce)), max_age: flow.max_age }
+    Expected { nonce: Some(Nonce::Hashed(&flow.nonce)), max_age: flow.max_age, home_account_id: None }
 }

@@ -45,6 +45,6 @@ impl Source for Ready {
     }
 
     fn expected(&self) -> Expected<'_> {
-        Expected { nonce: self.nonce.as_ref().map(Nonce::Raw), max_age: None }
+        Expected { nonce: self.nonce.as_ref().map(Nonce::Raw), max_age: None, home_account_id: None }
     }
 }

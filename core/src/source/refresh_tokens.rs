@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{More, Recording, Source};
+use crate::accept::Expected;
 use crate::cache::{Entry, Kind, TokenChange};
 use crate::client::{AliasSource, AuthorityKind, Client, Scopes, aliases};
 use crate::error::{Error, Refusal};
@@ -159,6 +160,11 @@ impl Source for RefreshTokens {
             self.stage = Stage::Own;
         }
         More::Yes
+    }
+
+    fn expected(&self) -> Expected<'_> {
+        let home = Some(self.home_account_id.as_str()).filter(|id| !id.is_empty());
+        Expected { home_account_id: home, ..Expected::default() }
     }
 
     fn recording(&self) -> Recording<'_> {

@@ -30,6 +30,17 @@ pub struct Rule {
     kind: Kind,
 }
 
+impl Rule {
+    /// The part of a recording that this rule does not look at once it is used: something else is compared instead.
+    pub fn sets_aside(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::NotStored(_) => Some("/cache_after"),
+            Kind::Stricter(_) => Some("/result"),
+            _ => None,
+        }
+    }
+}
+
 /// What the player may do.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]

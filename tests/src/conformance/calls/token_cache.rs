@@ -82,6 +82,7 @@ fn record(
             grant_type: text("grant_type")?.unwrap_or_default(),
             response: &response,
             data: &data,
+            home_account_id: None,
             authority_type: text("authority_type")?,
             username: text("username")?,
             local_account_id: text("_account_id")?,
