@@ -159,7 +159,7 @@ pub(super) fn encoded(header: &Members, claims: &Members) -> Secret {
 }
 
 /// A method of whatever name: a token of RFC 9110 s5.6.2.
-pub(super) fn is_method(method: &str) -> bool {
+pub(crate) fn is_method(method: &str) -> bool {
     !method.is_empty() && method.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
