@@ -14,7 +14,8 @@ use crate::flow::{Cx, Flow, Input, Step};
 use crate::http::{Repeat, Request, Response, RetryAfter};
 use crate::keys::WireKey;
 use crate::limits::{MAX_CHALLENGE, MAX_REMEMBERED_BODY};
-use crate::secret::SecretBytes;
+use crate::pop::nonce;
+use crate::secret::{Secret, SecretBytes};
 use crate::store::{Answered, Kept, MemoryChange};
 use crate::time::Millis;
 
@@ -59,6 +60,8 @@ pub(crate) struct Reply {
     pub(crate) body: SecretBytes,
     /// `WWW-Authenticate`, when it is not too long. What was remembered has none.
     pub(crate) challenge: Option<String>,
+    /// The nonce for the next DPoP proof. What was remembered has none.
+    pub(crate) dpop_nonce: Option<Secret>,
     /// What to commit so that the same request is not sent again too soon.
     pub(crate) remember: Option<MemoryChange>,
 }
@@ -108,7 +111,6 @@ impl Call {
 
     /// Takes all requests with this identity for the same: theirs have a date or a random part in the body. The identity has
     /// everything else of the request, secrets included.
-    #[cfg(feature = "wstrust")]
     pub(crate) fn identified_by(mut self, identity: Request) -> Self {
         self.identity = Some(identity);
         self
@@ -181,6 +183,7 @@ impl Call {
             retry_after: retry_after.seconds(),
             body: SecretBytes::from(response.body),
             challenge: response.header("www-authenticate").filter(|text| text.len() <= MAX_CHALLENGE).map(String::from),
+            dpop_nonce: nonce::dpop(response).map(Secret::from),
             remember,
         }))
     }
@@ -245,6 +248,7 @@ impl Flow for Call {
                         retry_after: Some(left),
                         body: answered.body.clone(),
                         challenge: None,
+                        dpop_nonce: None,
                         remember: None,
                     })),
                 }

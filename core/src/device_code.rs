@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use core::mem;
 
 use crate::acquire::Acquire;
-use crate::asked::{Asked, takes_claims_challenge};
+use crate::asked::{Asked, takes_binding, takes_claims_challenge};
+use crate::binding::Binding;
 use crate::client::{Client, Scopes};
 use crate::device_flow::DeviceFlow;
 use crate::discover::Discover;
@@ -37,6 +38,7 @@ impl DeviceCode {
     }
 
     takes_claims_challenge!();
+    takes_binding!();
 
     fn initiation(&self, client: &Client) -> Result<Initiation, Error> {
         let challenge = self.asked.challenge().map(Secret::from);
@@ -49,7 +51,8 @@ impl DeviceCode {
     /// # Errors
     /// [`Error::Config`] when the claims request is not a JSON object.
     pub fn flow(&self, client: &Client) -> Result<Acquire<DeviceCodeFlow>, Error> {
-        let wanted = Wanted::direct(Api::DeviceCode, self.asked.scopes.clone());
+        let mut wanted = Wanted::direct(Api::DeviceCode, self.asked.scopes.clone());
+        wanted.binding = self.asked.binding.clone();
         Ok(Acquire::new(wanted, DeviceCodeFlow::new(self.initiation(client)?)))
     }
 
@@ -123,6 +126,8 @@ pub struct PollOptions {
     /// Asks once, without waiting: a user who has not answered yet is [`Error::Refused`] with `authorization_pending`. Ask again
     /// after [`DeviceFlow::interval`] seconds.
     pub once: bool,
+    /// A key that the token shall be bound to: see [`DeviceCode::bound`]. It is not part of what a flow saves.
+    pub binding: Option<Binding>,
 }
 
 impl DeviceFlow {
@@ -140,7 +145,8 @@ impl DeviceFlow {
         let remembered = self.claims_challenge().filter(|_| !client.settings().lenient_answers);
         asked.claims_challenge = options.claims_challenge.clone().or(remembered.cloned());
         let source = DevicePolling::new(self.clone(), asked.claims(client)?, options.once);
-        Ok(Acquire::new(Wanted::direct(Api::DeviceCode, asked.scopes), source))
+        let wanted = Wanted { binding: options.binding.clone(), ..Wanted::direct(Api::DeviceCode, asked.scopes) };
+        Ok(Acquire::new(wanted, source))
     }
 }
 

@@ -30,6 +30,45 @@ impl<E: Entropy + ?Sized> Entropy for &mut E {
     }
 }
 
+/// The host's entropy as `rand_core` wants it; the bytes that may be drawn are counted, so that no library draws for ever.
+#[cfg(any(feature = "rsa", feature = "es256"))]
+pub(crate) struct Chance<'a> {
+    entropy: &'a mut dyn Entropy,
+    left: usize,
+}
+
+#[cfg(any(feature = "rsa", feature = "es256"))]
+impl<'a> Chance<'a> {
+    pub(crate) fn new(entropy: &'a mut dyn Entropy, at_most: usize) -> Self {
+        Self { entropy, left: at_most }
+    }
+}
+
+#[cfg(any(feature = "rsa", feature = "es256"))]
+impl rand_core::TryRng for Chance<'_> {
+    type Error = NoEntropy;
+
+    fn try_next_u32(&mut self) -> Result<u32, NoEntropy> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, NoEntropy> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
+        self.left = self.left.checked_sub(out.len()).ok_or(NoEntropy)?;
+        self.entropy.fill(out)
+    }
+}
+
+#[cfg(any(feature = "rsa", feature = "es256"))]
+impl rand_core::TryCryptoRng for Chance<'_> {}
+
 /// A random UUID (version 4) in canonical text form, RFC 9562 s5.4.
 ///
 /// # Errors

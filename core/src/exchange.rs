@@ -1,9 +1,10 @@
 //! A grant becomes a token response: the **only** place that builds a token request and reads its answer (RFC 6749 s3.2).
 //!
 //! ```text
-//! Begin --secret or ready assertion--> Calling --> done
-//!   `--key elsewhere--> Signing --------^
-//!   `--callback-------> Asserting ------^
+//! Begin --secret or ready assertion--> (Proving) --> Calling --> done
+//!   ^ `--key elsewhere--> Signing ---------^           |
+//!   | `--callback-------> Asserting -------^           |
+//!   `----------- the server wants its nonce -----------'
 //! ```
 
 use alloc::borrow::Cow;
@@ -12,6 +13,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
 
+use crate::binding::Binding;
 use crate::call::{Call, Reply};
 use crate::client::{Client, Credential, KeyCredential, Signer};
 use crate::endpoint::Endpoint;
@@ -23,8 +25,10 @@ use crate::http::{Body, Request};
 use crate::jose::assertion;
 use crate::json;
 use crate::keys::AssertionKey;
-use crate::limits::MAX_RESPONSE;
+use crate::limits::{MAX_RESPONSE, NONCE_LIFETIME};
 use crate::metadata::json_rule;
+use crate::pop::Signed;
+use crate::pop::dpop::{self, Proof};
 use crate::secret::Secret;
 use crate::store::{HeldAssertion, Kept, MemoryChange};
 use crate::telemetry::{self, Api, CacheRefresh, Outcome};
@@ -63,6 +67,8 @@ pub(crate) struct Exchange {
     occasion: Occasion,
     deadline: Millis,
     memory: Vec<MemoryChange>,
+    /// The server's nonce for a proof, and that it has refused an earlier one for the lack of it.
+    nonce: Option<Secret>,
     state: State,
 }
 
@@ -72,6 +78,7 @@ enum State {
     Begin,
     Asserting,
     Signing { signing_input: Secret, key: AssertionKey, now: UnixTime },
+    Proving { authentication: Authentication, signing_input: Secret },
     Calling { call: Call, sent: Option<Secret> },
     Spent,
 }
@@ -86,6 +93,8 @@ pub(crate) struct Exchanged {
 }
 
 /// Client authentication, ready to be written into the body.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
+#[derive(Debug)]
 enum Authentication {
     None,
     Secret(Secret),
@@ -94,14 +103,14 @@ enum Authentication {
 
 impl Exchange {
     pub(crate) fn new(grant: Grant, target: Target, occasion: Occasion, deadline: Millis) -> Self {
-        Self { grant, target, occasion, deadline, memory: Vec::new(), state: State::Begin }
+        Self { grant, target, occasion, deadline, memory: Vec::new(), nonce: None, state: State::Begin }
     }
 
     fn begin(&mut self, cx: &mut Cx<'_>) -> Result<Step<Exchanged>, Error> {
         match cx.client.credential() {
-            Credential::None => self.call(cx, Authentication::None),
-            Credential::Secret(secret) => self.call(cx, Authentication::Secret(secret.clone())),
-            Credential::Assertion(text) => self.call(cx, Authentication::Assertion(text.clone())),
+            Credential::None => self.prove(cx, Authentication::None),
+            Credential::Secret(secret) => self.prove(cx, Authentication::Secret(secret.clone())),
+            Credential::Assertion(text) => self.prove(cx, Authentication::Assertion(text.clone())),
             Credential::AssertionCallback => {
                 self.state = State::Asserting;
                 Ok(Step::Ask(Ask::Assertion {
@@ -128,8 +137,9 @@ impl Exchange {
             claims_json.as_deref().map(Vec::as_slice),
         ];
         let held = cx.store.memory.key.assertion(said.into_iter().chain(cx.client.credential().inputs()));
-        if let Some(text) = cx.store.memory.assertion(&held, cx.clock.mono, now) {
-            return self.call(cx, Authentication::Assertion(text.clone()));
+        // A server that takes an assertion only once has seen it already when it asks for its nonce (RFC 7523 s3).
+        if let (None, Some(text)) = (&self.nonce, cx.store.memory.assertion(&held, cx.clock.mono, now)) {
+            return self.prove(cx, Authentication::Assertion(text.clone()));
         }
         let jti = uuid_v4(cx.entropy)?;
         let signing_input = assertion::signing_input(&header, cx.client.client_id(), &audience, now, &jti, claims);
@@ -158,10 +168,40 @@ impl Exchange {
         let text = assertion::complete(signing_input, signature);
         let held = HeldAssertion { text: text.clone(), issued };
         self.memory.push(MemoryChange::Assertion(key, Kept::for_seconds(held, cx.clock.mono, REUSE)));
-        self.call(cx, Authentication::Assertion(text))
+        self.prove(cx, Authentication::Assertion(text))
     }
 
-    fn call(&mut self, cx: &mut Cx<'_>, authentication: Authentication) -> Result<Step<Exchanged>, Error> {
+    /// The proof that a DPoP token is asked with (RFC 9449 s5): signed here, or a question to whoever holds the key.
+    fn prove(&mut self, cx: &mut Cx<'_>, authentication: Authentication) -> Result<Step<Exchanged>, Error> {
+        let client = cx.client;
+        let key = match &self.grant.binding {
+            Some(binding) => binding.proof_key(client.dpop_key())?,
+            None => None,
+        };
+        let Some(key) = key else { return self.call(cx, authentication, None) };
+        let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
+        let jti = uuid_v4(cx.entropy)?;
+        let known = cx.store.memory.dpop_nonce(self.target.token_endpoint.origin(), cx.clock.mono);
+        let nonce = self.nonce.as_ref().or(known).map(Secret::expose);
+        let url = self.target.token_endpoint.to_string();
+        let proof = Proof { method: "POST", url: &url, access_token: None, nonce };
+        let input = dpop::signing_input(&proof, key.alg(), key.jwk(), now, &jti)?;
+        match key.sign(input.expose().as_bytes(), cx.entropy)? {
+            Signed::Here(signature) => self.call(cx, authentication, Some(dpop::complete(&input, &signature))),
+            Signed::Elsewhere(name) => {
+                let message = input.expose().as_bytes().to_vec();
+                self.state = State::Proving { authentication, signing_input: input };
+                Ok(Step::Ask(Ask::Sign { key: name.clone(), alg: key.alg(), message }))
+            }
+        }
+    }
+
+    fn call(
+        &mut self,
+        cx: &mut Cx<'_>,
+        authentication: Authentication,
+        proof: Option<Secret>,
+    ) -> Result<Step<Exchanged>, Error> {
         let client = cx.client;
         let (name, sent) = match authentication {
             Authentication::None => ("", None),
@@ -192,7 +232,18 @@ impl Exchange {
             Some(routing) => request.header("X-AnchorMailbox", routing.clone()),
             None => request,
         };
+        let identity = proof.is_some().then(|| {
+            let key = self.grant.binding.as_ref().map_or("", Binding::key_id);
+            request.clone().header("DPoP", key)
+        });
+        let request = match proof {
+            Some(proof) => request.header("DPoP", proof),
+            None => request,
+        };
         let mut call = Call::new(request, self.deadline);
+        if let Some(identity) = identity {
+            call = call.identified_by(identity);
+        }
         if client.settings().throttling {
             call = call.throttled(patience(client));
             if matches!(self.grant.kind, GrantKind::DeviceCode { .. }) {
@@ -224,8 +275,22 @@ impl Exchange {
                 self.state = State::Calling { call, sent: sent.clone() };
                 let mut reply = ready!(step);
                 self.state = State::Spent;
-                self.memory.extend(reply.remember.take());
-                read(cx, &reply, sent.as_ref().into_iter().chain(self.grant.secrets()))
+                let result = read(cx, &reply, sent.as_ref().into_iter().chain(self.grant.secrets()));
+                let wants_nonce = result.as_ref().err().and_then(Error::refusal).is_some_and(wants_nonce);
+                if !wants_nonce {
+                    self.memory.extend(reply.remember.take());
+                }
+                if let Some(nonce) = reply.dpop_nonce.take().filter(|_| self.is_proved()) {
+                    let origin = self.target.token_endpoint.origin().to_string();
+                    let kept = Kept::for_seconds(nonce.clone(), cx.clock.mono, NONCE_LIFETIME);
+                    self.memory.push(MemoryChange::DpopNonce(origin, kept));
+                    // Once: a server that wants another nonce each time is not to be satisfied.
+                    if wants_nonce && self.nonce.is_none() {
+                        self.nonce = Some(nonce);
+                        return self.begin(cx);
+                    }
+                }
+                result
             }
             Err(Error::OutOfTurn) => return Err(Error::OutOfTurn),
             Err(why) => Err(why),
@@ -237,6 +302,11 @@ impl Exchange {
             result,
             memory: mem::take(&mut self.memory),
         }))
+    }
+
+    /// Whether the request carries a proof.
+    fn is_proved(&self) -> bool {
+        self.grant.binding.as_ref().is_some_and(|binding| binding.dpop_jkt().is_some())
     }
 
     /// What the next request will tell about this one; an answer that is neither token nor OAuth error tells nothing.
@@ -265,13 +335,18 @@ impl Flow for Exchange {
         match (mem::replace(&mut self.state, State::Spent), input) {
             (State::Begin, Input::Start) => self.begin(cx),
             (State::Asserting, Input::Answer(Answer::Assertion(text))) if !text.is_empty() => {
-                self.call(cx, Authentication::Assertion(Secret::from(text)))
+                self.prove(cx, Authentication::Assertion(Secret::from(text)))
             }
             (State::Asserting, Input::Answer(answer)) => Err(unanswered("client assertion", &answer)),
             (State::Signing { signing_input, key, now }, Input::Answer(Answer::Signature(signature))) => {
                 self.signed(cx, signing_input.expose(), signature, key, now)
             }
-            (State::Signing { .. }, Input::Answer(answer)) => Err(unanswered("signature", &answer)),
+            (State::Proving { authentication, signing_input }, Input::Answer(Answer::Signature(signature))) => {
+                self.call(cx, authentication, Some(dpop::complete(&signing_input, signature)))
+            }
+            (State::Signing { .. } | State::Proving { .. }, Input::Answer(answer)) => {
+                Err(unanswered("signature", &answer))
+            }
             (state @ State::Calling { .. }, input) => {
                 self.state = state;
                 self.proceed(cx, input)
@@ -279,6 +354,11 @@ impl Flow for Exchange {
             _ => Err(Error::OutOfTurn),
         }
     }
+}
+
+/// Whether a proof lacked the server's nonce (RFC 9449 s8).
+fn wants_nonce(refusal: &Refusal) -> bool {
+    refusal.error() == "use_dpop_nonce"
 }
 
 /// Whether a device code only has to wait (RFC 8628 s3.5).

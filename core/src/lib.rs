@@ -16,6 +16,7 @@
 //! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
+//! | [`pop`] | proof of possession: signed HTTP requests and DPoP |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
 //! | [`http`], [`endpoint`] | requests and responses as data |
 //!
@@ -25,6 +26,7 @@
 //! |---|---|---|
 //! | `url` | yes | authorities as people type them |
 //! | `rsa` | yes | signing in software |
+//! | `es256` | yes | keys for proofs of possession, made and used in software |
 //! | `cert` | yes | PEM, X.509, private keys |
 //! | `encrypted-keys` | yes | private keys with a passphrase |
 //! | `wstrust` | yes | users by name and password, managed or federated (WS-Trust) |
@@ -54,6 +56,7 @@ pub mod http;
 mod xml;
 pub mod jose;
 pub mod cert;
+pub mod pop;
 pub mod client;
 pub mod metadata;
 pub mod token;

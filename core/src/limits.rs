@@ -73,3 +73,7 @@ pub const NO_USER_REALM_LIFETIME: u64 = 24 * 3600;
 pub const METADATA_LIFETIME: u64 = 24 * 3600;
 /// A key file of Azure Arc's agent (section 4.14.5 of the reference).
 pub const MAX_ARC_KEY: usize = 4096;
+/// A nonce of a server for proofs of possession; Entra's have some hundred bytes.
+pub const MAX_NONCE: usize = 4096;
+/// Seconds that a DPoP nonce is remembered; a stale one costs one more request.
+pub const NONCE_LIFETIME: u64 = 3600;

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::acquire::Acquire;
-use crate::asked::{Asked, takes_claims_challenge, takes_forwarded_claims};
+use crate::asked::{Asked, takes_binding, takes_claims_challenge, takes_forwarded_claims};
 use crate::base64::url_encode;
 use crate::client::{Client, Credential, Scopes};
 use crate::error::{Config, Error};
@@ -38,6 +38,7 @@ impl OnBehalfOf {
 
     takes_claims_challenge!();
     takes_forwarded_claims!();
+    takes_binding!();
 
     /// The machine that gets the token.
     ///
@@ -55,6 +56,7 @@ impl OnBehalfOf {
             wanted.data.push(("user_assertion_hash", Secret::new(url_encode(&digest))));
         }
         wanted.data.extend(self.asked.data());
+        wanted.binding = self.asked.binding.clone();
         let kind = GrantKind::OnBehalfOf { assertion: self.user_assertion.clone() };
         Ok(Acquire::new(wanted, Ready::new(Grant::new(kind, self.asked.decorated(client), claims))))
     }

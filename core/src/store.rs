@@ -99,6 +99,7 @@ pub struct Memory {
     regional: BTreeMap<String, Kept<Option<ProviderMetadata>>>,
     answers: BTreeMap<WireKey, Kept<Answered>>,
     assertions: BTreeMap<AssertionKey, Kept<HeldAssertion>>,
+    nonces: BTreeMap<String, Kept<Secret>>,
     telemetry: BTreeMap<String, Telemetry>,
     #[cfg(feature = "wstrust")]
     no_user_realm: BTreeMap<String, Kept<()>>,
@@ -147,6 +148,8 @@ pub(crate) enum MemoryChange {
     Answered(WireKey, Kept<Answered>),
     /// A client assertion that may be used again.
     Assertion(AssertionKey, Kept<HeldAssertion>),
+    /// The DPoP nonce that this server, by scheme, host and port, gave last.
+    DpopNonce(String, Kept<Secret>),
     /// What became of a call, for the telemetry headers of this client.
     Telemetry(String, crate::telemetry::Outcome),
     /// This host knows nothing of user realms.
@@ -168,6 +171,7 @@ impl Memory {
             regional: BTreeMap::new(),
             answers: BTreeMap::new(),
             assertions: BTreeMap::new(),
+            nonces: BTreeMap::new(),
             telemetry: BTreeMap::new(),
             #[cfg(feature = "wstrust")]
             no_user_realm: BTreeMap::new(),
@@ -214,6 +218,11 @@ impl Memory {
         (issued <= date && date < issued.after(seconds)).then_some(&kept.value.text)
     }
 
+    /// The DPoP nonce that a server gave last (RFC 9449 s8.2).
+    pub(crate) fn dpop_nonce(&self, origin: &str, now: Millis) -> Option<&Secret> {
+        valid(self.nonces.get(origin)?, now).map(|kept| &kept.value)
+    }
+
     pub(crate) fn telemetry(&self, client_id: &str) -> Option<&Telemetry> {
         self.telemetry.get(client_id)
     }
@@ -234,6 +243,7 @@ impl Memory {
             MemoryChange::Regional(address, kept) => keep(&mut self.regional, address, *kept),
             MemoryChange::Answered(key, kept) => keep(&mut self.answers, key, kept),
             MemoryChange::Assertion(key, kept) => keep(&mut self.assertions, key, kept),
+            MemoryChange::DpopNonce(origin, kept) => keep(&mut self.nonces, origin, kept),
             MemoryChange::Telemetry(client_id, outcome) => {
                 if self.telemetry.len() < MAX_MEMORY_ENTRIES || self.telemetry.contains_key(&client_id) {
                     self.telemetry.entry(client_id).or_default().record(outcome);

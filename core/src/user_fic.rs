@@ -1,7 +1,7 @@
 //! A user's federated identity credential, Microsoft's `user_fic`: agents act for a user (section 4.7 of the reference).
 
 use crate::acquire::Acquire;
-use crate::asked::{Asked, takes_claims_challenge, takes_forwarded_claims};
+use crate::asked::{Asked, takes_binding, takes_claims_challenge, takes_forwarded_claims};
 use crate::client::{Client, Credential, Scopes};
 use crate::error::{Config, Error};
 use crate::grant::{Grant, GrantKind, UserId};
@@ -53,6 +53,7 @@ impl UserFederatedIdentityCredential {
 
     takes_claims_challenge!();
     takes_forwarded_claims!();
+    takes_binding!();
 
     /// The machine that gets the token.
     ///
@@ -65,6 +66,7 @@ impl UserFederatedIdentityCredential {
         let claims = self.asked.claims(client)?;
         let mut wanted = Wanted::direct(Api::UserFic, self.asked.scopes.clone());
         wanted.data = self.asked.data();
+        wanted.binding = self.asked.binding.clone();
         let kind = GrantKind::UserFic { assertion: self.assertion.clone(), user: self.user.clone() };
         let grant = Grant::new(kind, self.asked.decorated(client), claims);
         let routing = self.user.routing(client.authority().tenant());

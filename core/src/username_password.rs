@@ -2,7 +2,7 @@
 //! organisation has a federation server.
 
 use crate::acquire::Acquire;
-use crate::asked::{Asked, takes_claims_challenge};
+use crate::asked::{Asked, takes_binding, takes_claims_challenge};
 use crate::client::{Client, Scopes};
 use crate::error::{Config, Error};
 use crate::keys::{AcquireKey, ProcessKey};
@@ -47,13 +47,15 @@ impl UsernamePassword {
     }
 
     takes_claims_challenge!();
+    takes_binding!();
 
     /// The machine that gets the token.
     ///
     /// # Errors
     /// [`Error::Config`] when a claims request is not a JSON object.
     pub fn flow(&self, client: &Client) -> Result<Acquire<Password>, Error> {
-        let wanted = Wanted::direct(Api::UsernamePassword, self.asked.scopes.clone());
+        let mut wanted = Wanted::direct(Api::UsernamePassword, self.asked.scopes.clone());
+        wanted.binding = self.asked.binding.clone();
         let claims = self.asked.claims(client)?;
         let (username, password) = (self.username.clone(), self.password.clone());
         Ok(Acquire::new(wanted, Password::new(username, password, self.asked.decorated(client), claims)))

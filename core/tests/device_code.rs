@@ -117,7 +117,7 @@ impl Host {
     }
 
     fn poll(&mut self, flow: &mut DeviceFlow, once: bool) -> Result<Option<Token>, Error> {
-        let mut machine = flow.poll(&self.client, &PollOptions { claims_challenge: None, once })?;
+        let mut machine = flow.poll(&self.client, &PollOptions { once, ..PollOptions::default() })?;
         let result = self.run(&mut machine);
         *flow = machine.device_flow().clone();
         result

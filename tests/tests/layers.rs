@@ -28,6 +28,7 @@ const LAYERS: &[&[&str]] = &[
     &["xml"],
     &["jose"],
     &["cert"],
+    &["pop"],
     &["client"],
     &["metadata"],
     &["token"],

@@ -214,6 +214,7 @@ impl AuthorizationRequest {
             ("id_token_hint", hint("id_token_hint")),
             ("acr_values", hint("acr_values")),
             ("X-AnchorMailbox", routing.as_deref()),
+            ("dpop_jkt", self.binding.as_ref().and_then(Binding::dpop_jkt)),
         ];
         Ok(AuthCodeFlow {
             auth_uri: address(metadata, &fields)?,

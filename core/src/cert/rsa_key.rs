@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 use core::fmt;
 use der::Decode;
-use rand_core::{TryCryptoRng, TryRng};
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use rsa::pss::Pss;
@@ -12,8 +11,9 @@ use rsa::{RsaPrivateKey, RsaPublicKey};
 use sha2::{Digest, Sha256};
 
 use super::PrivateKey;
-use crate::entropy::{Entropy, NoEntropy};
+use crate::entropy::{Chance, Entropy};
 use crate::error::{CertError, Error};
+use crate::jose::Jwk;
 use crate::key::Algorithm;
 use crate::limits::{MAX_RSA_BITS, MIN_RSA_BITS};
 
@@ -35,6 +35,14 @@ impl RsaKey {
         self.0.n_bytes().into_vec()
     }
 
+    /// The public half.
+    ///
+    /// # Errors
+    /// [`CertError::KeySize`] if it is too short or too long for a JWK.
+    pub fn jwk(&self) -> Result<Jwk, CertError> {
+        Jwk::rsa(&self.0.n_bytes(), &self.0.e_bytes()).map_err(|_| CertError::KeySize)
+    }
+
     /// Length of the modulus, and of every signature, in bytes.
     pub fn size(&self) -> usize {
         self.0.size()
@@ -47,7 +55,7 @@ impl RsaKey {
     /// [`CertError::WrongAlgorithm`] for an algorithm that is not RSA's; [`CertError::BadKey`] if the result does not
     /// verify, which is checked before it leaves.
     pub fn sign(&self, alg: Algorithm, message: &[u8], entropy: &mut dyn Entropy) -> Result<Vec<u8>, Error> {
-        let mut rng = Chance { entropy, left: self.size().saturating_mul(MAX_DRAWS) };
+        let mut rng = Chance::new(entropy, self.size().saturating_mul(MAX_DRAWS));
         let digest = Sha256::digest(message);
         match alg {
             Algorithm::Rs256 => sign_blinded(Pkcs1v15Sign::new::<Sha256>(), &mut rng, &self.0, &digest),
@@ -100,39 +108,11 @@ fn sign_blinded(
 /// source does at most every second time; a broken one must not keep us here for ever.
 const MAX_DRAWS: usize = 128;
 
-/// The host's entropy as `rand_core` wants it.
-struct Chance<'a> {
-    entropy: &'a mut dyn Entropy,
-    left: usize,
-}
-
-impl TryRng for Chance<'_> {
-    type Error = NoEntropy;
-
-    fn try_next_u32(&mut self) -> Result<u32, NoEntropy> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, NoEntropy> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
-        self.left = self.left.checked_sub(out.len()).ok_or(NoEntropy)?;
-        self.entropy.fill(out)
-    }
-}
-
-impl TryCryptoRng for Chance<'_> {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cert::Certificate;
+    use crate::entropy::NoEntropy;
     use alloc::format;
 
     /// Not random at all, but never twice the same.

@@ -26,6 +26,7 @@ pub use settings::{AliasSource, HostPolicy, IdTokenPolicy, InstanceDiscovery, Re
 
 use crate::error::{CertError, Config, Error};
 use crate::json::Members;
+use crate::pop::PopKey;
 
 /// One application at one authority. All flows of an application share it by reference.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ pub struct Client {
     authority: Authority,
     credential: Credential,
     client_claims: Option<Members>,
+    dpop_key: Option<PopKey>,
     settings: Settings,
 }
 
@@ -46,6 +48,7 @@ impl Client {
             oidc_authority: None,
             credential: Credential::None,
             client_claims: None,
+            dpop_key: None,
             settings: Settings::default(),
         }
     }
@@ -78,6 +81,11 @@ impl Client {
     /// Members for the client assertion, over the standard ones.
     pub fn client_claims(&self) -> Option<&Members> {
         self.client_claims.as_ref()
+    }
+
+    /// The key with which token requests are proved.
+    pub fn dpop_key(&self) -> Option<&PopKey> {
+        self.dpop_key.as_ref()
     }
 
     /// The region for application tokens. `MSAL_FORCE_REGION` counts for confidential clients that say nothing themselves.
@@ -128,9 +136,10 @@ impl Client {
             && !self.authority.is_well_known()
     }
 
-    /// Whether proof-of-possession tokens can be had in this build (`is_pop_supported` of MSAL). Not yet.
+    /// Whether proof-of-possession tokens can be had in this build (`is_pop_supported` of MSAL): without a broker, with
+    /// keys made in software.
     pub fn is_pop_supported(&self) -> bool {
-        false
+        cfg!(feature = "es256")
     }
 
     /// Everything that can be switched.
@@ -166,6 +175,7 @@ pub struct ClientBuilder {
     oidc_authority: Option<String>,
     credential: Credential,
     client_claims: Option<Members>,
+    dpop_key: Option<PopKey>,
     settings: Settings,
 }
 
@@ -195,6 +205,14 @@ impl ClientBuilder {
     #[must_use]
     pub fn client_claims(mut self, claims: Members) -> Self {
         self.client_claims = Some(claims);
+        self
+    }
+
+    /// The key for tokens that are asked for with [`Binding::dpop`](crate::binding::Binding::dpop) (RFC 9449): token requests
+    /// carry a proof of it, and refresh tokens of a public client are good with it only.
+    #[must_use]
+    pub fn dpop_key(mut self, key: PopKey) -> Self {
+        self.dpop_key = Some(key);
         self
     }
 
@@ -247,6 +265,7 @@ impl ClientBuilder {
             authority,
             credential: self.credential,
             client_claims: self.client_claims,
+            dpop_key: self.dpop_key,
             settings: self.settings,
         })
     }

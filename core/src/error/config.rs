@@ -62,6 +62,10 @@ pub enum Config {
     NotInThisBuild(&'static str),
     /// A request method that cannot be signed for.
     HttpMethod,
+    /// The address of a resource is not an absolute http or https URL.
+    ResourceAddress,
+    /// A token shall be bound to a key that the client was not given.
+    ProofKey,
     /// A request would be longer than servers take.
     TooLong(&'static str),
     /// A flow that was saved cannot go on here: this part is missing, malformed, or of another client.
@@ -142,6 +146,10 @@ impl fmt::Display for Config {
             Self::Header(which) => write!(f, "{which} may have printable ASCII characters only"),
             Self::NotInThisBuild(what) => write!(f, "{what} is not part of this build"),
             Self::HttpMethod => f.write_str("the HTTP method must be GET, POST, PUT, DELETE or PATCH, in upper case"),
+            Self::ResourceAddress => {
+                f.write_str("the address of the resource must be a whole one, like https://host/path, in ASCII")
+            }
+            Self::ProofKey => f.write_str("give the client the key that tokens shall be bound to (dpop_key)"),
             Self::TooLong(what) => write!(f, "the {what} gets too long"),
             Self::SavedFlow(part) => write!(f, "the saved flow cannot be used here: {part}"),
             Self::RedirectUri => f.write_str(

@@ -32,7 +32,14 @@ pub fn device_response(data: &[u8]) {
         _ => 200,
     };
     let Some((client, begun)) = begun(settings) else { return };
-    let reply = Reply { status, retry_after: None, body: SecretBytes::from(body), challenge: None, remember: None };
+    let reply = Reply {
+        status,
+        retry_after: None,
+        body: SecretBytes::from(body),
+        challenge: None,
+        dpop_nonce: None,
+        remember: None,
+    };
     let Ok(flow) = DeviceFlow::answered(&client, &begun, &reply, CLOCK.mono) else { return };
     assert_eq!(status, 200);
     harmless(&flow);
@@ -50,7 +57,7 @@ pub fn saved_flow(data: &[u8]) {
     let Some((client, begun)) = begun(Settings::default()) else { return };
     let sealer = Sealer::new(&[7; 32]);
     let body = SecretBytes::from(CODE);
-    let reply = Reply { status: 200, retry_after: None, body, challenge: None, remember: None };
+    let reply = Reply { status: 200, retry_after: None, body, challenge: None, dpop_nonce: None, remember: None };
     let Ok(flow) = DeviceFlow::answered(&client, &begun, &reply, CLOCK.mono) else { panic!("a good answer") };
     let Ok(text) = flow.seal(&sealer, &client, CLOCK, &mut Counter(0)) else { panic!("it is not sealed") };
     let refused = |text: &str| {

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::base64::{url_decode, url_encode};
@@ -117,6 +118,16 @@ impl Jwk {
             }
         };
         out
+    }
+
+    /// [`to_json`](Self::to_json) as a value, for the claims and headers that hold a key.
+    pub fn to_value(&self) -> Value {
+        match &self.key {
+            PublicKey::Rsa { n, e } => json!({"e": url_encode(e), "kty": "RSA", "n": url_encode(n)}),
+            PublicKey::P256 { x, y } => {
+                json!({"crv": "P-256", "kty": "EC", "x": url_encode(x), "y": url_encode(y)})
+            }
+        }
     }
 
     /// The JWK thumbprint with SHA-256, in base64url (RFC 7638 s3): `jkt` of DPoP, `kid` of a PoP token.

@@ -29,6 +29,8 @@ impl Entropy for Bytes {
 #[derive(Clone, Debug)]
 pub(crate) enum World {
     Answers(u16, String),
+    /// With these headers.
+    Headed(u16, Vec<(&'static str, String)>, String),
     Fails(SendError),
 }
 
@@ -40,6 +42,9 @@ pub(crate) fn answers(status: u16, body: impl Into<String>) -> World {
 /// What the person at the browser does with an address: the parameters that come back, form-encoded.
 pub(crate) type Person = dyn FnMut(&str) -> Result<String, sansal::flow::AskError>;
 
+/// What holds the keys that are named: the signature over what it is asked to sign.
+pub(crate) type Signer = dyn FnMut(&Ask) -> Result<Vec<u8>, sansal::flow::AskError>;
+
 /// The host.
 pub(crate) struct Host {
     pub(crate) client: Client,
@@ -50,6 +55,7 @@ pub(crate) struct Host {
     pub(crate) sent: Vec<Request>,
     pub(crate) commit: Result<(), CommitError>,
     pub(crate) person: Option<Box<Person>>,
+    pub(crate) signer: Option<Box<Signer>>,
 }
 
 impl Host {
@@ -65,6 +71,7 @@ impl Host {
             sent: Vec::new(),
             commit: Ok(()),
             person: None,
+            signer: None,
         }
     }
 
@@ -95,6 +102,13 @@ impl Host {
                         brought.as_ref().map_or_else(|why| Answer::Failed(*why), |form| Answer::Redirected(form));
                     self.step(&mut flow, Input::Answer(answer))?
                 }
+                Step::Ask(ask @ Ask::Sign { .. }) => {
+                    let signature = self.signer.as_mut().expect("nobody signs here")(&ask);
+                    let answer =
+                        signature.as_ref().map_or_else(|why| Answer::Failed(*why), |bytes| Answer::Signature(bytes));
+                    self.step(&mut flow, Input::Answer(answer))?
+                }
+                Step::Ask(Ask::ShowCode { .. }) => self.step(&mut flow, Input::Answer(Answer::Shown))?,
                 Step::Ask(ask) => panic!("nothing else is asked here: {ask:?}"),
                 Step::Commit(changes) => {
                     let committed = self.commit;
@@ -112,7 +126,12 @@ impl Host {
                     match self.script.pop().expect("one request too many") {
                         World::Fails(why) => self.step(&mut flow, Input::Failed(why))?,
                         World::Answers(status, body) => {
-                            let headers: [ResponseHeader<'_>; 0] = [];
+                            let response = Response { status, headers: &[], body: body.as_bytes() };
+                            self.step(&mut flow, Input::Response(response))?
+                        }
+                        World::Headed(status, headers, body) => {
+                            let headers: Vec<ResponseHeader<'_>> =
+                                headers.iter().map(|(name, value)| ResponseHeader { name, value }).collect();
                             let response = Response { status, headers: &headers, body: body.as_bytes() };
                             self.step(&mut flow, Input::Response(response))?
                         }

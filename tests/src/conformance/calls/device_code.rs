@@ -77,7 +77,7 @@ pub(super) fn acquire_token_by_device_flow(
     let Some(flow) = stage.flows.get::<DeviceFlow>(&reference.name).filter(|_| !reference.is_changed).cloned() else {
         return Err(Stop::Unsupported("a device flow with changes".into()));
     };
-    let options = PollOptions { claims_challenge: challenge.map(Secret::from), once };
+    let options = PollOptions { claims_challenge: challenge.map(Secret::from), once, binding: None };
     let mut machine = match flow.poll(&stage.app(turn.on)?.client, &options) {
         Ok(machine) => machine,
         Err(error) => return Ok(Outcome::Failed(error.into())),
