@@ -18,7 +18,7 @@ use crate::cache::{TokenChange, TokenEvent};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
 use crate::error::{Config, Error, What};
-use crate::exchange::{Exchange, Exchanged, Occasion, Target, granted, is_pending};
+use crate::exchange::{Exchange, Exchanged, Occasion, Target, is_pending};
 use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::grant::Grant;
 use crate::issued::Token;
@@ -214,7 +214,7 @@ impl<S: Source> Acquire<S> {
             return Ok((token, changes));
         }
         let token_endpoint = target.token_endpoint.to_string();
-        let scopes = granted(&response, grant.scopes.list(), cx.client.settings().lenient_answers);
+        let scopes = response.granted(grant.scopes.list(), cx.client.settings().lenient_answers);
         let data: Vec<(&str, &str)> = self.wanted.data().collect();
         let event = TokenEvent {
             client_id: Some(cx.client.client_id()),

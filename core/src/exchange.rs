@@ -7,7 +7,6 @@
 //!   `----------- the server wants its nonce -----------'
 //! ```
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -276,7 +275,9 @@ impl Exchange {
                 let mut reply = ready!(step);
                 self.state = State::Spent;
                 let result = read(cx, &reply, sent.as_ref().into_iter().chain(self.grant.secrets()));
-                let wants_nonce = result.as_ref().err().and_then(Error::refusal).is_some_and(wants_nonce);
+                // RFC 9449 s8: the proof lacked the server's nonce.
+                let refusal = result.as_ref().err().and_then(Error::refusal);
+                let wants_nonce = refusal.is_some_and(|refusal| refusal.error() == "use_dpop_nonce");
                 if !wants_nonce {
                     self.memory.extend(reply.remember.take());
                 }
@@ -356,11 +357,6 @@ impl Flow for Exchange {
     }
 }
 
-/// Whether a proof lacked the server's nonce (RFC 9449 s8).
-fn wants_nonce(refusal: &Refusal) -> bool {
-    refusal.error() == "use_dpop_nonce"
-}
-
 /// Whether a device code only has to wait (RFC 8628 s3.5).
 pub(crate) fn is_pending(refusal: &Refusal) -> bool {
     matches!(refusal.error(), "authorization_pending" | "slow_down")
@@ -432,13 +428,5 @@ pub(crate) fn refused(refusal: Refusal) -> Error {
             Error::InteractionRequired { claims: refusal.claims().map(ToString::to_string), refusal: Some(refusal) }
         }
         _ => Error::Refused(refusal),
-    }
-}
-
-/// The scopes that a response was given for: its own words, or what was asked.
-pub(crate) fn granted<'a>(response: &'a TokenResponse, asked: &'a [String], lenient: bool) -> Vec<Cow<'a, str>> {
-    match response.members().text("scope") {
-        Some(scope) if lenient || !scope.is_empty() => scope.split_whitespace().map(Cow::Borrowed).collect(),
-        _ => asked.iter().map(|scope| Cow::Borrowed(scope.as_str())).collect(),
     }
 }

@@ -2,7 +2,9 @@
 
 mod lifetime;
 
+use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde_json::Value;
@@ -68,6 +70,14 @@ impl TokenResponse {
     /// `id_token` (OpenID Connect Core s3.1.3.3), unless it is absent, empty or not a text.
     pub fn id_token(&self) -> Option<&str> {
         self.filled("id_token")
+    }
+
+    /// The scopes that it was given for: its own words, or what was asked.
+    pub(crate) fn granted<'a>(&'a self, asked: &'a [String], lenient: bool) -> Vec<Cow<'a, str>> {
+        match self.members().text("scope") {
+            Some(scope) if lenient || !scope.is_empty() => scope.split_whitespace().map(Cow::Borrowed).collect(),
+            _ => asked.iter().map(|scope| Cow::Borrowed(scope.as_str())).collect(),
+        }
     }
 
     /// `scope`: what was granted, where it differs from what was asked (RFC 6749 s5.1). Space-separated.

@@ -53,6 +53,8 @@ enum Kind {
     RepeatedRequest(RepeatedRequest),
     /// A call that raised may give something else.
     Outcome(OutcomeRule),
+    /// A call that gave `None` may give this.
+    Gains(Gains),
     /// A call that gave something may be refused.
     Stricter(Stricter),
     /// A call that fails stores nothing; where it is a recording's last one, the cache is then what it was before.
@@ -108,6 +110,13 @@ struct OutcomeRule {
     /// Members of what comes instead; none at all: `None`.
     #[serde(default)]
     gives: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gains {
+    call: Vec<String>,
+    gives: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -271,6 +280,14 @@ impl<'r> Allowance<'r> {
                     && rule.gives.iter().all(|(name, wanted)| value.get(name) == Some(wanted))
                     && value.is_null() == rule.gives.is_empty()
             }
+            _ => false,
+        })
+    }
+
+    /// Whether a call that gave this may give that.
+    pub fn may_gain(&self, call: &str, want: &Value, got: &Value) -> bool {
+        self.any(|kind| match kind {
+            Kind::Gains(rule) => names(&rule.call, call) && want.is_null() && *got == rule.gives,
             _ => false,
         })
     }
