@@ -31,7 +31,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows a sign-in with a certificate, step by step, against a simulated platform in this process.
+    /// Shows sign-ins by certificate, browser and device code, step by step, at a simulated platform in this process.
     Demo,
     /// Signs a person in, in the browser or with a code at another device.
     #[command(after_help = login::NOTES)]
