@@ -16,6 +16,7 @@
 //! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
+//! | [`validate`] | tokens of others: what a resource server needs |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
 //! | [`http`], [`endpoint`] | requests and responses as data |
 //!
@@ -29,6 +30,7 @@
 //! | `encrypted-keys` | yes | private keys with a passphrase |
 //! | `wstrust` | yes | users by name and password, managed or federated (WS-Trust) |
 //! | `sealed` | yes | flows saved between their legs, encrypted |
+//! | `es256` | no | ES256 signatures verified |
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -78,6 +80,7 @@ pub mod discover;
 pub mod region;
 pub mod exchange;
 pub mod accept;
+pub mod validate;
 pub mod authorization;
 pub mod device_flow;
 pub mod source;
@@ -121,3 +124,4 @@ pub use store::Store;
 pub use user_fic::UserFederatedIdentityCredential;
 #[cfg(feature = "wstrust")]
 pub use username_password::UsernamePassword;
+pub use validate::{TokenValidation, ValidateToken};

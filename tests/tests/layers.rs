@@ -48,6 +48,7 @@ const LAYERS: &[&[&str]] = &[
     &["region"],
     &["exchange"],
     &["accept"],
+    &["validate"],
     &["authorization"],
     &["device_flow"],
     &["source"],
