@@ -146,5 +146,6 @@ fn read(reply: &Reply) -> Result<KeySet, Error> {
     }
 }
 
-#[cfg(all(test, feature = "rsa"))]
+#[cfg(feature = "rsa")]
+#[cfg(test)]
 mod tests;

@@ -221,3 +221,88 @@ fn es256_of_rfc_7515() {
     assert_eq!(verify(input, &signature[1..]), Err(TokenError::Signature));
     assert_eq!(verify(input, &[0; 64]), Err(TokenError::Signature));
 }
+
+/// Runs a machine against an issuer with these keys (`None`: it answers 404); counts how often it is asked for them.
+fn run(
+    store: &mut crate::store::Store,
+    seconds: u64,
+    token: &str,
+    served: Option<&str>,
+    jwks_uri: &str,
+) -> (Result<ValidatedToken, Error>, usize) {
+    use crate::http::Response;
+    use crate::time::Clock;
+
+    let client = crate::Client::builder("c").oidc_authority("https://idp.example").build().unwrap();
+    let metadata = format!(
+        r#"{{"issuer":"https://idp.example","authorization_endpoint":"https://idp.example/a",
+            "token_endpoint":"https://idp.example/t","jwks_uri":"{jwks_uri}"}}"#
+    );
+    let mut machine = ValidateToken::new(rules(), Secret::new(token.into()));
+    let (mut asked, mut input, mut entropy) = (0, Input::Start, Counting(1));
+    loop {
+        let clock = Clock::new(Millis::from_secs(seconds), NOW);
+        let step = machine.step(&mut Cx { client: &client, store, clock, entropy: &mut entropy }, input);
+        input = match step {
+            Ok(Step::Done(done)) => return (Ok(done), asked),
+            Err(why) => return (Err(why), asked),
+            Ok(Step::Commit(changes)) => {
+                store.apply(changes);
+                Input::Committed(Ok(()))
+            }
+            Ok(Step::Send(request)) if request.endpoint.to_string() == jwks_uri => {
+                asked += 1;
+                let status = if served.is_some() { 200 } else { 404 };
+                Input::Response(Response { status, headers: &[], body: served.unwrap_or_default().as_bytes() })
+            }
+            Ok(Step::Send(_)) => Input::Response(Response { status: 200, headers: &[], body: metadata.as_bytes() }),
+            Ok(other) => panic!("{other:?}"),
+        };
+    }
+}
+
+#[test]
+fn keys_rotate_and_bad_tokens_ask_seldom() {
+    let key = key();
+    let jwks = |kid: &str| {
+        format!(r#"{{"keys":[{{"kty":"RSA","kid":"{kid}","e":"AQAB","n":"{}"}}]}}"#, url_encode(&key.modulus()))
+    };
+    let token =
+        |kid: &str| signed(&key, Algorithm::Rs256, &with(&header(), "kid", Some(json!(kid))), &claims().to_string());
+    let (old, new, one, two) = (token("k"), token("l"), jwks("k"), jwks("l"));
+    let day = 24 * 3600;
+    // Seconds, token, what is served, whether it is valid, how often keys are asked for.
+    let cases = [
+        (0, "nonsense", Some(&one), false, 0),
+        (0, &old, None, false, 1),
+        (0, &old, Some(&one), true, 1),
+        (10, &old, None, true, 0),
+        (10, &new, Some(&two), false, 0),  // the guard
+        (299, &new, Some(&two), false, 0), // to its end
+        (300, &new, Some(&one), false, 1), // not there yet
+        (310, &new, Some(&two), false, 0), // the guard again
+        (600, &new, Some(&two), true, 1),
+        (600, &old, Some(&two), false, 0),
+        (4199, &new, None, true, 0),
+        (4200, &new, None, true, 1), // an hour old; the issuer is away, the old keys serve
+        (4210, &new, None, true, 0),
+        (4500, &new, Some(&two), true, 1),
+        (4500 + day - 1, &new, None, true, 1),
+        (4500 + day, &new, None, false, 1), // a day old
+    ];
+    let mut store = crate::store::Store::new(&mut Counting(3)).unwrap();
+    for (seconds, token, served, valid, asked) in cases {
+        let served = served.map(String::as_str);
+        let (verdict, times) = run(&mut store, seconds, token, served, "https://idp.example/keys");
+        assert_eq!((verdict.is_ok(), times), (valid, asked), "{seconds} {verdict:?}");
+    }
+}
+
+#[test]
+fn keys_lie_on_allowed_hosts() {
+    let mut store = crate::store::Store::new(&mut Counting(3)).unwrap();
+    let token = signed(&key(), Algorithm::Rs256, &header().to_string(), &claims().to_string());
+    let (verdict, times) = run(&mut store, 0, &token, Some("{}"), "https://evil.test/keys");
+    assert!(matches!(verdict, Err(Error::Config(crate::error::Config::HostNotAllowed { .. }))), "{verdict:?}");
+    assert_eq!(times, 0);
+}
