@@ -229,7 +229,7 @@ pub(crate) fn check(client: &Client, metadata: &ProviderMetadata) -> Result<(), 
     Ok(())
 }
 
-fn allowed(client: &Client, endpoint: Endpoint) -> Result<Endpoint, Error> {
+pub(crate) fn allowed(client: &Client, endpoint: Endpoint) -> Result<Endpoint, Error> {
     if host_allowed(client.authority(), client.settings(), &endpoint) {
         return Ok(endpoint);
     }
@@ -237,7 +237,7 @@ fn allowed(client: &Client, endpoint: Endpoint) -> Result<Endpoint, Error> {
     Err(Config::HostNotAllowed { host, rule: HostRule::OutsideAuthority }.into())
 }
 
-fn unavailable(reply: &Reply) -> Error {
+pub(crate) fn unavailable(reply: &Reply) -> Error {
     Error::Throttled { status: reply.status, retry_after: reply.retry_after, refusal: None }
 }
 

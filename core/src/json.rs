@@ -1,8 +1,10 @@
 //! JSON from outside, bounded before it is parsed: length, nesting. And [`Members`], an object that may hold secrets.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -80,6 +82,70 @@ pub(crate) fn check_depth(bytes: &[u8]) -> Result<(), JsonError> {
         }
     }
     Ok(())
+}
+
+/// Whether no object in this JSON, at any depth, has a member twice. The text has been parsed before.
+pub(crate) fn names_are_unique(bytes: &[u8]) -> bool {
+    Unique.deserialize(&mut serde_json::Deserializer::from_slice(bytes)).is_ok()
+}
+
+/// Reads any value, keeps nothing, and fails at a name that it has met in the same object.
+struct Unique;
+
+impl<'de> DeserializeSeed<'de> for Unique {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without repeated names")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Unique)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if !names.insert(name) {
+                return Err(A::Error::custom("repeated name"));
+            }
+            members.next_value_seed(Unique)?;
+        }
+        Ok(())
+    }
 }
 
 /// The members of a JSON object that may hold secrets: `Debug` shows their names only, and every text is zeroed on drop.
@@ -222,6 +288,19 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(parse_object(text.as_bytes(), 64).map(|m| m.len()), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_that_repeat() {
+        let cases = [
+            (r#"{"a":1,"b":[{"a":1},{"a":2.5}],"c":null}"#, true),
+            (r#"{"a":1,"a":1}"#, false),
+            (r#"{"a":1,"\u0061":2}"#, false),
+            (r#"{"b":[{"c":{"d":"x","d":true}}]}"#, false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(names_are_unique(text.as_bytes()), expected, "{text}");
         }
     }
 

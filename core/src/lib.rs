@@ -17,6 +17,7 @@
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
 //! | [`pop`] | proof of possession: signed HTTP requests and DPoP |
+//! | [`validate`] | tokens of others: what a resource server needs |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
 //! | [`http`], [`endpoint`] | requests and responses as data |
 //!
@@ -31,6 +32,7 @@
 //! | `encrypted-keys` | yes | private keys with a passphrase |
 //! | `wstrust` | yes | users by name and password, managed or federated (WS-Trust) |
 //! | `sealed` | yes | flows saved between their legs, encrypted |
+//! | `es256` | no | ES256 signatures verified |
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -81,6 +83,7 @@ pub mod discover;
 pub mod region;
 pub mod exchange;
 pub mod accept;
+pub mod validate;
 pub mod authorization;
 pub mod device_flow;
 pub mod source;
@@ -124,3 +127,4 @@ pub use store::Store;
 pub use user_fic::UserFederatedIdentityCredential;
 #[cfg(feature = "wstrust")]
 pub use username_password::UsernamePassword;
+pub use validate::{TokenValidation, ValidateToken};

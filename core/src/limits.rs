@@ -33,6 +33,8 @@ pub const MAX_PBKDF2_ROUNDS: u32 = 2_000_000;
 pub const MAX_SCRYPT_MEMORY: u64 = 64 * 1024 * 1024;
 /// scrypt's parallelization; its work grows with it.
 pub const MAX_SCRYPT_P: u64 = 16;
+/// Keys of one issuer; Entra has about eight.
+pub const MAX_JWKS_KEYS: usize = 64;
 /// Scopes in one request.
 pub const MAX_SCOPES: usize = 256;
 /// `Retry-After` is obeyed up to an hour, as in the reference (section 10.4).

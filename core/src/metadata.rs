@@ -21,6 +21,8 @@ pub struct ProviderMetadata {
     pub token_endpoint: Endpoint,
     /// `device_authorization_endpoint` (RFC 8628 s4), where there is one.
     pub device_authorization_endpoint: Option<Endpoint>,
+    /// `jwks_uri`, where there is a usable one: the keys that tokens are signed with.
+    pub jwks_uri: Option<Endpoint>,
     /// `authorization_response_iss_parameter_supported`: answers of the authorization endpoint name the issuer (RFC 9207 s3).
     pub answers_with_issuer: bool,
     /// The tenant that tokens belong to, `realm` in the token cache: the first segment of the token endpoint's path.
@@ -45,6 +47,7 @@ impl ProviderMetadata {
             device_authorization_endpoint: device,
             answers_with_issuer: members.get("authorization_response_iss_parameter_supported")
                 == Some(&Value::Bool(true)),
+            jwks_uri: members.text("jwks_uri").and_then(|text| Endpoint::parse(text).ok()),
             realm: realm_of(&token_endpoint),
             token_endpoint,
         })

@@ -9,6 +9,7 @@ use core::fmt;
 use crate::cache::{Limits, TokenCache, TokenChange};
 use crate::client::RegionName;
 use crate::entropy::{Entropy, NoEntropy};
+use crate::jose::KeySet;
 use crate::keys::{AssertionKey, ProcessKey, WireKey};
 use crate::limits::MAX_MEMORY_ENTRIES;
 use crate::metadata::ProviderMetadata;
@@ -100,6 +101,7 @@ pub struct Memory {
     answers: BTreeMap<WireKey, Kept<Answered>>,
     assertions: BTreeMap<AssertionKey, Kept<HeldAssertion>>,
     nonces: BTreeMap<String, Kept<Secret>>,
+    key_sets: BTreeMap<String, Kept<HeldKeys>>,
     telemetry: BTreeMap<String, Telemetry>,
     #[cfg(feature = "wstrust")]
     no_user_realm: BTreeMap<String, Kept<()>>,
@@ -110,6 +112,14 @@ pub struct Memory {
 pub(crate) struct Answered {
     pub(crate) status: u16,
     pub(crate) body: SecretBytes,
+}
+
+/// The keys of an issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldKeys {
+    pub(crate) set: KeySet,
+    /// When they were last asked for, whether an answer came or not.
+    pub(crate) asked: Millis,
 }
 
 /// A client assertion signed earlier.
@@ -150,6 +160,8 @@ pub(crate) enum MemoryChange {
     Assertion(AssertionKey, Kept<HeldAssertion>),
     /// The DPoP nonce that this server, by scheme, host and port, gave last.
     DpopNonce(String, Kept<Secret>),
+    /// Keys of an issuer, by their address.
+    Keys(String, Kept<HeldKeys>),
     /// What became of a call, for the telemetry headers of this client.
     Telemetry(String, crate::telemetry::Outcome),
     /// This host knows nothing of user realms.
@@ -172,6 +184,7 @@ impl Memory {
             answers: BTreeMap::new(),
             assertions: BTreeMap::new(),
             nonces: BTreeMap::new(),
+            key_sets: BTreeMap::new(),
             telemetry: BTreeMap::new(),
             #[cfg(feature = "wstrust")]
             no_user_realm: BTreeMap::new(),
@@ -223,6 +236,11 @@ impl Memory {
         valid(self.nonces.get(origin)?, now).map(|kept| &kept.value)
     }
 
+    /// The keys at an address, while they count.
+    pub(crate) fn keys(&self, address: &str, now: Millis) -> Option<&Kept<HeldKeys>> {
+        valid(self.key_sets.get(address)?, now)
+    }
+
     pub(crate) fn telemetry(&self, client_id: &str) -> Option<&Telemetry> {
         self.telemetry.get(client_id)
     }
@@ -244,6 +262,7 @@ impl Memory {
             MemoryChange::Answered(key, kept) => keep(&mut self.answers, key, kept),
             MemoryChange::Assertion(key, kept) => keep(&mut self.assertions, key, kept),
             MemoryChange::DpopNonce(origin, kept) => keep(&mut self.nonces, origin, kept),
+            MemoryChange::Keys(address, kept) => keep(&mut self.key_sets, address, kept),
             MemoryChange::Telemetry(client_id, outcome) => {
                 if self.telemetry.len() < MAX_MEMORY_ENTRIES || self.telemetry.contains_key(&client_id) {
                     self.telemetry.entry(client_id).or_default().record(outcome);

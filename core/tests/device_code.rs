@@ -22,7 +22,9 @@ use sansal::{DeviceCode, DeviceFlow, Error, PollOptions, Store, Token};
 
 const TENANT: &str = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const CODE: &str = r#"{"user_code":"ABCD1234","device_code":"planted-device-code","verification_uri":"https://microsoft.com/devicelogin","expires_in":900,"interval":5,"message":"go there"}"#;
-const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"at-1"}"#;
+// The user is {"uid":"u","utid":"t"}.
+const TOKEN: &str =
+    r#"{"token_type":"Bearer","expires_in":3600,"access_token":"at-1","client_info":"eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ"}"#;
 const PENDING: &str = r#"{"error":"authorization_pending"}"#;
 const SLOW_DOWN: &str = r#"{"error":"slow_down"}"#;
 const NOW: u64 = 1_700_000_000;

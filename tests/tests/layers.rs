@@ -49,6 +49,7 @@ const LAYERS: &[&[&str]] = &[
     &["region"],
     &["exchange"],
     &["accept"],
+    &["validate"],
     &["authorization"],
     &["device_flow"],
     &["source"],

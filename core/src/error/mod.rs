@@ -6,6 +6,7 @@ mod material;
 mod refusal;
 mod remedy;
 mod send;
+mod token;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -17,6 +18,7 @@ pub use material::{CertError, IdTokenError, JwtError, KdfLimit};
 pub use refusal::Refusal;
 pub use remedy::Remedy;
 pub use send::{AskError, CommitError, SendError, TlsReason};
+pub use token::TokenError;
 
 use crate::entropy::NoEntropy;
 
@@ -63,6 +65,8 @@ pub enum Error {
     Config(Config),
     /// An ID token did not pass the checks of OpenID Connect Core s3.1.3.7. Nothing was stored.
     IdToken(IdTokenError),
+    /// A token that was to be validated is not to be trusted: answer 401 (RFC 6750 s3.1).
+    Token(TokenError),
     /// An [`Ask`](crate::flow::Ask) was answered with a failure.
     Unanswered {
         /// What was asked for: `signature`, `assertion`, `file` …
@@ -113,6 +117,8 @@ pub enum What {
     ManagedIdentity,
     /// The challenge of Azure Arc's agent.
     ArcChallenge,
+    /// The keys of an issuer (RFC 7517 s5).
+    KeySet,
     /// An answer of Cloud Shell, or the access token in it.
     CloudShell,
 }
@@ -133,6 +139,7 @@ impl fmt::Display for What {
             Self::WsTrust => "WS-Trust response",
             Self::ManagedIdentity => "answer about the managed identity",
             Self::ArcChallenge => "challenge of Azure Arc",
+            Self::KeySet => "key set",
             Self::CloudShell => "answer of Cloud Shell",
         })
     }
@@ -184,6 +191,7 @@ impl fmt::Display for Error {
             Self::BadResponse { what, at } => write!(f, "the {what} breaks the protocol: {at}"),
             Self::Config(config) => config.fmt(f),
             Self::IdToken(why) => why.fmt(f),
+            Self::Token(why) => why.fmt(f),
             Self::Unanswered { ask, why } => write!(f, "no {ask}: {why}"),
             Self::Expired { what, .. } => write!(f, "the {what} has ended before anybody used it; begin anew"),
             Self::NoEntropy => NoEntropy.fmt(f),
@@ -209,6 +217,12 @@ impl From<CertError> for Error {
 impl From<IdTokenError> for Error {
     fn from(why: IdTokenError) -> Self {
         Self::IdToken(why)
+    }
+}
+
+impl From<TokenError> for Error {
+    fn from(why: TokenError) -> Self {
+        Self::Token(why)
     }
 }
 

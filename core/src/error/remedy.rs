@@ -52,7 +52,7 @@ impl Error {
             },
             Self::Expired { .. } | Self::Fault(_) => Remedy::Interact { claims: None },
             Self::Config(_) => Remedy::Reconfigure,
-            Self::IdToken(_) | Self::BadResponse { .. } | Self::Unanswered { .. } => Remedy::GiveUp,
+            Self::Token(_) | Self::IdToken(_) | Self::BadResponse { .. } | Self::Unanswered { .. } => Remedy::GiveUp,
             Self::NoEntropy | Self::OutOfTurn => Remedy::GiveUp,
         }
     }

@@ -1,0 +1,250 @@
+//! What a token must be to be trusted, and the checks without any I/O (RFC 7519 s7.2, RFC 8725, OpenID Connect Core s3.1.3.7).
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde_json::Value;
+
+use crate::base64::url_decode;
+use crate::error::{JwtError, TokenError};
+use crate::jose::{Compact, KeySet, SetKey};
+use crate::json::{Members, names_are_unique};
+use crate::key::Algorithm;
+use crate::secret::constant_time_eq;
+use crate::time::UnixTime;
+
+/// The largest date that is a whole number in every JSON implementation (RFC 8259 s6).
+const MAX_DATE: u64 = 1 << 53;
+
+/// The rules by which tokens are judged. All of them hold; what is empty or `None` asks for nothing, but for `audiences`,
+/// of which one must fit, and `algorithms`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenValidation {
+    /// One of these must be in `aud`: the application's id, or its `api://…` address.
+    pub audiences: Vec<String>,
+    /// Who may issue tokens.
+    pub issuers: Issuers,
+    /// The algorithms that are taken; others do not exist. Default: RS256.
+    pub algorithms: Vec<Algorithm>,
+    /// Seconds by which clocks may differ. Default: 300.
+    pub clock_skew: u64,
+    /// Must be `nonce`, to the letter.
+    pub nonce: Option<String>,
+    /// Every one must be in `scp` (or `scope`, RFC 9068 s2.2.3), which separates them by spaces.
+    pub scopes: Vec<String>,
+    /// Every one must be in the list `roles`.
+    pub roles: Vec<String>,
+    /// `typ` must be one of these, in any case, with or without `application/`. `None`: `JWT`, `at+jwt` or absent.
+    pub types: Option<Vec<String>>,
+}
+
+/// Who may issue tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Issuers {
+    /// `iss` is this, to the letter.
+    One(String),
+    /// Entra's tenants, tokens of version 1 (`https://sts.windows.net/{tid}/`) and 2 (`https://{host}/{tid}/v2.0`); the claims
+    /// `iss`, `tid` and `ver` must agree.
+    Entra {
+        /// The host in version 2's issuers: `login.microsoftonline.com`.
+        host: String,
+        /// Which tenants.
+        tenants: Tenants,
+    },
+}
+
+/// Tenants of Entra.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tenants {
+    /// Every tenant: the application itself decides who may do what.
+    Any,
+    /// These tenant ids, in any case.
+    Only(Vec<String>),
+}
+
+/// A token that passed every check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidatedToken {
+    /// The claims. Who somebody is: do not log them.
+    pub claims: Members,
+    /// The protected header.
+    pub header: Members,
+    /// The algorithm of the signature.
+    pub alg: Algorithm,
+}
+
+/// A token taken apart, with a header that may go on to the signature.
+pub(super) struct Opened<'a> {
+    compact: Compact<'a>,
+    header: Members,
+    alg: Algorithm,
+}
+
+impl TokenValidation {
+    /// Rules for tokens of `issuers` for `audience`, signed with RS256.
+    pub fn new(audience: &str, issuers: Issuers) -> Self {
+        Self {
+            audiences: Vec::from([String::from(audience)]),
+            issuers,
+            algorithms: Vec::from([Algorithm::Rs256]),
+            clock_skew: 300,
+            nonce: None,
+            scopes: Vec::new(),
+            roles: Vec::new(),
+            types: None,
+        }
+    }
+
+    /// Judges a token by keys that the caller has.
+    ///
+    /// # Errors
+    /// [`TokenError`] names the first check that failed: form, header, key, signature, then the claims.
+    pub fn check(&self, token: &str, keys: &KeySet, now: UnixTime) -> Result<ValidatedToken, TokenError> {
+        self.open(token)?.close(self, keys, now)
+    }
+
+    /// The checks that need no key.
+    pub(super) fn open<'a>(&self, token: &'a str) -> Result<Opened<'a>, TokenError> {
+        let compact = Compact::parse(token)?;
+        let header = compact.decode_header()?;
+        unique(compact.header)?;
+        if header.contains("crit") {
+            return Err(TokenError::Critical);
+        }
+        let named = header.text("alg").ok_or(TokenError::Algorithm)?;
+        let alg = self.algorithms.iter().copied().find(|alg| alg.as_str() == named).ok_or(TokenError::Algorithm)?;
+        if header.get("kid").is_some_and(|kid| !kid.is_string()) {
+            return Err(TokenError::UnknownKey);
+        }
+        match header.get("typ") {
+            None if self.types.is_none() => {}
+            Some(Value::String(typ)) if self.takes_type(typ) => {}
+            _ => return Err(TokenError::Type),
+        }
+        Ok(Opened { compact, header, alg })
+    }
+
+    fn takes_type(&self, typ: &str) -> bool {
+        let short = |typ: &str| {
+            let lower = typ.to_ascii_lowercase();
+            lower.strip_prefix("application/").map(String::from).unwrap_or(lower)
+        };
+        let typ = short(typ);
+        match &self.types {
+            None => typ == "jwt" || typ == "at+jwt",
+            Some(types) => types.iter().any(|wanted| short(wanted) == typ),
+        }
+    }
+
+    fn check_claims(&self, claims: &Members, key: &SetKey, now: UnixTime) -> Result<(), TokenError> {
+        self.check_issuer(claims, key)?;
+        let fits = |audience: &Value| audience.as_str().is_some_and(|aud| self.audiences.iter().any(|our| our == aud));
+        let audience = match claims.get("aud").ok_or(TokenError::Missing("aud"))? {
+            Value::Array(audiences) if audiences.iter().all(Value::is_string) => audiences.iter().any(fits),
+            Value::String(_) => claims.get("aud").is_some_and(fits),
+            _ => return Err(TokenError::Missing("aud")),
+        };
+        if !audience {
+            return Err(TokenError::Audience);
+        }
+        if now >= date(claims, "exp")?.after(self.clock_skew) {
+            return Err(TokenError::Expired);
+        }
+        let latest = now.after(self.clock_skew);
+        if date(claims, "iat")? > latest || (claims.contains("nbf") && date(claims, "nbf")? > latest) {
+            return Err(TokenError::NotYetValid);
+        }
+        if claims.text("sub").is_none_or(str::is_empty) {
+            return Err(TokenError::Missing("sub"));
+        }
+        if let Some(nonce) = &self.nonce {
+            let got = claims.text("nonce").ok_or(TokenError::Missing("nonce"))?;
+            if !constant_time_eq(got.as_bytes(), nonce.as_bytes()) {
+                return Err(TokenError::Nonce);
+            }
+        }
+        let granted = claims.text("scp").or_else(|| claims.text("scope")).unwrap_or_default();
+        if !self.scopes.iter().all(|scope| granted.split(' ').any(|one| one == scope)) {
+            return Err(TokenError::Scope);
+        }
+        let has_role = |role: &String| match claims.get("roles") {
+            Some(Value::Array(roles)) => roles.iter().any(|one| one.as_str() == Some(role)),
+            _ => false,
+        };
+        if !self.roles.iter().all(has_role) {
+            return Err(TokenError::Role);
+        }
+        Ok(())
+    }
+
+    fn check_issuer(&self, claims: &Members, key: &SetKey) -> Result<(), TokenError> {
+        let issuer = claims.text("iss").ok_or(TokenError::Missing("iss"))?;
+        let wrong = || TokenError::Issuer { got: issuer.chars().take(256).collect() };
+        let (host, tenants) = match &self.issuers {
+            Issuers::One(expected) if issuer == expected => return Ok(()),
+            Issuers::One(_) => return Err(wrong()),
+            Issuers::Entra { host, tenants } => (host, tenants),
+        };
+        let tenant = claims.text("tid").filter(|tid| is_guid(tid)).ok_or(TokenError::Missing("tid"))?;
+        let is_v1 = issuer == format!("https://sts.windows.net/{tenant}/");
+        let is_v2 = issuer == format!("https://{host}/{tenant}/v2.0");
+        let version = match claims.get("ver") {
+            None => is_v1 || is_v2,
+            Some(Value::String(version)) => (is_v1 && version == "1.0") || (is_v2 && version == "2.0"),
+            Some(_) => false,
+        };
+        if !version {
+            return Err(wrong());
+        }
+        if let Tenants::Only(tenants) = tenants
+            && !tenants.iter().any(|allowed| allowed.eq_ignore_ascii_case(tenant))
+        {
+            return Err(TokenError::Tenant);
+        }
+        // A key may stand for one tenant only, as that of personal accounts does.
+        let own = format!("/{tenant}/");
+        match key.issuer() {
+            Some(issuer) if !issuer.contains("/{tenantid}/") && !issuer.contains(&own) => Err(TokenError::Key),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Opened<'_> {
+    /// The signature, and then the claims.
+    pub(super) fn close(
+        self,
+        rules: &TokenValidation,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<ValidatedToken, TokenError> {
+        let signature = self.compact.decode_signature()?;
+        let key =
+            keys.verify(self.header.text("kid"), self.alg, self.compact.signing_input().as_bytes(), &signature)?;
+        let claims = self.compact.decode_payload()?;
+        unique(self.compact.payload)?;
+        rules.check_claims(&claims, key, now)?;
+        Ok(ValidatedToken { claims, header: self.header, alg: self.alg })
+    }
+}
+
+fn unique(part: &str) -> Result<(), TokenError> {
+    let bytes = zeroize::Zeroizing::new(url_decode(part).ok_or(JwtError::BadBase64)?);
+    if names_are_unique(&bytes) { Ok(()) } else { Err(TokenError::Duplicate) }
+}
+
+/// A NumericDate (RFC 7519 s2), fractions cut off.
+fn date(claims: &Members, name: &'static str) -> Result<UnixTime, TokenError> {
+    let number = claims.get(name).ok_or(TokenError::Missing(name))?;
+    let fraction = || number.as_f64().filter(|seconds| (0.0..=MAX_DATE as f64).contains(seconds)).map(|f| f as u64);
+    let seconds = number.as_u64().or_else(fraction).filter(|seconds| *seconds <= MAX_DATE);
+    seconds.map(UnixTime).ok_or(TokenError::Missing(name))
+}
+
+fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
