@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
 }
 
 /// Without asking anybody, if the server is content with that; else the user signs in, with the same claims.
-fn satisfy(
+pub(crate) fn satisfy(
     client: &PublicClient,
     scopes: &[&String],
     account: &Account,

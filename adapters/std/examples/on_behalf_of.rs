@@ -11,7 +11,7 @@ use sansal_std::sansal::base64;
 use sansal_std::{ConfidentialClient, Error, Token};
 
 /// What the service answers its caller.
-enum Answer {
+pub(crate) enum Answer {
     Token(Token),
     /// 401 with this `WWW-Authenticate`: the user has to do something, and only the caller can ask them.
     Challenge(String),
@@ -33,7 +33,8 @@ fn main() -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
-fn downstream(service: &ConfidentialClient, incoming: &str, scopes: &[String]) -> Result<Answer, Error> {
+/// What the service does for its caller: a token for the next API, or what the caller must do first.
+pub(crate) fn downstream(service: &ConfidentialClient, incoming: &str, scopes: &[String]) -> Result<Answer, Error> {
     match service.acquire_token_on_behalf_of(incoming, scopes) {
         Ok(token) => Ok(Answer::Token(token)),
         // The claims go through unchanged: the caller signs the user in with them, and comes again.
