@@ -1,5 +1,11 @@
 //! What the examples `device_code`, `on_behalf_of` and `claims_challenge` decide, against the simulated platform.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test"
+)]
 
 use sansal_sim::{
     CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_TENANT, CONTOSO_USER, CONTOSO_USER_ID, Platform, Resource, User,
