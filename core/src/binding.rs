@@ -28,7 +28,7 @@ enum Kind {
 
 impl Binding {
     /// A PoP token for this public key: requests to the resource are signed with its private half, see
-    /// [`shr`](crate::pop::shr). Asked for as Entra's libraries do, and kept under the key's thumbprint.
+    /// [`shr`]. Asked for as Entra's libraries do, and kept under the key's thumbprint.
     pub fn pop(key: &Jwk) -> Self {
         Self { kind: Kind::Pop, req_cnf: shr::req_cnf(key), key_id: key.thumbprint() }
     }
@@ -151,7 +151,7 @@ impl PopAuthScheme {
         Ok(Self { http_method: http_method.to_string(), url: url.to_string(), nonce: nonce.to_string() })
     }
 
-    /// The request as it is to be signed, in the words of Entra's libraries: see [`shr::sign`](crate::pop::shr::sign).
+    /// The request as it is to be signed, in the words of Entra's libraries: see [`shr::sign`].
     pub fn request(&self) -> SignedRequest<'_> {
         SignedRequest {
             method: &self.http_method,

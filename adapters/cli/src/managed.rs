@@ -19,7 +19,7 @@ pub(crate) struct Identity {
         "issuer", "tenant", "fmi_path", "region",
     ])]
     pub(crate) managed_identity: bool,
-    /// What the token is for, such as https://vault.azure.net; in place of a scope.
+    /// What the token is for, such as `https://vault.azure.net`; in place of a scope.
     #[arg(
         long,
         value_name = "URL",
