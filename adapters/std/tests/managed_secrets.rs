@@ -3,43 +3,16 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
 
 use sansal_std::sansal::error::SendError;
 use sansal_std::sansal::http::Request;
 use sansal_std::sansal::managed::ManagedIdentityEnvironment;
 use sansal_std::{HttpClient, HttpResponse, ManagedIdentity, ManagedIdentityClient, Secret};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
-/// Keeps every event as text.
-#[derive(Clone, Default)]
-struct Capture(Arc<Mutex<String>>);
+use capture::Capture;
 
-impl Subscriber for Capture {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        struct Text<'a>(&'a mut String);
-        impl Visit for Text<'_> {
-            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-                let _ = write!(self.0, "{field}={value:?} ");
-            }
-        }
-        let mut all = self.0.lock().unwrap();
-        event.record(&mut Text(&mut all));
-        all.push('\n');
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
+#[path = "support/capture.rs"]
+mod capture;
 
 /// An answer in which the source repeats the secret that it was shown.
 #[derive(Clone, Copy)]
@@ -141,7 +114,7 @@ fn nothing_planted_comes_out() {
             }
         });
         assert!(tokens == 6 && errors > 50, "{tokens} {errors}");
-        let logged = capture.0.lock().unwrap().clone();
+        let logged = capture.text();
         assert!(logged.lines().count() > 200 && logged.contains("169.254.169.254"), "{logged}");
         assert!(shown.contains("not with [hidden]"), "{shown}");
         for (what, text) in [("the log", &logged), ("Debug or an error", &shown)] {
