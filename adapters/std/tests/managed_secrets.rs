@@ -91,7 +91,7 @@ fn nothing_planted_comes_out() {
         let capture = Capture::default();
         let mut shown = String::new();
         let (mut tokens, mut errors) = (0, 0);
-        tracing::subscriber::with_default(capture.clone(), || {
+        capture.during(|| {
             for answer in ANSWERS {
                 for environment in &environments {
                     let builder = ManagedIdentityClient::builder(ManagedIdentity::SystemAssigned)

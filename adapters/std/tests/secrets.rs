@@ -78,7 +78,7 @@ fn nothing_planted_comes_out() {
     for pii in [false, true] {
         let capture = Capture::default();
         let mut shown = String::new();
-        tracing::subscriber::with_default(capture.clone(), || {
+        capture.during(|| {
             for answer in &answers {
                 for builder in credentials() {
                     let builder = builder.http_client(Answers(*answer)).enable_pii_log(pii);

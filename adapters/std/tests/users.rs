@@ -390,7 +390,7 @@ fn nothing_planted_comes_out() {
     let logged = capture::Capture::default();
     let mut shown = String::new();
     let mut secrets: Vec<String> = vec![CONTOSO_PASSWORD.to_owned(), "planted-refresh-token".to_owned()];
-    tracing::subscriber::with_default(logged.clone(), || {
+    logged.during(|| {
         let path = new_file("planted");
         let file = TokenCacheFile::open(&path).unwrap();
         let _ = write!(shown, "{file:?}");

@@ -12,6 +12,14 @@ use tracing::{Event, Metadata, Subscriber};
 pub(crate) struct Capture(Arc<Mutex<String>>);
 
 impl Capture {
+    /// Runs this with every event of this thread kept.
+    pub(crate) fn during<R>(&self, run: impl FnOnce() -> R) -> R {
+        // With one dispatcher alone, `tracing` asks the thread that comes to a place in the code first whether anybody listens
+        // there, and keeps the answer for all: another test's thread would say no. With two it asks them.
+        let _second = tracing::Dispatch::new(Self::default());
+        tracing::subscriber::with_default(self.clone(), run)
+    }
+
     pub(crate) fn text(&self) -> String {
         self.0.lock().unwrap().clone()
     }
