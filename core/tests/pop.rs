@@ -27,7 +27,7 @@ use sansal::{
     UserFederatedIdentityCredential, UsernamePassword,
 };
 use serde_json::{Value, json};
-use support::{Host, NOW, World, answers};
+use support::{Host, NOW, World, answers, headed};
 
 const TENANT: &str = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee";
 
@@ -59,7 +59,7 @@ fn body(token_type: &str) -> String {
 
 fn wants(nonce: Option<&str>) -> World {
     let headers = nonce.map(|nonce| ("DPoP-Nonce", nonce.to_string())).into_iter().collect();
-    World::Headed(400, headers, json!({"error": "use_dpop_nonce"}).to_string())
+    World::Answers(400, headers, json!({"error": "use_dpop_nonce"}).to_string().into())
 }
 
 fn app_token(
@@ -88,7 +88,7 @@ fn nonce(host: &Host, request: usize) -> Value {
 }
 
 /// Runs a flow against a server that answers with a token of this type, and gives the last form's binding parameters.
-fn bound<S: Source>(
+fn bound<S: Source + std::fmt::Debug>(
     client: &Client,
     before: &[World],
     token_type: &str,
@@ -165,7 +165,7 @@ fn proofs_and_nonces() {
     // RFC 9449 s4.2, s8, s8.2.
     let key = key();
     let mut host = host(&key);
-    let renewed = World::Headed(200, vec![("dpop-nonce", "n-2".into())], body("DPoP"));
+    let renewed = headed(200, &[("dpop-nonce", "n-2")], body("DPoP"));
     app_token(&mut host, [metadata(), wants(Some("n-1")), renewed], "a/.default", &key).unwrap();
     let (header, first) = proof(&host, 1).unwrap();
     let (_, second) = proof(&host, 2).unwrap();
