@@ -271,9 +271,7 @@ impl Exchange {
         };
         let result = match call.step(cx, input) {
             Ok(step) => {
-                self.state = State::Calling { call, sent: sent.clone() };
-                let mut reply = ready!(step);
-                self.state = State::Spent;
+                let mut reply = ready!(step, else self.state = State::Calling { call, sent });
                 let result = read(cx, &reply, sent.as_ref().into_iter().chain(self.grant.secrets()));
                 // RFC 9449 s8: the proof lacked the server's nonce.
                 let refusal = result.as_ref().err().and_then(Error::refusal);

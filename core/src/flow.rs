@@ -194,8 +194,18 @@ pub struct Cx<'a> {
     pub entropy: &'a mut dyn Entropy,
 }
 
-/// Inside one machine: the result of a part that may have to ask the host first.
+/// Inside one machine: the result of a part that may have to ask the host first. What comes after `else` is done only then:
+/// it puts back what the next step needs.
 macro_rules! ready {
+    ($step:expr, else $put_back:expr) => {
+        match $step {
+            $crate::flow::Step::Done(done) => done,
+            asked => {
+                $put_back;
+                return asked.not_done();
+            }
+        }
+    };
     ($step:expr) => {
         match $step {
             $crate::flow::Step::Done(done) => done,
@@ -208,6 +218,14 @@ macro_rules! ready {
     };
 }
 pub(crate) use ready;
+
+impl<T> Step<T> {
+    /// The same question of a machine with another result. Not for [`Step::Done`], which is no question.
+    pub(crate) fn not_done<U>(self) -> Result<Step<U>, Error> {
+        ready!(self);
+        Err(Error::OutOfTurn)
+    }
+}
 
 impl Ask {
     /// What is asked for, as it stands in [`Error::Unanswered`].

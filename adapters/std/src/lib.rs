@@ -57,6 +57,7 @@ mod interactive;
 mod keys;
 mod local_files;
 mod log;
+mod name_lookup;
 mod managed;
 mod persistence;
 mod pfx;

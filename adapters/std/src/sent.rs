@@ -6,7 +6,13 @@
 use std::cell::Cell;
 
 use ureq::Error;
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport};
+use ureq::config::Config;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, DefaultConnector, LazyBuffers, NextTimeout, Transport,
+};
+
+use crate::name_lookup::look_up;
 
 thread_local! {
     // `ureq` connects and writes on the thread that calls it.
@@ -29,22 +35,24 @@ impl<C: Connector<()>> Connector<()> for Watched<C> {
     type Out = WatchedTransport;
 
     fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<()>) -> Result<Option<Self::Out>, Error> {
+        let resolver = DefaultResolver::default();
+        let (addrs, timeout) = look_up(details, &resolver)?;
         // Time-outs are set for each request. The TLS configuration is the agent's all the same: told so, `ureq` builds
         // it once and not for each connection.
         let details = ConnectionDetails {
             uri: details.uri,
-            addrs: details.addrs.clone(),
-            resolver: details.resolver,
+            addrs,
+            resolver: &resolver,
             config: details.config,
             request_level: false,
             now: details.now,
-            timeout: details.timeout,
+            timeout,
             current_time: details.current_time.clone(),
             run_connector: details.run_connector.clone(),
             register_shutdown: details.register_shutdown.clone(),
         };
         let _inside = Inside::enter();
-        Ok(self.0.connect(&details, chained)?.map(|transport| WatchedTransport(transport.boxed())))
+        Ok(self.0.connect(&details, chained)?.map(|transport| WatchedTransport::new(transport.boxed(), details.config)))
     }
 }
 
@@ -64,31 +72,103 @@ impl Drop for Inside {
     }
 }
 
-/// A connection that notes the first write after it was made.
+/// A connection that notes the first write after it was made, and writes only when there is nothing more to write: the
+/// head of a request and its body, which `ureq` hands over one after the other, go out as one.
 #[derive(Debug)]
-pub(crate) struct WatchedTransport(Box<dyn Transport>);
+pub(crate) struct WatchedTransport {
+    inner: Box<dyn Transport>,
+    buffers: LazyBuffers,
+    /// Bytes at the start of the output that are to be sent yet.
+    pending: usize,
+}
+
+impl WatchedTransport {
+    fn new(inner: Box<dyn Transport>, config: &Config) -> Self {
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Self { inner, buffers, pending: 0 }
+    }
+
+    fn flush(&mut self, timeout: NextTimeout) -> Result<(), Error> {
+        let amount = std::mem::take(&mut self.pending);
+        let mut left = self.buffers.output().get_mut(..amount).unwrap_or_default();
+        if !left.is_empty() && CONNECTING.get() == 0 {
+            SENT.set(true);
+        }
+        while !left.is_empty() {
+            let output = self.inner.buffers().output();
+            let (now, later) = left.split_at_mut(left.len().min(output.len()));
+            for (to, from) in output.iter_mut().zip(&*now) {
+                *to = *from;
+            }
+            self.inner.transmit_output(now.len(), timeout)?;
+            left = later;
+        }
+        Ok(())
+    }
+}
 
 impl Transport for WatchedTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        self.0.buffers()
+        self
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        if CONNECTING.get() == 0 {
-            SENT.set(true);
-        }
-        self.0.transmit_output(amount, timeout)
+        self.pending = self.pending.saturating_add(amount);
+        let room = self.output().len();
+        if room < self.pending { self.flush(timeout) } else { Ok(()) }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.0.await_input(timeout)
+        self.flush(timeout)?;
+        let progress = self.inner.maybe_await_input(timeout)?;
+        let buffers = self.inner.buffers();
+        let (from, to) = (buffers.input(), self.buffers.input_append_buf());
+        let amount = from.len().min(to.len());
+        if let (Some(from), Some(to)) = (from.get(..amount), to.get_mut(..amount)) {
+            to.copy_from_slice(from);
+        }
+        buffers.input_consume(amount);
+        self.buffers.input_appended(amount);
+        Ok(progress)
     }
 
     fn is_open(&mut self) -> bool {
-        self.0.is_open()
+        self.inner.is_open()
     }
 
     fn is_tls(&self) -> bool {
-        self.0.is_tls()
+        self.inner.is_tls()
+    }
+}
+
+/// What is pending is out of the writer's sight.
+impl Buffers for WatchedTransport {
+    fn output(&mut self) -> &mut [u8] {
+        self.buffers.output().get_mut(self.pending..).unwrap_or_default()
+    }
+
+    fn input(&self) -> &[u8] {
+        self.buffers.input()
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.buffers.input_append_buf()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.buffers.input_appended(amount);
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.buffers.input_consume(amount);
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        let (tmp, output) = self.buffers.tmp_and_output();
+        (tmp, output.get_mut(self.pending..).unwrap_or_default())
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.buffers.can_use_input()
     }
 }

@@ -12,13 +12,13 @@ use sansal::http::{Method, Proxy, Request, ServerTrust};
 use sansal::secret::SecretBytes;
 use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector, DefaultConnector, TcpConnector};
 use ureq::{Agent, AsSendBody, Body, http};
 use zeroize::Zeroize;
 
 use crate::failure::send_error;
 use crate::http::{HttpClient, HttpResponse};
+use crate::name_lookup::Later;
 use crate::pinned::PinnedConnector;
 use crate::sent::{Watched, watch};
 use crate::setup::SetupError;
@@ -28,8 +28,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections are used again for the requests of one acquisition. Much later the server may have closed them, and a
 /// token request that gets lost that way is not repeated.
 const MAX_IDLE: Duration = Duration::from_secs(5);
-/// Bytes read at once.
-const CHUNK: usize = 16 * 1024;
+/// The longest head of a response.
+const HEAD: usize = 24 * 1024;
+/// Room for what a server sends at once, the whole head of a response included.
+const INPUT: usize = 32 * 1024;
+/// Room for what is sent at once.
+const OUTPUT: usize = 16 * 1024;
+/// Room for a body of unknown length, at first.
+const CHUNK: usize = 4 * 1024;
 
 /// Sends requests by `ureq`. The roots are loaded when the first request goes out.
 ///
@@ -267,14 +273,14 @@ fn agent(roots: &RootCerts, proxy: Option<ureq::Proxy>) -> Agent {
         .root_certs(roots.clone())
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
-    Agent::with_parts(config(tls, proxy), Watched(DefaultConnector::default()), DefaultResolver::default())
+    Agent::with_parts(config(tls, proxy), Watched(DefaultConnector::default()), Later)
 }
 
 /// For one request: sessions and connections of a pinned server are not kept.
 fn pinned_agent(thumbprint: [u8; 20]) -> Result<Agent, ureq::Error> {
     let connector = ().chain(TcpConnector::default()).chain(PinnedConnector::new(thumbprint)?);
     let config = config(TlsConfig::default(), None);
-    Ok(Agent::with_parts(config, Watched(connector), DefaultResolver::default()))
+    Ok(Agent::with_parts(config, Watched(connector), Later))
 }
 
 /// Everything that `ureq` would do by itself is switched off.
@@ -286,6 +292,9 @@ fn config(tls: TlsConfig, proxy: Option<ureq::Proxy>) -> Config {
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .max_idle_age(MAX_IDLE)
+        .max_response_header_size(HEAD)
+        .input_buffer_size(INPUT)
+        .output_buffer_size(OUTPUT)
         .user_agent(concat!("sansal-std/", env!("CARGO_PKG_VERSION")))
         .accept("")
         .accept_encoding("")
@@ -299,28 +308,29 @@ fn read(mut body: Body, limit: usize) -> Result<SecretBytes, SendError> {
         return Err(SendError::TooLarge);
     }
     let mut reader = body.as_reader();
-    let mut whole: Vec<u8> = Vec::with_capacity(announced.unwrap_or(CHUNK).saturating_add(1));
-    let mut chunk = [0; CHUNK];
+    // One byte more than is announced, so that the end is seen without room for another part.
+    let mut whole = vec![0; announced.map_or(CHUNK, |length| length.saturating_add(1))];
+    let mut length: usize = 0;
     let result = loop {
-        let part = match reader.read(&mut chunk) {
-            Ok(0) => break Ok(()),
-            Ok(length) => chunk.get(..length).unwrap_or_default(),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => break Err(send_error(&ureq::Error::from(error), true)),
-        };
-        if whole.len().saturating_add(part.len()) > limit {
-            break Err(SendError::TooLarge);
-        }
-        if whole.capacity().saturating_sub(whole.len()) < part.len() {
+        if length == whole.len() {
             // A vector that grows by itself leaves copies behind.
-            let mut longer = Vec::with_capacity(whole.len().saturating_add(part.len()).saturating_mul(2));
+            let mut longer = Vec::with_capacity(length.saturating_mul(2));
             longer.extend_from_slice(&whole);
+            longer.resize(longer.capacity(), 0);
             whole.zeroize();
             whole = longer;
         }
-        whole.extend_from_slice(part);
+        match reader.read(whole.get_mut(length..).unwrap_or_default()) {
+            Ok(0) => break Ok(()),
+            Ok(more) => length = length.saturating_add(more),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => break Err(send_error(&ureq::Error::from(error), true)),
+        }
+        if length > limit {
+            break Err(SendError::TooLarge);
+        }
     };
-    chunk.zeroize();
+    whole.truncate(length);
     let whole = SecretBytes::new(whole);
     result.map(|()| whole)
 }
