@@ -8,6 +8,10 @@ use alloc::vec::Vec;
 use crate::cache::{ACCOUNT_TYPES, Entry, Found, Kind, Limits, Lookup, Matching, Scheme, TokenCache, TokenChange};
 use crate::time::UnixTime;
 
+/// Bytes of a script that count. Its time grows with the square of its length, and some sixty operations are enough for
+/// entries to meet: more scripts find more than longer ones.
+const MAX_SCRIPT: usize = 1024;
+
 /// Bytes of a script; after its end all choices are the first.
 struct Script<'a>(&'a [u8]);
 
@@ -215,7 +219,7 @@ fn fits(token: &Entry, lookup: &Lookup<'_>) -> bool {
 
 /// Plays a script on the cache and on the list: same answers always.
 pub fn cache_ops(data: &[u8]) {
-    let mut script = Script(data);
+    let mut script = Script(data.get(..MAX_SCRIPT).unwrap_or(data));
     let (mut cache, mut list) = (TokenCache::new(), List::default());
     let mut number = 0_usize;
     while let Some(operation) = script.next() {
