@@ -194,7 +194,7 @@ impl<S: Source> Acquire<S> {
         accept(cx, metadata, &self.source.expected(), &response)?;
         let strict = !cx.client.settings().lenient_answers;
         let account = self.wanted.home_account_id.as_deref().filter(|_| strict);
-        let token = Token::issued(&response, now)?;
+        let token = self.wanted.labelled(cx, Token::issued(&response, now)?);
         let Recording { username, redeemed } = self.source.recording();
         let mut changes = Vec::new();
         let mut response = response;

@@ -35,7 +35,7 @@ pub use crate::time::{Clock, Millis};
 use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::entropy::Entropy;
-use crate::key::{Algorithm, KeyName};
+use crate::key::{Algorithm, KeyName, KeyProtection};
 
 /// A sign-in in progress: asks one question at a time and keeps only its own data.
 ///
@@ -172,8 +172,13 @@ pub enum Answer<'a> {
     File(&'a [u8]),
     /// A signature as JOSE wants it (RFC 7518 s3): for ES256 r and s, not DER.
     Signature(&'a [u8]),
-    /// A public key as a JWK (RFC 7517).
-    PublicKey(&'a str),
+    /// A public key.
+    PublicKey {
+        /// As a JWK (RFC 7517).
+        jwk: &'a str,
+        /// How the host protects the private half.
+        protection: KeyProtection,
+    },
     /// The name of the new key.
     Generated(KeyName),
     /// A client assertion.

@@ -19,11 +19,11 @@ use sansal::client::{Client, ClientBuilder, Credential, KeyCredential, Signer};
 use sansal::error::{Config, What};
 use sansal::flow::{Ask, AskError};
 use sansal::jose::Compact;
-use sansal::key::{Algorithm, KeyName};
+use sansal::key::{Algorithm, KeyName, KeyProtection};
 use sansal::pop::{PopKey, shr};
 use sansal::source::Source;
 use sansal::{
-    Binding, ClientCredentials, DeviceCode, Error, OnBehalfOf, RefreshTokenImport, Token,
+    Binding, ClientCredentials, DeviceCode, Error, OnBehalfOf, RefreshTokenImport, Token, TokenSource,
     UserFederatedIdentityCredential, UsernamePassword,
 };
 use serde_json::{Value, json};
@@ -262,7 +262,9 @@ fn the_key_must_be_the_clients() {
 fn keys_elsewhere() {
     // Proof and client assertion are both signed by the host; the retry needs a new one of each (RFC 7523 s3: `jti`).
     let (proof_key, client_key) = (KeyName("proof".into()), KeyName("client".into()));
-    let key = PopKey::external(proof_key.clone(), Algorithm::Es256, key().jwk()).unwrap();
+    let key = PopKey::external(proof_key.clone(), Algorithm::Es256, key().jwk())
+        .unwrap()
+        .protected_by(KeyProtection::Hardware);
     let signer = Signer::External(client_key.clone());
     let credential = Credential::Key(Box::new(KeyCredential::with_thumbprints(signer, None, Some([1; 32])).unwrap()));
     let mut host = Host::new(builder().credential(credential).dpop_key(key.clone()).build().unwrap());
@@ -273,11 +275,20 @@ fn keys_elsewhere() {
         noted.borrow_mut().push((key.clone(), *alg));
         Ok(vec![u8::try_from(noted.borrow().len()).unwrap(); 64])
     }));
-    app_token(&mut host, [metadata(), wants(Some("n")), answers(200, body("DPoP"))], "a/.default", &key).unwrap();
-    let once = [(client_key, Algorithm::Ps256), (proof_key, Algorithm::Es256)];
-    assert_eq!(*asked.borrow(), [once.clone(), once].concat());
+    let script = [metadata(), wants(Some("n")), answers(200, body("DPoP"))];
+    let token = app_token(&mut host, script, "a/.default", &key).unwrap();
     assert_eq!(nonce(&host, 2), "n");
     assert_ne!(host.field(1, "client_assertion"), host.field(2, "client_assertion"));
+    // The label travels with the token, also out of the cache.
+    assert_eq!(token.key_protection(), Some(KeyProtection::Hardware));
+    let again = app_token(&mut host, [], "a/.default", &key).unwrap();
+    assert_eq!((again.source(), again.key_protection()), (TokenSource::Cache, Some(KeyProtection::Hardware)));
+    let bearer = ClientCredentials::new(&["a/.default"]).unwrap().flow(&host.client).unwrap();
+    let bearer = host.play([answers(200, body("Bearer"))], bearer).unwrap();
+    assert_eq!(bearer.key_protection(), None);
+    asked.borrow_mut().truncate(4);
+    let once = [(client_key, Algorithm::Ps256), (proof_key, Algorithm::Es256)];
+    assert_eq!(*asked.borrow(), [once.clone(), once].concat());
     // The next token takes the assertion that is held, and one proof.
     asked.borrow_mut().clear();
     app_token(&mut host, [answers(200, body("DPoP"))], "b/.default", &key).unwrap();
