@@ -25,6 +25,7 @@ pub use scopes::Scopes;
 pub use settings::{AliasSource, HostPolicy, IdTokenPolicy, InstanceDiscovery, Retries, Settings};
 
 use crate::error::{CertError, Config, Error};
+use crate::jose::{Software, Verify};
 use crate::json::Members;
 use crate::pop::PopKey;
 
@@ -36,6 +37,7 @@ pub struct Client {
     credential: Credential,
     client_claims: Option<Members>,
     dpop_key: Option<PopKey>,
+    verifier: &'static dyn Verify,
     settings: Settings,
 }
 
@@ -49,6 +51,7 @@ impl Client {
             credential: Credential::None,
             client_claims: None,
             dpop_key: None,
+            verifier: &Software,
             settings: Settings::default(),
         }
     }
@@ -86,6 +89,11 @@ impl Client {
     /// The key with which token requests are proved.
     pub fn dpop_key(&self) -> Option<&PopKey> {
         self.dpop_key.as_ref()
+    }
+
+    /// Who verifies the signatures of tokens.
+    pub fn verifier(&self) -> &'static dyn Verify {
+        self.verifier
     }
 
     /// The region for application tokens. `MSAL_FORCE_REGION` counts for confidential clients that say nothing themselves.
@@ -176,6 +184,7 @@ pub struct ClientBuilder {
     credential: Credential,
     client_claims: Option<Members>,
     dpop_key: Option<PopKey>,
+    verifier: &'static dyn Verify,
     settings: Settings,
 }
 
@@ -213,6 +222,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn dpop_key(mut self, key: PopKey) -> Self {
         self.dpop_key = Some(key);
+        self
+    }
+
+    /// Who verifies the signatures of tokens. Default: [`Software`], which needs the features `rsa` and `es256`.
+    #[must_use]
+    pub fn verifier(mut self, verifier: &'static dyn Verify) -> Self {
+        self.verifier = verifier;
         self
     }
 
@@ -266,6 +282,7 @@ impl ClientBuilder {
             credential: self.credential,
             client_claims: self.client_claims,
             dpop_key: self.dpop_key,
+            verifier: self.verifier,
             settings: self.settings,
         })
     }
