@@ -155,6 +155,17 @@ for rounds in (0, 1, -1, 1 << 31):
 
 seed("jwk", '{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}')
 seed("jwk", '{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}')
+RSA = {"kty": "RSA", "kid": "r", "e": "AQAB", "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}
+EC = {"kty": "EC", "kid": "e", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+      "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}
+TID = "11111111-2222-3333-4444-555555555555"
+JWT_CLAIMS = {"iss": "i", "aud": "a", "sub": "s", "iat": 1699999990, "exp": 1700003600}
+ENTRA = JWT_CLAIMS | {"iss": f"https://sts.windows.net/{TID}/", "tid": TID, "ver": "1.0", "aud": ["x", "a"], "nbf": 1}
+for more in ({}, {"use": "sig", "alg": "ES256"}, {"use": "enc"}, {"key_ops": ["verify"]}, {"issuer": "https://a/{tenantid}/v2.0"}, {"d": "AA"}):
+    for header, claims in (({"alg": "ES256", "kid": "e"}, JWT_CLAIMS), ({"alg": "RS256", "kid": "r", "typ": "at+jwt"}, ENTRA),
+                           ({"alg": "none"}, JWT_CLAIMS)):
+        token = ".".join([b64u(json.dumps(header)), b64u(json.dumps(claims)), b64u("signature")])
+        seed("key_set", json.dumps({"keys": [RSA, EC | more]}) + "\0" + token)
 for header in ('Basic realm="a", NewAuth q=1, r="x,\\"y"', "Negotiate abc==", 'Bearer error="insufficient_claims", claims="e30="',
                "Basic realm=/var/opt/azcmagent/tokens/a.key", 'PoP nonce="eyJ"'):
     seed("www_authenticate", header)

@@ -39,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     ("jwt", jwt),
     ("id_token", id_token),
     ("jwk", jwk),
+    ("key_set", key_set),
     ("token_response", token_response),
     ("cache_json", cache_json),
     ("cache_ops", cache_ops),
