@@ -241,4 +241,19 @@ for path in sorted(TRANSCRIPTS.glob("managed_identity__*.json")):
             for profile in (0, 8):
                 choice = next(c for c in range(32) if c % 6 == source and c & 24 == profile | user)
                 seed("msi_challenge", bytes([choice, statuses]) + "\n".join([header, key, last["body"]]).encode())
+# limit of the body in 16 bytes, size of the buffer in 32 bytes, then what a server sends
+OK, CHUNKED = "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+for answer in ("Content-Length: 2\r\n\r\nab", "Content-Length: 2\r\nContent-Length: 2\r\n\r\nabc", "Content-Length: 3\r\nContent-Length: 2\r\n\r\nab",
+               "\r\nuntil the end", "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "Content-Length: +2\r\n\r\nab",
+               "Content-Length: 4000\r\n\r\n" + "x" * 4000, "Connection: keep-alive, Close\r\nDate: x\r\nContent-Length: 0\r\n\r\n", "A: b\r\n" * 50 + "\r\n"):
+    seed("http_response", b"\xff\xff" + (OK + answer).encode())
+for chunks in ("2\r\nab\r\n0\r\n\r\n", "1;a=b\r\na\r\n000A\r\n0123456789\r\n0\r\nX: y\r\n\r\n", "ffffffffffffffff\r\n", "0;" + "x" * 300 + "\r\n\r\n", "2\nab\n0\n\n"):
+    for sizes in (b"\xff\xff", b"\0\xff", b"\xff\2", b"\1\3"):
+        seed("http_response", sizes + (CHUNKED + chunks).encode())
+for answer in ("HTTP/1.1 100 Continue\r\n\r\n" * 3 + OK + "Content-Length: 1\r\n\r\nx", "HTTP/1.1 204 No\r\n\r\nHTTP/1.1 200", "HTTP/1.0 400 No\r\n\r\nx", "SSH-2.0"):
+    seed("http_response", b"\x10\xff" + answer.encode())
+# words and slots, then operations of three bytes: save, save until the power fails, change a byte, look
+for choice in range(12):
+    seed("flash_store", bytes([choice, 0, 10, 0, 1, 20, 9, 3, 0, 0, 0, 150, 0, 1, 30, 99, 1, 30, 140, 0, 5, 0]))
+    seed("flash_store", bytes([choice, 0, 10, 0, 0, 20, 0, 2, 3, 1, 2, 60, 0, 3, 0, 0, 0, 255, 0, 1, 180, 255, 2, 16, 1, 0, 1, 0]))
 print({target: len(names) for target, names in sorted(seen.items())})
