@@ -207,6 +207,16 @@ for name in ("ada@contoso.com", "../../x?y#z", "p&w<\"'>+ \u00e9\r\n"):
 for number in range(12):
     script = b"".join(hashlib.sha256(bytes([number, block])).digest() for block in range(8 + 8 * number))
     seed("cache_ops", script if number % 2 else bytes(byte % 8 for byte in script))
+# base, ours and theirs, by few names and values, so that they meet
+for number in range(8):
+    seed("cache_merge", b"".join(hashlib.sha256(bytes([100 + number, block])).digest() for block in range(1 + number)))
+# how a file is damaged (two bytes where, one how), then the file
+TOKEN = {"credential_type": "AccessToken", "environment": "e", "secret": "s", "cached_at": "5", "own": [1, {"x": {}}]}
+FILE = {"AccessToken": {"a": TOKEN, "b": dict(TOKEN, secret='"{')}, "Account": {"u": {"environment": "e", "home_account_id": "h"}},
+        "RefreshToken": {"r": dict(TOKEN, credential_type="RefreshToken")}, "Theirs": {"k": {"v": None}}}
+for where in (0, 40, 90, 300):
+    for how in (0, 1, 2):
+        seed("cache_salvage", bytes([where & 255, where >> 8, how]) + json.dumps(FILE).encode())
 # the first byte says whether the server promised to name itself
 for promised in "\0\1":
     for form in ("code=c&state=the-state", "code=c&state=the-state&iss=https%3A%2F%2Fidp.example%2Flab&client_info=eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ",
