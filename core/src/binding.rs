@@ -242,6 +242,7 @@ impl PopAuthScheme {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::KeyName;
 
     #[test]
     fn schemes() {
@@ -280,6 +281,12 @@ mod tests {
             (Binding::pop(&jwk), "pop", ["pop", &cnf, ""], kid.as_str()),
             (Binding::dpop(&jwk), "DPoP", ["", "", ""], &kid),
             (Binding::ssh_certificate("{}", "k").unwrap(), "ssh-cert", ["ssh-cert", "{}", "k"], "k"),
+            (
+                Binding::certificate(&ClientCertificate::new(KeyName("c".to_string()), [0; 32])),
+                "Bearer",
+                ["", "", ""],
+                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            ),
         ];
         for (binding, token_type, parameters, key_id) in cases {
             assert_eq!(binding.token_type(), token_type);
