@@ -9,6 +9,7 @@
 //! ```
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
@@ -17,7 +18,7 @@ use crate::accept::{accept, wants_signature};
 use crate::cache::{TokenChange, TokenEvent};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
-use crate::error::{Config, Error, What};
+use crate::error::{Config, Error};
 use crate::exchange::{Exchange, Exchanged, Occasion, Target, is_pending};
 use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::grant::Grant;
@@ -174,7 +175,7 @@ impl<S: Source> Acquire<S> {
 
     /// All checks have passed or failed by now: what is to be remembered leaves as one delta.
     fn finish(&mut self, cx: &Cx<'_>, metadata: &ProviderMetadata, exchanged: Exchanged) -> Step<Token> {
-        let Exchanged { grant, target, result, memory } = exchanged;
+        let Exchanged { grant, result, memory, .. } = exchanged;
         self.memory.extend(memory);
         if let Err(error) = &result {
             self.count_pending(cx, error);
@@ -184,7 +185,7 @@ impl<S: Source> Acquire<S> {
             _ => Vec::new(),
         };
         tokens.extend(self.source.leftovers(cx));
-        let result = match result.and_then(|response| self.store(cx, metadata, &grant, &target, response)) {
+        let result = match result.and_then(|response| self.store(cx, metadata, &grant, response)) {
             Ok((token, changes)) => {
                 tokens.extend(changes);
                 Ok(token)
@@ -200,14 +201,11 @@ impl<S: Source> Acquire<S> {
         cx: &Cx<'_>,
         metadata: &ProviderMetadata,
         grant: &Grant,
-        target: &Target,
         response: TokenResponse,
     ) -> Result<(Token, Vec<TokenChange>), Error> {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
-        if let Some(binding) = &self.wanted.binding
-            && !response.token_type().eq_ignore_ascii_case(binding.token_type())
-        {
-            return Err(Error::BadResponse { what: What::TokenResponse, at: "token_type is not what was asked" });
+        if let Some(binding) = &self.wanted.binding {
+            binding.check(&response)?;
         }
         accept(cx, metadata, &self.source.expected(), &response)?;
         let strict = !cx.client.settings().lenient_answers;
@@ -231,7 +229,8 @@ impl<S: Source> Acquire<S> {
         {
             return Ok((token, changes));
         }
-        let token_endpoint = target.token_endpoint.to_string();
+        // Where it lies; it may come from a region, or from an endpoint for clients with certificates.
+        let token_endpoint = format!("{}/{}", cx.client.authority().endpoint().origin(), metadata.realm);
         let scopes = response.granted(grant.scopes.list(), cx.client.settings().lenient_answers);
         let data: Vec<(&str, &str)> = self.wanted.data().collect();
         let event = TokenEvent {

@@ -47,6 +47,11 @@ impl Asked {
         self.scopes.decorated(&client.settings().exclude_scopes)
     }
 
+    /// What the token shall be bound to: as this call says, else as the client does.
+    pub(crate) fn binding(&self, client: &Client) -> Option<Binding> {
+        self.binding.clone().or_else(|| Binding::of(client))
+    }
+
     /// What keeps the tokens of this call apart from others for the same scopes (section 5.4 of the reference).
     pub(crate) fn data(&self) -> Vec<(&'static str, Secret)> {
         self.forwarded_client_claims.iter().map(|claims| ("client_claims", claims.clone())).collect()
@@ -76,8 +81,15 @@ impl Asked {
         let capabilities = client.settings().client_capabilities.iter().map(|c| Some(c.as_bytes()));
         let own: Vec<Option<&[u8]>> = own.into_iter().collect();
         let count = own.len().to_string();
-        let bound = self.binding.iter().flat_map(Binding::inputs);
-        let inputs = who.into_iter().chain(client.credential().inputs()).chain(what).chain([Some(count.as_bytes())]);
+        let binding = self.binding(client);
+        let bound = binding.iter().flat_map(Binding::inputs);
+        let certificate = client.client_certificate().map(|certificate| certificate.x5t_s256().as_slice());
+        let inputs = who
+            .into_iter()
+            .chain([certificate])
+            .chain(client.credential().inputs())
+            .chain(what)
+            .chain([Some(count.as_bytes())]);
         process.acquire(inputs.chain(own).chain(bound).chain(capabilities))
     }
 }

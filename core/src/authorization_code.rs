@@ -61,7 +61,7 @@ impl AuthCodeFlow {
         let given = self.claims_challenge.as_ref().map(Secret::expose);
         let claims = with_capabilities(&client.settings().client_capabilities, given)?;
         let mut wanted = Wanted::direct(Api::AuthorizationCode, self.scopes.clone());
-        wanted.binding = self.binding.clone();
+        wanted.binding = self.binding.clone().or_else(|| Binding::of(client));
         Ok(Acquire::new(wanted, Code::new(self.clone(), response, claims.map(Secret::new))))
     }
 
@@ -241,7 +241,7 @@ impl AuthorizationCode {
     pub fn flow(&self, client: &Client) -> Result<Acquire<Ready>, Error> {
         let mut wanted = Wanted::direct(Api::AuthorizationCode, self.asked.scopes.clone());
         wanted.data = self.asked.data();
-        wanted.binding = self.asked.binding.clone();
+        wanted.binding = self.asked.binding(client);
         let kind = GrantKind::AuthorizationCode {
             code: self.code.clone(),
             redirect_uri: self.redirect_uri.clone(),

@@ -3,11 +3,14 @@
 use alloc::string::{String, ToString};
 use core::fmt;
 
+use crate::base64::url_encode;
 use crate::cache::Scheme;
-use crate::error::Config;
-use crate::jose::Jwk;
+use crate::client::{AuthScheme, Client, ClientCertificate, Credential};
+use crate::error::{Config, Error, What};
+use crate::jose::{Compact, Jwk};
 use crate::pop::shr::{self, Profile, SignedRequest};
 use crate::pop::{PopKey, dpop};
+use crate::token::TokenResponse;
 
 /// A key that a token is bound to. A server that answers with a bearer token is refused.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,6 +27,10 @@ enum Kind {
     SshCertificate,
     Pop,
     Dpop,
+    /// By the client certificate of the connection.
+    Tls,
+    /// The same, where the server may have issued a token that anybody can use.
+    PerhapsTls,
 }
 
 impl Binding {
@@ -39,6 +46,27 @@ impl Binding {
         Self { kind: Kind::Dpop, req_cnf: String::new(), key_id: key.thumbprint() }
     }
 
+    /// A token that is bound to the client certificate of the connection (RFC 8705 s3) and kept under the thumbprint of it. The
+    /// client needs the certificate, [`client_certificate`](crate::client::ClientBuilder::client_certificate). A token that says
+    /// itself that it is bound otherwise is refused; one that says nothing is believed.
+    pub fn certificate(certificate: &ClientCertificate) -> Self {
+        Self { kind: Kind::Tls, req_cnf: String::new(), key_id: url_encode(certificate.x5t_s256()) }
+    }
+
+    /// As the client wants all its tokens bound: [`auth_scheme`](crate::client::ClientBuilder::auth_scheme). Whoever authenticates
+    /// by TLS may get tokens that are bound to the certificate without asking (RFC 8705 s3.4): they are kept as such.
+    pub(crate) fn of(client: &Client) -> Option<Self> {
+        match (client.auth_scheme(), client.dpop_key(), client.client_certificate()) {
+            (AuthScheme::Pop, Some(key), _) => Some(Self::pop(key.jwk())),
+            (AuthScheme::Dpop, Some(key), _) => Some(Self::dpop(key.jwk())),
+            (AuthScheme::Tls, _, Some(certificate)) => Some(Self::certificate(certificate)),
+            (AuthScheme::Bearer, _, Some(certificate)) if matches!(client.credential(), Credential::Tls) => {
+                Some(Self { kind: Kind::PerhapsTls, ..Self::certificate(certificate) })
+            }
+            _ => None,
+        }
+    }
+
     /// An SSH certificate for this key: `req_cnf` is its public half as a JWK, `key_id` the name under which it is kept.
     ///
     /// # Errors
@@ -52,16 +80,38 @@ impl Binding {
         Ok(Self { kind: Kind::SshCertificate, req_cnf: req_cnf.to_string(), key_id: key_id.to_string() })
     }
 
-    /// The `token_type` that must come back.
+    /// The `token_type` that must come back; `Bearer` for certificates.
     pub fn token_type(&self) -> &'static str {
         match self.kind {
             Kind::SshCertificate => "ssh-cert",
             Kind::Pop => "pop",
             Kind::Dpop => dpop::TOKEN_TYPE,
+            // RFC 8705 s3: what binds it does not show in its type.
+            Kind::Tls | Kind::PerhapsTls => "Bearer",
         }
     }
 
-    /// The name under which its tokens are kept: for PoP and DPoP the key's thumbprint (RFC 7638).
+    /// Whether this answer has a token that is bound so, as far as it can be told.
+    ///
+    /// # Errors
+    /// [`Error::BadResponse`] for a bearer token in place of a bound one: a downgrade.
+    pub(crate) fn check(&self, response: &TokenResponse) -> Result<(), Error> {
+        let bad = |at| Err(Error::BadResponse { what: What::TokenResponse, at });
+        if !response.token_type().eq_ignore_ascii_case(self.token_type()) {
+            return bad("token_type is not what was asked");
+        }
+        // A token that is no JWT is opaque to us.
+        let claims = response.access_token().and_then(|token| Compact::parse(token).ok()?.decode_payload().ok());
+        let Some(claims) = claims.filter(|_| self.kind == Kind::Tls) else { return Ok(()) };
+        match claims.get("cnf").and_then(|cnf| cnf.get("x5t#S256")?.as_str()) {
+            Some(bound) if bound == self.key_id => Ok(()),
+            Some(_) => bad("cnf of the access token names another certificate"),
+            None => bad("cnf of the access token names no certificate"),
+        }
+    }
+
+    /// The name under which its tokens are kept: for PoP and DPoP the key's thumbprint (RFC 7638), for certificates theirs
+    /// (`x5t#S256`).
     pub fn key_id(&self) -> &str {
         &self.key_id
     }
@@ -71,7 +121,7 @@ impl Binding {
         let (token_type, key_id) = match self.kind {
             Kind::SshCertificate => (self.token_type(), self.key_id.as_str()),
             Kind::Pop => (self.token_type(), ""),
-            Kind::Dpop => ("", ""),
+            Kind::Dpop | Kind::Tls | Kind::PerhapsTls => ("", ""),
         };
         [("token_type", token_type), ("req_cnf", &self.req_cnf), ("key_id", key_id)]
     }
@@ -79,6 +129,18 @@ impl Binding {
     /// `dpop_jkt` of an authorization request, which binds the code too (RFC 9449 s10).
     pub(crate) fn dpop_jkt(&self) -> Option<&str> {
         (self.kind == Kind::Dpop).then_some(&self.key_id)
+    }
+
+    /// Whether the token request must be made with the client certificate of this thumbprint.
+    ///
+    /// # Errors
+    /// [`Config::ClientCertificate`] when the client has another one or none.
+    pub(crate) fn check_certificate(&self, own: Option<&ClientCertificate>) -> Result<(), Config> {
+        match (self.kind, own) {
+            (Kind::Tls | Kind::PerhapsTls, Some(own)) if url_encode(own.x5t_s256()) == self.key_id => Ok(()),
+            (Kind::Tls | Kind::PerhapsTls, _) => Err(Config::ClientCertificate),
+            _ => Ok(()),
+        }
     }
 
     /// The key that the token request must be proved with, where it must.
@@ -180,6 +242,7 @@ impl PopAuthScheme {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::KeyName;
 
     #[test]
     fn schemes() {
@@ -218,6 +281,12 @@ mod tests {
             (Binding::pop(&jwk), "pop", ["pop", &cnf, ""], kid.as_str()),
             (Binding::dpop(&jwk), "DPoP", ["", "", ""], &kid),
             (Binding::ssh_certificate("{}", "k").unwrap(), "ssh-cert", ["ssh-cert", "{}", "k"], "k"),
+            (
+                Binding::certificate(&ClientCertificate::new(KeyName("c".to_string()), [0; 32])),
+                "Bearer",
+                ["", "", ""],
+                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            ),
         ];
         for (binding, token_type, parameters, key_id) in cases {
             assert_eq!(binding.token_type(), token_type);

@@ -83,7 +83,7 @@ impl ClientCredentials {
         let mut wanted = Wanted::looked_up(Api::TokenForClient, self.asked.scopes.clone());
         wanted.data = self.fmi_path.iter().map(|path| ("fmi_path", Secret::from(path.as_str()))).collect();
         wanted.data.extend(self.asked.data());
-        wanted.binding = self.asked.binding.clone();
+        wanted.binding = self.asked.binding(client);
         if self.asked.challenge().is_some() {
             wanted = wanted.forced();
         }

@@ -52,7 +52,7 @@ impl DeviceCode {
     /// [`Error::Config`] when the claims request is not a JSON object.
     pub fn flow(&self, client: &Client) -> Result<Acquire<DeviceCodeFlow>, Error> {
         let mut wanted = Wanted::direct(Api::DeviceCode, self.asked.scopes.clone());
-        wanted.binding = self.asked.binding.clone();
+        wanted.binding = self.asked.binding(client);
         Ok(Acquire::new(wanted, DeviceCodeFlow::new(self.initiation(client)?)))
     }
 
@@ -145,7 +145,8 @@ impl DeviceFlow {
         let remembered = self.claims_challenge().filter(|_| !client.settings().lenient_answers);
         asked.claims_challenge = options.claims_challenge.clone().or(remembered.cloned());
         let source = DevicePolling::new(self.clone(), asked.claims(client)?, options.once);
-        let wanted = Wanted { binding: options.binding.clone(), ..Wanted::direct(Api::DeviceCode, asked.scopes) };
+        let binding = options.binding.clone().or_else(|| Binding::of(client));
+        let wanted = Wanted { binding, ..Wanted::direct(Api::DeviceCode, asked.scopes) };
         Ok(Acquire::new(wanted, source))
     }
 }

@@ -19,7 +19,7 @@ use crate::error::{Config, Error, HostRule, What};
 use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::http::Request;
 use crate::limits::{MAX_METADATA, METADATA_LIFETIME};
-use crate::metadata::{Instance, ProviderMetadata, alias_groups};
+use crate::metadata::{Instance, MtlsEndpoints, ProviderMetadata, alias_groups};
 use crate::store::{Changes, Kept, MemoryChange};
 use crate::time::Millis;
 
@@ -117,7 +117,7 @@ impl Flow for Discover {
         loop {
             match (mem::replace(&mut self.state, State::Spent), input) {
                 (State::Begin, Input::Start) => match self.begin(cx)? {
-                    Next::Known(metadata) => return Ok(Step::Done(*metadata)),
+                    Next::Known(metadata) => return Ok(Step::Done(as_used_by(cx.client, *metadata))),
                     Next::Ask(endpoint) => self.state = State::Instance(self.call(cx, endpoint)),
                     Next::Fetch(endpoint) => self.state = State::Metadata(self.call(cx, endpoint), again(cx.client)),
                 },
@@ -146,11 +146,21 @@ impl Flow for Discover {
                     return Ok(Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) }));
                 }
                 // What is not remembered is asked for again; that is no reason to fail.
-                (State::Committing(metadata), Input::Committed(_)) => return Ok(Step::Done(metadata)),
+                (State::Committing(metadata), Input::Committed(_)) => {
+                    return Ok(Step::Done(as_used_by(cx.client, metadata)));
+                }
                 _ => return Err(Error::OutOfTurn),
             }
             input = Input::Start;
         }
+    }
+}
+
+/// The endpoints that this client goes to: with a certificate they may be others.
+fn as_used_by(client: &Client, metadata: ProviderMetadata) -> ProviderMetadata {
+    match client.client_certificate() {
+        Some(_) => metadata.with_mtls_endpoints(),
+        None => metadata,
     }
 }
 
@@ -225,6 +235,12 @@ pub(crate) fn check(client: &Client, metadata: &ProviderMetadata) -> Result<(), 
     allowed(client, metadata.authorization_endpoint.clone())?;
     if let Some(endpoint) = &metadata.device_authorization_endpoint {
         allowed(client, endpoint.clone())?;
+    }
+    if client.client_certificate().is_some() {
+        let MtlsEndpoints { token_endpoint, device_authorization_endpoint } = &metadata.mtls;
+        for endpoint in [token_endpoint, device_authorization_endpoint].into_iter().flatten() {
+            allowed(client, endpoint.clone())?;
+        }
     }
     Ok(())
 }

@@ -108,7 +108,7 @@ impl Exchange {
 
     fn begin(&mut self, cx: &mut Cx<'_>) -> Result<Step<Exchanged>, Error> {
         match cx.client.credential() {
-            Credential::None => self.prove(cx, Authentication::None),
+            Credential::None | Credential::Tls => self.prove(cx, Authentication::None),
             Credential::Secret(secret) => self.prove(cx, Authentication::Secret(secret.clone())),
             Credential::Assertion(text) => self.prove(cx, Authentication::Assertion(text.clone())),
             Credential::AssertionCallback => {
@@ -175,7 +175,10 @@ impl Exchange {
     fn prove(&mut self, cx: &mut Cx<'_>, authentication: Authentication) -> Result<Step<Exchanged>, Error> {
         let client = cx.client;
         let key = match &self.grant.binding {
-            Some(binding) => binding.proof_key(client.dpop_key())?,
+            Some(binding) => {
+                binding.check_certificate(client.client_certificate())?;
+                binding.proof_key(client.dpop_key())?
+            }
             None => None,
         };
         let Some(key) = key else { return self.call(cx, authentication, None) };
@@ -223,7 +226,8 @@ impl Exchange {
         let body = Body::form(fields.iter().copied());
         let request =
             Request::post(self.target.token_endpoint.clone(), body, MAX_RESPONSE, client.settings().attempt_timeout);
-        let request = headers(cx.client, request.header("Accept", "application/json"));
+        let mut request = headers(cx.client, request.header("Accept", "application/json"));
+        request.client_cert = client.client_certificate().map(|certificate| certificate.name().clone());
         let request = self.telemetry(cx, request);
         // A hint, and made of what a user typed: where it cannot stand in a header (RFC 9110 s5.5), it is left out.
         let is_header = |text: &&Secret| text.expose().bytes().all(|b| (0x20..0x7F).contains(&b));

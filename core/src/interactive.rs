@@ -22,7 +22,7 @@ impl AuthorizationRequest {
         }
         let claims = self.claims(client)?;
         let mut wanted = Wanted::direct(Api::Interactive, self.scopes().clone());
-        wanted.binding = self.binding().cloned();
+        wanted.binding = self.binding(client);
         Ok(Acquire::new(wanted, Browser::new(self.clone(), claims)))
     }
 

@@ -21,6 +21,8 @@ pub struct ProviderMetadata {
     pub token_endpoint: Endpoint,
     /// `device_authorization_endpoint` (RFC 8628 s4), where there is one.
     pub device_authorization_endpoint: Option<Endpoint>,
+    /// `mtls_endpoint_aliases` (RFC 8705 s5): where clients with a certificate go instead.
+    pub mtls: MtlsEndpoints,
     /// `jwks_uri`, where there is a usable one: the keys that tokens are signed with.
     pub jwks_uri: Option<Endpoint>,
     /// `authorization_response_iss_parameter_supported`: answers of the authorization endpoint name the issuer (RFC 9207 s3).
@@ -29,7 +31,24 @@ pub struct ProviderMetadata {
     pub realm: String,
 }
 
+/// The endpoints at which a provider asks for client certificates, where they are others than for everybody (RFC 8705 s5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MtlsEndpoints {
+    /// `token_endpoint`
+    pub token_endpoint: Option<Endpoint>,
+    /// `device_authorization_endpoint`
+    pub device_authorization_endpoint: Option<Endpoint>,
+}
+
 impl ProviderMetadata {
+    /// The same with the endpoints for clients that present a certificate. The realm stays: it is the tokens', not the address's.
+    pub(crate) fn with_mtls_endpoints(mut self) -> Self {
+        let MtlsEndpoints { token_endpoint, device_authorization_endpoint } = self.mtls.clone();
+        self.token_endpoint = token_endpoint.unwrap_or(self.token_endpoint);
+        self.device_authorization_endpoint = device_authorization_endpoint.or(self.device_authorization_endpoint);
+        self
+    }
+
     /// Reads the document.
     ///
     /// # Errors
@@ -41,7 +60,19 @@ impl ProviderMetadata {
             None | Some(Value::Null) => None,
             Some(_) => Some(required(&members, "device_authorization_endpoint")?),
         };
+        let alias = |name: &'static str| match members.get("mtls_endpoint_aliases").and_then(|all| all.get(name)) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => {
+                let endpoint = value.as_str().and_then(|text| Endpoint::parse(text).ok());
+                endpoint.map(Some).ok_or(bad(What::ProviderMetadata, "mtls_endpoint_aliases"))
+            }
+        };
+        let mtls = MtlsEndpoints {
+            token_endpoint: alias("token_endpoint")?,
+            device_authorization_endpoint: alias("device_authorization_endpoint")?,
+        };
         Ok(Self {
+            mtls,
             issuer: members.text("issuer").unwrap_or_default().to_string(),
             authorization_endpoint: required(&members, "authorization_endpoint")?,
             device_authorization_endpoint: device,
@@ -146,6 +177,10 @@ mod tests {
             (r#""token_endpoint":null"#, "token_endpoint"),
             (r#""token_endpoint":"http://a.example/t""#, "token_endpoint"),
             (r#""token_endpoint":["https://a.example/t"]"#, "token_endpoint"),
+            (
+                &format!(r#"{both},"mtls_endpoint_aliases":{{"token_endpoint":"http://a.example/t"}}"#),
+                "mtls_endpoint_aliases",
+            ),
         ];
         for (members, place) in cases {
             match with(members) {
@@ -154,6 +189,38 @@ mod tests {
             }
         }
         assert!(ProviderMetadata::parse(b"[]").is_err() && ProviderMetadata::parse(b"<html/>").is_err());
+    }
+
+    #[test]
+    fn endpoints_for_certificates() {
+        // RFC 8705 s5.
+        let all = |aliases: &str| {
+            let text = format!(
+                r#"{{"authorization_endpoint":"https://a.example/t/authorize","token_endpoint":"https://a.example/t/token",
+                "device_authorization_endpoint":"https://a.example/t/device"{aliases}}}"#
+            );
+            ProviderMetadata::parse(text.as_bytes()).unwrap()
+        };
+        let none = all("");
+        assert_eq!(none.clone().with_mtls_endpoints(), none);
+        for (aliases, token, device) in [
+            (r#","mtls_endpoint_aliases":{}"#, "https://a.example/t/token", "https://a.example/t/device"),
+            (
+                r#","mtls_endpoint_aliases":{"token_endpoint":"https://m.a.example/x"}"#,
+                "https://m.a.example/x",
+                "https://a.example/t/device",
+            ),
+            (
+                r#","mtls_endpoint_aliases":{"device_authorization_endpoint":"https://m.a.example/d"}"#,
+                "https://a.example/t/token",
+                "https://m.a.example/d",
+            ),
+        ] {
+            let metadata = all(aliases).with_mtls_endpoints();
+            assert_eq!(metadata.token_endpoint.to_string(), token);
+            assert_eq!(metadata.device_authorization_endpoint.map(|e| e.to_string()).as_deref(), Some(device));
+            assert_eq!(metadata.realm, "t", "where the tokens lie does not change");
+        }
     }
 
     #[test]

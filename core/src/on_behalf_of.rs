@@ -56,7 +56,7 @@ impl OnBehalfOf {
             wanted.data.push(("user_assertion_hash", Secret::new(url_encode(&digest))));
         }
         wanted.data.extend(self.asked.data());
-        wanted.binding = self.asked.binding.clone();
+        wanted.binding = self.asked.binding(client);
         let kind = GrantKind::OnBehalfOf { assertion: self.user_assertion.clone() };
         Ok(Acquire::new(wanted, Ready::new(Grant::new(kind, self.asked.decorated(client), claims))))
     }

@@ -39,7 +39,7 @@ impl RefreshTokenImport {
     /// [`Error::Config`] when the client's capabilities cannot be sent.
     pub fn flow(&self, client: &Client) -> Result<Acquire<Ready>, Error> {
         let mut wanted = Wanted::direct(Api::RefreshToken, self.asked.scopes.clone()).forced();
-        wanted.binding = self.asked.binding.clone();
+        wanted.binding = self.asked.binding(client);
         let claims = match client.settings().capabilities_with_imports {
             true => self.asked.claims(client)?,
             false => None,

@@ -86,7 +86,7 @@ impl Silent {
         let mut wanted = Wanted::looked_up(Api::Silent, self.asked.scopes.clone());
         wanted.home_account_id = Some(self.home_account_id.clone());
         wanted.data = self.asked.data();
-        wanted.binding = self.asked.binding.clone();
+        wanted.binding = self.asked.binding(client);
         if self.force_refresh || self.asked.challenge().is_some() {
             wanted = wanted.forced();
             wanted.asks_anyway = self.force_refresh && client.settings().force_refresh_asks_anyway;

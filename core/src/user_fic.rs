@@ -66,7 +66,7 @@ impl UserFederatedIdentityCredential {
         let claims = self.asked.claims(client)?;
         let mut wanted = Wanted::direct(Api::UserFic, self.asked.scopes.clone());
         wanted.data = self.asked.data();
-        wanted.binding = self.asked.binding.clone();
+        wanted.binding = self.asked.binding(client);
         let kind = GrantKind::UserFic { assertion: self.assertion.clone(), user: self.user.clone() };
         let grant = Grant::new(kind, self.asked.decorated(client), claims);
         let routing = self.user.routing(client.authority().tenant());

@@ -55,7 +55,7 @@ impl UsernamePassword {
     /// [`Error::Config`] when a claims request is not a JSON object.
     pub fn flow(&self, client: &Client) -> Result<Acquire<Password>, Error> {
         let mut wanted = Wanted::direct(Api::UsernamePassword, self.asked.scopes.clone());
-        wanted.binding = self.asked.binding.clone();
+        wanted.binding = self.asked.binding(client);
         let claims = self.asked.claims(client)?;
         let (username, password) = (self.username.clone(), self.password.clone());
         Ok(Acquire::new(wanted, Password::new(username, password, self.asked.decorated(client), claims)))

@@ -15,7 +15,8 @@ mod support;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use sansal::client::{Client, ClientBuilder, Credential, KeyCredential, Signer};
+use sansal::base64::url_encode;
+use sansal::client::{AuthScheme, Client, ClientBuilder, ClientCertificate, Credential, KeyCredential, Signer};
 use sansal::error::{Config, What};
 use sansal::flow::{Ask, AskError};
 use sansal::jose::Compact;
@@ -240,6 +241,123 @@ fn tokens_are_kept_by_key() {
     assert_eq!(get(&mut host, vec![], Some(&pop)).unwrap(), "at of pop");
     let other = Binding::pop(PopKey::es256(&[9; 32]).unwrap().jwk());
     assert_eq!(get(&mut host, vec![answers(200, body("pop"))], Some(&other)).unwrap(), "at of pop");
+}
+
+fn certificate(name: &str, first: u8) -> ClientCertificate {
+    ClientCertificate::new(KeyName(name.into()), [first; 32])
+}
+
+/// A JWT that says which certificate it is bound to.
+fn confirmed(x5t_s256: &[u8; 32]) -> String {
+    let claims = json!({"cnf": {"x5t#S256": url_encode(x5t_s256)}}).to_string();
+    format!("{}.{}.sig", url_encode(br#"{"alg":"RS256"}"#), url_encode(claims.as_bytes()))
+}
+
+fn issued(token_type: &str, access_token: &str) -> World {
+    answers(200, json!({"token_type": token_type, "expires_in": 3600, "access_token": access_token}).to_string())
+}
+
+#[test]
+fn clients_with_a_certificate() {
+    // RFC 8705 s2, s3.1, s5.
+    let own = certificate("own", 1);
+    let client = |scheme| {
+        let builder = builder().credential(Credential::Tls).client_certificate(own.clone());
+        builder.auth_scheme(scheme).build().unwrap()
+    };
+    let mut host = Host::new(client(AuthScheme::Tls));
+    let get = |host: &mut Host, script: Vec<World>, scope: &str| {
+        let flow = ClientCredentials::new(&[scope]).unwrap().flow(&host.client).unwrap();
+        host.play(script, flow)
+    };
+    let aliased = json!({
+        "issuer": format!("{TENANT}/v2.0"), "token_endpoint": format!("{TENANT}/oauth2/v2.0/token"),
+        "authorization_endpoint": format!("{TENANT}/oauth2/v2.0/authorize"),
+        "mtls_endpoint_aliases": {"token_endpoint": "https://login.microsoftonline.com/mtls/token"},
+    });
+    let bound = confirmed(own.x5t_s256());
+    get(&mut host, vec![answers(200, aliased.to_string()), issued("Bearer", &bound)], "a/.default").unwrap();
+    assert_eq!(host.sent[0].client_cert, None, "metadata is anybody's");
+    assert_eq!(host.sent[1].client_cert.as_ref(), Some(own.name()));
+    assert_eq!(host.sent[1].endpoint.to_string(), "https://login.microsoftonline.com/mtls/token");
+    assert_eq!(host.field(1, "client_id").as_deref(), Some("app"));
+    for name in ["client_secret", "client_assertion", "token_type", "req_cnf"] {
+        assert_eq!(host.field(1, name), None, "{name}");
+    }
+    // From the cache: for whoever has this certificate, and for nobody else.
+    assert_eq!(get(&mut host, vec![], "a/.default").unwrap().access_token(), bound);
+    host.client = client(AuthScheme::Bearer);
+    assert_eq!(get(&mut host, vec![], "a/.default").unwrap().access_token(), bound);
+    host.client = builder().credential(Credential::secret("s")).build().unwrap();
+    assert_eq!(get(&mut host, vec![issued("Bearer", "plain")], "a/.default").unwrap().access_token(), "plain");
+    assert_eq!(host.sent[0].client_cert, None);
+    assert_eq!(host.sent[0].endpoint.to_string(), format!("{TENANT}/oauth2/v2.0/token"), "not the alias");
+    let other = builder().credential(Credential::Tls).client_certificate(certificate("other", 2));
+    host.client = other.build().unwrap();
+    assert_eq!(get(&mut host, vec![issued("Bearer", "opaque")], "a/.default").unwrap().access_token(), "opaque");
+
+    // Decision 8: what says itself that it is not bound so is refused, where it was demanded.
+    let unbound = format!("{}.{}.sig", url_encode(b"{}"), url_encode(b"{}"));
+    for (token, demanded) in [(confirmed(&[9; 32]), false), (unbound, false), ("opaque".to_string(), true)] {
+        host.client = client(AuthScheme::Tls);
+        let result = get(&mut host, vec![issued("Bearer", &token)], "b/.default");
+        assert_eq!(result.is_ok(), demanded, "{token}");
+        host.client = client(AuthScheme::Bearer);
+        get(&mut host, vec![issued("Bearer", &token)], "c/.default").unwrap();
+        host.store = sansal::Store::new(&mut support::Bytes(1)).unwrap_or_else(|_| panic!());
+        host.client = client(AuthScheme::Bearer);
+        get(&mut host, vec![metadata(), issued("Bearer", "x")], "d/.default").unwrap();
+    }
+    // The alias must lie where requests may go.
+    let astray =
+        aliased.to_string().replace("https://login.microsoftonline.com/mtls", "https://elsewhere.example/mtls");
+    let mut host = Host::new(client(AuthScheme::Tls));
+    let error = get(&mut host, vec![answers(200, astray)], "a/.default").unwrap_err();
+    assert!(matches!(error, Error::Config(Config::HostNotAllowed { .. })), "{error}");
+}
+
+#[test]
+fn the_certificate_must_be_the_clients() {
+    let (own, other) = (certificate("own", 1), certificate("other", 2));
+    let without = builder().credential(Credential::Tls).build().err();
+    assert!(matches!(without, Some(Error::Config(Config::ClientCertificate))), "{without:?}");
+    let without = builder().auth_scheme(AuthScheme::Tls).build().err();
+    assert!(matches!(without, Some(Error::Config(Config::ClientCertificate))), "{without:?}");
+    let without = builder().auth_scheme(AuthScheme::Dpop).build().err();
+    assert!(matches!(without, Some(Error::Config(Config::ProofKey))), "{without:?}");
+    let mut host = Host::new(builder().credential(Credential::Tls).client_certificate(own).build().unwrap());
+    let request = ClientCredentials::new(&["a/.default"]).unwrap().bound(&Binding::certificate(&other));
+    let flow = request.flow(&host.client).unwrap();
+    let error = host.play([metadata()], flow).unwrap_err();
+    assert!(matches!(error, Error::Config(Config::ClientCertificate)), "{error}");
+    assert_eq!(host.sent.len(), 1, "no token request");
+}
+
+#[test]
+fn a_client_with_a_scheme_binds_all_its_tokens() {
+    let key = key();
+    let client = |scheme| {
+        let builder = builder().credential(Credential::secret("s")).dpop_key(key.clone());
+        builder.auth_scheme(scheme).build().unwrap()
+    };
+    let request = ClientCredentials::new(&["a/.default"]).unwrap();
+    let process = sansal::keys::ProcessKey::new(&mut support::Bytes(1)).unwrap();
+    for (scheme, token_type, binding) in
+        [(AuthScheme::Pop, "pop", Binding::pop(key.jwk())), (AuthScheme::Dpop, "DPoP", Binding::dpop(key.jwk()))]
+    {
+        let mut host = Host::new(client(scheme));
+        let flow = request.flow(&host.client).unwrap();
+        host.play([metadata(), answers(200, body(token_type))], flow).unwrap();
+        assert_eq!(host.field(1, "token_type").as_deref(), (scheme == AuthScheme::Pop).then_some("pop"));
+        assert_eq!(proof(&host, 1).is_some(), scheme == AuthScheme::Dpop);
+        // It is the same token and the same call as one that asks so itself.
+        let bearer = client(AuthScheme::Bearer);
+        let own = request.clone().bound(&binding);
+        assert_eq!(request.key(&host.client, &process), own.key(&bearer, &process));
+        assert_ne!(request.key(&host.client, &process), request.key(&bearer, &process));
+        let flow = own.flow(&host.client).unwrap();
+        assert_eq!(host.play([], flow).unwrap().token_type(), token_type);
+    }
 }
 
 #[test]

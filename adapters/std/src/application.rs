@@ -1,6 +1,7 @@
 //! What both kinds of application do: MSAL's `ClientApplication`, blocking.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use sansal::account::Account;
 use sansal::accounts::{GetAccounts, RemoveAccount};
@@ -19,16 +20,21 @@ use sansal::{Endpoint, Secret, Token};
 use crate::asks::{Asks, AssertionContext};
 use crate::driver::Driver;
 use crate::keys::RingKeys;
+use crate::proof::Prover;
 
 /// The methods of [`PublicClient`](crate::PublicClient) and [`ConfidentialClient`](crate::ConfidentialClient) that do
 /// not depend on the kind. Both hand out a reference to it by `Deref`: call the methods on the client itself.
 ///
-/// Names are MSAL's. What MSAL hands to a broker (`enable_broker_on_…`, `parent_window_handle`, `auth_scheme` for proof of
-/// possession by a broker) is not here: there is no broker, tokens always come from the server.
+/// Names are MSAL's. What MSAL hands to a broker (`enable_broker_on_…`, `parent_window_handle`) is not here: there is no broker,
+/// tokens always come from the server. Proof of possession (`auth_scheme`), which MSAL leaves to the broker, is done here: ask
+/// with `bound(&client.pop()?)` or `bound(&client.dpop()?)`, or for all tokens with `auth_scheme` of the builder, and hand what
+/// comes back to [`bound_token`](Self::bound_token).
 pub struct ClientApplication {
     pub(crate) client: Client,
     pub(crate) driver: Driver,
-    pub(crate) own: Own,
+    pub(crate) own: Arc<Own>,
+    /// From the first time that something is proved.
+    pub(crate) prover: OnceLock<Arc<Prover>>,
 }
 
 impl ClientApplication {
@@ -45,7 +51,7 @@ impl ClientApplication {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_silent_with(&self, request: &Silent) -> Result<Token, Error> {
-        self.drive(request.flow(&self.client)?)
+        self.drive(request.flow(self.client())?)
     }
 
     /// The users who have signed in and are remembered; those with this name, if one is given (in any case).
@@ -85,7 +91,7 @@ impl ClientApplication {
         flow: &AuthCodeFlow,
         response: AuthorizationResponse,
     ) -> Result<Token, Error> {
-        self.drive(flow.redeem(&self.client, response)?)
+        self.drive(flow.redeem(self.client(), response)?)
     }
 
     /// The address of an authorization request without proof key: MSAL's deprecated way. Use
@@ -103,7 +109,7 @@ impl ClientApplication {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_by_authorization_code(&self, code: &AuthorizationCode) -> Result<Token, Error> {
-        self.drive(code.flow(&self.client)?)
+        self.drive(code.flow(self.client())?)
     }
 
     /// A token for a refresh token that another library kept: for moving to this one. From then on the user is among the
@@ -116,7 +122,7 @@ impl ClientApplication {
         refresh_token: &str,
         scopes: &[S],
     ) -> Result<Token, Error> {
-        self.drive(RefreshTokenImport::new(refresh_token, scopes)?.flow(&self.client)?)
+        self.drive(RefreshTokenImport::new(refresh_token, scopes)?.flow(self.client())?)
     }
 
     /// A token for a user's name and password (RFC 6749 s4.3): only for what cannot be done otherwise. Users of a federated
@@ -139,7 +145,7 @@ impl ClientApplication {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_by_username_password_with(&self, request: &UsernamePassword) -> Result<Token, Error> {
-        self.drive(request.flow(&self.client)?)
+        self.drive(request.flow(self.client())?)
     }
 
     /// Looks into the token cache, for example to write it to a file. No token is stored meanwhile: be quick.
@@ -149,18 +155,22 @@ impl ClientApplication {
 
     /// The application as the core sees it.
     pub fn client(&self) -> &Client {
-        &self.client
+        self.prover.get().map_or(&self.client, |prover| &prover.client)
+    }
+
+    pub(crate) fn new(client: Client, driver: Driver, own: Own) -> Self {
+        Self { client, driver, own: Arc::new(own), prover: OnceLock::new() }
     }
 
     /// Drives a machine that needs nobody but servers and the application's own credential.
     pub(crate) fn drive<F: Flow>(&self, flow: F) -> Result<F::Output, Error> {
-        self.driver.drive(&self.client, flow, &self.own)
+        self.driver.drive(self.client(), flow, &*self.own)
     }
 }
 
 impl fmt::Debug for ClientApplication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.client.fmt(f)
+        self.client().fmt(f)
     }
 }
 

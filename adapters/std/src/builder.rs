@@ -23,6 +23,7 @@ enum Proof {
     Certificate(Box<CertificateCredential>),
     Assertion(Secret),
     Callback(Box<AssertionCallback>),
+    Tls,
 }
 
 /// Collects what a [`ConfidentialClient`] is made of; [`build`](Self::build) checks it as a whole.
@@ -51,6 +52,16 @@ impl ConfidentialClientBuilder {
     pub fn certificate(mut self, certificate: CertificateCredential) -> Self {
         self.credential = Some(Proof::Certificate(Box::new(certificate)));
         self
+    }
+
+    /// Authentication by TLS (RFC 8705 s2): `tls_client_auth`, or `self_signed_tls_client_auth` where the provider knows the
+    /// certificate itself. The [`client_certificate`](Self::client_certificate) is presented, and no secret is sent. Tokens are
+    /// kept as bound to it, whether the provider binds them or not; [`AuthScheme::Tls`](sansal::client::AuthScheme) refuses those
+    /// that say themselves that they are not.
+    #[must_use]
+    pub fn tls_client_auth(mut self, certificate: CertificateCredential) -> Self {
+        self.credential = Some(Proof::Tls);
+        self.client_certificate(certificate)
     }
 
     /// The key and the certificate in a PKCS#12 (PFX) file, which is opened by [`build`](Self::build). For one on disk
@@ -149,6 +160,7 @@ impl ConfidentialClientBuilder {
                 return Err(Config::Credential("the assertion is empty").into());
             }
             Some(Proof::Assertion(assertion)) => Credential::Assertion(assertion),
+            Some(Proof::Tls) => Credential::Tls,
             Some(Proof::Callback(callback)) => {
                 own.callback = Some(callback);
                 Credential::AssertionCallback
@@ -166,7 +178,7 @@ impl ConfidentialClientBuilder {
             let claims = json::parse_object(text.as_bytes(), MAX_CLAIMS);
             Ok(client.client_claims(claims.map_err(|_| Config::Claims("client_claims"))?))
         })?;
-        Ok(ConfidentialClient(ClientApplication { client, driver, own }))
+        Ok(ConfidentialClient(ClientApplication::new(client, driver, own)))
     }
 }
 

@@ -4,13 +4,16 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
 use sansal::Secret;
 use sansal::cert::{Certificate, PrivateKey, parse_thumbprint};
 use sansal::client::{Credential, KeyCredential, Signer};
-use sansal::error::{CertError, Error};
+use sansal::error::{CertError, Config, Error};
 use sansal::key::KeyName;
 use sansal::secret::SecretBytes;
 
+use crate::client_tls::TlsIdentity;
 use crate::keys::RingKeys;
 use crate::pfx::{Pfx, X5c};
 use crate::setup::SetupError;
@@ -132,12 +135,39 @@ impl CertificateCredential {
             self.certificate.as_deref(),
         )
         .map_err(|error| match error {
-            Error::Config(sansal::error::Config::Certificate(why)) if is_about_certificate(why) => {
+            Error::Config(Config::Certificate(why)) if is_about_certificate(why) => {
                 in_file(self.certificate_file.as_deref(), why)
             }
             other => other.into(),
         })?;
         Ok((Credential::Key(Box::new(credential)), keys))
+    }
+
+    /// Reads it all, for presenting it to a server (RFC 8705). Here a key may also be an EC one, in PEM and not encrypted.
+    pub(crate) fn open_tls(&self) -> Result<TlsIdentity, SetupError> {
+        let in_key_file = |why| in_file(self.key_file.as_deref(), why);
+        if self.pfx.is_some() {
+            let pfx = Pfx::parse(self.key.expose(), self.passphrase.as_ref()).map_err(in_key_file)?;
+            let (key, leaf) = pfx.identity().map_err(in_key_file)?;
+            return Ok(TlsIdentity::rsa(key, leaf, pfx.certificates().to_vec())?);
+        }
+        let text = self.certificate.as_deref().ok_or(Config::ClientCertificate)?;
+        let in_certificate_file = |why| in_file(self.certificate_file.as_deref(), why);
+        let all = Certificate::chain(text).map_err(in_certificate_file)?;
+        let leaf = all.first().cloned().ok_or(Config::ClientCertificate)?;
+        if let Some(hex) = &self.thumbprint
+            && !leaf.has_thumbprint(&parse_thumbprint(hex)?)
+        {
+            return Err(CertError::ThumbprintMismatch.into());
+        }
+        match PrivateKey::parse(self.key.expose(), self.passphrase.as_ref()) {
+            Ok(key) => Ok(TlsIdentity::rsa(&key, &leaf, all)?),
+            Err(why @ CertError::NotRsa) => {
+                let key = PrivateKeyDer::from_pem_slice(self.key.expose()).map_err(|_| in_key_file(why))?;
+                Ok(TlsIdentity::new(key, &leaf, all)?)
+            }
+            Err(why) => Err(in_key_file(why)),
+        }
     }
 
     fn open_pfx(&self, x5c: &X5c) -> Result<(Credential, RingKeys), SetupError> {

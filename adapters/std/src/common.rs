@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use sansal::Store;
 use sansal::cache::TokenCache;
-use sansal::client::{Client, ClientBuilder, Settings};
+use sansal::client::{AuthScheme, Client, ClientBuilder, ClientCertificate, Settings};
 use sansal::error::Error;
+use sansal::key::KeyName;
+use sansal::pop::PopKey;
 use sansal::time::Millis;
 
+use crate::certificate::CertificateCredential;
 use crate::clock::{SystemClock, Time, platform};
 use crate::driver::Driver;
 use crate::environment::Environment;
@@ -19,6 +22,9 @@ use crate::setup::SetupError;
 use crate::ureq_client::{UreqClient, UreqClientBuilder};
 use crate::verifier::RingVerifier;
 
+/// The name under which a client's HTTP client holds the certificate for TLS.
+const TLS_CERTIFICATE: &str = "TLS client certificate";
+
 /// Where `REGION_NAME` and `MSAL_FORCE_REGION` come from.
 type Regions = (Option<String>, Option<String>);
 
@@ -28,6 +34,9 @@ pub(crate) struct Common {
     pub(crate) authority: Option<String>,
     pub(crate) oidc_authority: Option<String>,
     pub(crate) settings: Settings,
+    pub(crate) proof_key: Option<PopKey>,
+    pub(crate) auth_scheme: AuthScheme,
+    pub(crate) client_certificate: Option<Box<CertificateCredential>>,
     pub(crate) regions: Option<Regions>,
     pub(crate) http: Option<Arc<dyn HttpClient>>,
     pub(crate) ureq: UreqClientBuilder,
@@ -44,6 +53,9 @@ impl Common {
             authority: None,
             oidc_authority: None,
             settings: Settings::default(),
+            proof_key: None,
+            auth_scheme: AuthScheme::Bearer,
+            client_certificate: None,
             regions: None,
             http: None,
             ureq: UreqClient::builder(),
@@ -79,6 +91,25 @@ impl Common {
         if let Some(issuer) = &self.oidc_authority {
             client = client.oidc_authority(issuer);
         }
+        let proof_key = match (self.proof_key, self.auth_scheme) {
+            (None, AuthScheme::Pop | AuthScheme::Dpop) => Some(PopKey::generate(&mut SystemRandom)?),
+            (given, _) => given,
+        };
+        client = client.auth_scheme(self.auth_scheme);
+        if let Some(key) = proof_key {
+            client = client.dpop_key(key);
+        }
+        let mut ureq = self.ureq;
+        if let Some(credential) = self.client_certificate {
+            if self.http.is_some() {
+                return Err(SetupError::Contradiction(
+                    "the certificate for TLS is the default HTTP client's to present: give it to your own HTTP client itself",
+                ));
+            }
+            let (name, identity) = (KeyName(TLS_CERTIFICATE.to_owned()), credential.open_tls()?);
+            client = client.client_certificate(ClientCertificate::new(name.clone(), identity.x5t_s256()));
+            ureq = ureq.identity(name, identity);
+        }
         let client = add(client)?.build()?;
         let http = match self.http {
             Some(_) if self.ureq_configured => {
@@ -87,7 +118,7 @@ impl Common {
                 ));
             }
             Some(http) => http,
-            None => Arc::new(self.ureq.build()?),
+            None => Arc::new(ureq.build()?),
         };
         let mut store = Store::new(&mut SystemRandom).map_err(Error::from)?;
         store.tokens = self.tokens.unwrap_or_default();
@@ -245,6 +276,31 @@ macro_rules! common_settings {
         #[must_use]
         pub fn id_token_policy(mut self, policy: sansal::client::IdTokenPolicy) -> Self {
             self.common.settings.id_token_policy = policy;
+            self
+        }
+
+        /// The key that tokens are bound to, in place of one that is made here: one that was kept, or one that is held
+        /// elsewhere. See [`PopKey`](sansal::pop::PopKey).
+        #[must_use]
+        pub fn proof_key(mut self, key: sansal::pop::PopKey) -> Self {
+            self.common.proof_key = Some(key);
+            self
+        }
+
+        /// Has all tokens bound so, unless a call says otherwise. Where no [`proof_key`](Self::proof_key) is given, a key is
+        /// made.
+        #[must_use]
+        pub fn auth_scheme(mut self, scheme: sansal::client::AuthScheme) -> Self {
+            self.common.auth_scheme = scheme;
+            self
+        }
+
+        /// The certificate that is presented at the provider's endpoints (RFC 8705), with its key: for tokens that are bound
+        /// to it ([`AuthScheme::Tls`](sansal::client::AuthScheme), or a request's `bound`). Connections to a resource must
+        /// present the same one. A PKCS#12 file, PEM with an RSA key, or PEM with an EC key that is not encrypted.
+        #[must_use]
+        pub fn client_certificate(mut self, certificate: $crate::CertificateCredential) -> Self {
+            self.common.client_certificate = Some(Box::new(certificate));
             self
         }
 

@@ -37,7 +37,22 @@ fn tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
 
 fn reason(why: &rustls::Error) -> TlsReason {
     use CertificateError as C;
-    let rustls::Error::InvalidCertificate(why) = why else { return TlsReason::Other };
+    use rustls::AlertDescription as A;
+    let why = match why {
+        rustls::Error::InvalidCertificate(why) => why,
+        // RFC 8446 s6.2: what servers say about a client certificate, or the lack of it. Nothing else of ours could be meant.
+        rustls::Error::AlertReceived(
+            A::CertificateRequired
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied,
+        ) => return TlsReason::ClientCertificate,
+        _ => return TlsReason::Other,
+    };
     match why {
         // A root with the right name and another key: the signature does not fit.
         C::UnknownIssuer | C::BadSignature => TlsReason::UnknownIssuer,
@@ -51,6 +66,8 @@ fn reason(why: &rustls::Error) -> TlsReason {
 
 #[cfg(test)]
 mod tests {
+    use rustls::AlertDescription;
+
     use super::*;
 
     fn certificate(why: CertificateError) -> rustls::Error {
@@ -65,6 +82,7 @@ mod tests {
         let wrapped = |why| ureq::Error::Io(io::Error::new(K::InvalidData, certificate(why)));
         let twice = ureq::Error::Io(io::Error::other(ureq::Error::Rustls(certificate(CertificateError::Expired))));
         let other = ureq::Error::Other(Box::new(certificate(CertificateError::NotValidYet)));
+        let alert = |which| ureq::Error::Io(io::Error::other(rustls::Error::AlertReceived(which)));
         let cases: Vec<(ureq::Error, bool, SendError)> = vec![
             (io(K::ConnectionRefused), false, S::NotSent),
             (io(K::ConnectionReset), false, S::NotSent),
@@ -84,6 +102,9 @@ mod tests {
             (twice, true, S::Tls(TlsReason::Expired)),
             (other, false, S::Tls(TlsReason::Expired)),
             (ureq::Error::Rustls(rustls::Error::HandshakeNotComplete), false, S::Tls(TlsReason::Other)),
+            (alert(AlertDescription::UnknownCA), true, S::Tls(TlsReason::ClientCertificate)),
+            (alert(AlertDescription::CertificateRequired), true, S::Tls(TlsReason::ClientCertificate)),
+            (alert(AlertDescription::InternalError), true, S::Tls(TlsReason::Other)),
         ];
         for (error, sent, expected) in cases {
             assert_eq!(send_error(&error, sent), expected, "{error:?}");

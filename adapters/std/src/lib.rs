@@ -18,6 +18,7 @@
 //! | [`PublicClient`] | an application on a user's machine |
 //! | [`ManagedIdentityClient`] | the identity that Azure gives to this machine or service |
 //! | [`DefaultChain`] | the first credential that is there: environment, workload identity, managed identity |
+//! | [`BoundToken`] | a token that is bound to a key, and the proofs for requests with it |
 //! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
 //! | [`TokenCacheFile`], [`Persistence`] | tokens that outlive the process, in MSAL's format |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
@@ -48,6 +49,7 @@ mod builder;
 mod cache_file;
 mod cache_lock;
 mod certificate;
+mod client_tls;
 mod clock;
 mod common;
 mod confidential;
@@ -65,6 +67,7 @@ mod managed;
 mod persistence;
 mod pfx;
 mod private_file;
+mod proof;
 mod public;
 mod pinned;
 mod random;
@@ -98,6 +101,7 @@ pub use local_files::LocalFiles;
 pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
+pub use proof::BoundToken;
 pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
 pub use setup::SetupError;
@@ -106,4 +110,6 @@ pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};
 pub use verifier::RingVerifier;
 
 pub use sansal;
-pub use sansal::{ClientCredentials, Error, ManagedIdentity, Secret, Token, TokenSource};
+pub use sansal::client::AuthScheme;
+pub use sansal::pop::PopKey;
+pub use sansal::{ClientCredentials, Error, ManagedIdentity, PopAuthScheme, Secret, Token, TokenSource};

@@ -12,6 +12,7 @@ use sansal::error::{AskError, Error};
 use crate::application::{ClientApplication, Own};
 use crate::common::{Common, common_settings};
 use crate::interactive::Interactive;
+use crate::proof::With;
 use crate::setup::SetupError;
 
 /// An application that cannot keep a secret (RFC 6749 s2.1) and gets tokens for the user before it. What it has in common with a
@@ -61,7 +62,8 @@ impl PublicClient {
         interactive: &Interactive,
         request: &AuthorizationRequest,
     ) -> Result<Token, Error> {
-        self.driver.drive(&self.client, request.interactive(&self.client)?, interactive)
+        let asks = With(&self.own, interactive);
+        self.driver.drive(self.client(), request.interactive(self.client())?, &asks)
     }
 
     /// The first leg of the device code flow (RFC 8628): show the user its [`message`](DeviceFlow::message), or its
@@ -78,7 +80,7 @@ impl PublicClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn initiate_device_flow_with(&self, request: &DeviceCode) -> Result<DeviceFlow, Error> {
-        self.drive(request.initiate(&self.client)?)
+        self.drive(request.initiate(self.client())?)
     }
 
     /// The second leg: waits until the user has signed in elsewhere, or the code has ended.
@@ -100,7 +102,7 @@ impl PublicClient {
         flow: &mut DeviceFlow,
         options: &PollOptions,
     ) -> Result<Token, Error> {
-        let mut polling = flow.poll(&self.client, options)?;
+        let mut polling = flow.poll(self.client(), options)?;
         let result = self.drive(&mut polling);
         flow.clone_from(polling.device_flow());
         result
@@ -135,7 +137,7 @@ impl PublicClientBuilder {
     /// [`SetupError`] says what does not fit.
     pub fn build(self) -> Result<PublicClient, SetupError> {
         let (client, driver) = self.common.open(Ok)?;
-        Ok(PublicClient(ClientApplication { client, driver, own: Own::default() }))
+        Ok(PublicClient(ClientApplication::new(client, driver, Own::default())))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP client of this crate: `ureq` over `rustls` and `ring`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
@@ -9,6 +10,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use sansal::error::{SendError, TlsReason};
 use sansal::http::{Method, Proxy, Request, ServerTrust};
+use sansal::key::KeyName;
 use sansal::secret::SecretBytes;
 use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -16,6 +18,8 @@ use ureq::unversioned::transport::{Connector, DefaultConnector, TcpConnector};
 use ureq::{Agent, AsSendBody, Body, http};
 use zeroize::Zeroize;
 
+use crate::certificate::CertificateCredential;
+use crate::client_tls::TlsIdentity;
 use crate::failure::send_error;
 use crate::http::{HttpClient, HttpResponse};
 use crate::name_lookup::Later;
@@ -40,12 +44,14 @@ const CHUNK: usize = 4 * 1024;
 /// Sends requests by `ureq`. The roots are loaded when the first request goes out.
 ///
 /// A pinned server ([`ServerTrust::Thumbprint`]) is known by its certificate alone: no roots, no proxy, no connection used
-/// twice. What it cannot do yet it refuses: client certificates.
+/// twice, no client certificate. Each client certificate has connections of its own.
 pub struct UreqClient {
     roots: Roots,
     proxy: Option<ureq::Proxy>,
     connect_timeout: Duration,
     agents: OnceLock<Agents>,
+    /// Those that present a client certificate, by its name.
+    identities: BTreeMap<KeyName, (TlsIdentity, OnceLock<Agents>)>,
 }
 
 /// Connections through a proxy and without one never mix.
@@ -79,6 +85,7 @@ pub struct UreqClientBuilder {
     without_system: bool,
     proxy: ProxyChoice,
     connect_timeout: Option<Duration>,
+    identities: Vec<(KeyName, TlsIdentity)>,
 }
 
 impl UreqClientBuilder {
@@ -107,6 +114,21 @@ impl UreqClientBuilder {
     #[must_use]
     pub fn connect_timeout(mut self, span: Duration) -> Self {
         self.connect_timeout = Some(span);
+        self
+    }
+
+    /// Holds a certificate, which requests name as their `client_cert` (RFC 8705). A PKCS#12 file, PEM with an RSA key, or PEM with
+    /// an EC key that is not encrypted.
+    ///
+    /// # Errors
+    /// [`SetupError`] says what is wrong with key, certificate or passphrase.
+    pub fn client_certificate(self, name: KeyName, certificate: &CertificateCredential) -> Result<Self, SetupError> {
+        let identity = certificate.open_tls()?;
+        Ok(self.identity(name, identity))
+    }
+
+    pub(crate) fn identity(mut self, name: KeyName, identity: TlsIdentity) -> Self {
+        self.identities.push((name, identity));
         self
     }
 
@@ -142,6 +164,7 @@ impl UreqClientBuilder {
             proxy,
             connect_timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             agents: OnceLock::new(),
+            identities: self.identities.into_iter().map(|(name, one)| (name, (one, OnceLock::new()))).collect(),
         })
     }
 }
@@ -152,21 +175,29 @@ impl UreqClient {
         UreqClientBuilder::default()
     }
 
-    fn agent(&self, proxy: Proxy) -> &Agent {
-        let agents = self.agents.get_or_init(|| {
+    /// `None` when the certificate is not held here.
+    fn agent(&self, proxy: Proxy, certificate: Option<&KeyName>) -> Option<&Agent> {
+        let (identity, agents) = match certificate {
+            None => (None, &self.agents),
+            Some(name) => self.identities.get(name).map(|(identity, agents)| (Some(identity), agents))?,
+        };
+        let agents = agents.get_or_init(|| {
             let roots = self.roots.load();
-            Agents { direct: agent(&roots, None), proxied: agent(&roots, self.proxy.clone()) }
+            let direct = agent(&roots, None, identity);
+            Agents { direct, proxied: agent(&roots, self.proxy.clone(), identity) }
         });
-        match proxy {
+        Some(match proxy {
             Proxy::Default => &agents.proxied,
             Proxy::Never => &agents.direct,
-        }
+        })
     }
 
     fn run(&self, request: &Request) -> Result<http::Response<Body>, ureq::Error> {
         let pinned;
         let agent = match request.server {
-            ServerTrust::System => self.agent(request.proxy),
+            ServerTrust::System => self
+                .agent(request.proxy, request.client_cert.as_ref())
+                .ok_or(ureq::Error::Tls("there is no client certificate of that name"))?,
             ServerTrust::Thumbprint(thumbprint) => {
                 pinned = pinned_agent(thumbprint)?;
                 &pinned
@@ -210,9 +241,12 @@ impl HttpClient for UreqClient {
             tracing::warn!("a pinned server needs an https address; the request was not sent");
             return Err(SendError::Tls(TlsReason::Other));
         }
-        if request.client_cert.is_some() {
-            tracing::warn!("client certificates are not supported by this HTTP client; the request was not sent");
-            return Err(SendError::Tls(TlsReason::Other));
+        if let Some(name) = &request.client_cert {
+            let held = self.identities.contains_key(name);
+            if !held || request.server != ServerTrust::System || !request.endpoint.is_https() {
+                tracing::warn!(held, "the client certificate cannot be presented there; the request was not sent");
+                return Err(SendError::Tls(TlsReason::Other));
+            }
         }
         let (result, sent) = watch(|| self.run(request));
         let response = result.map_err(|error| send_error(&error, sent))?;
@@ -268,8 +302,9 @@ impl Roots {
     }
 }
 
-fn agent(roots: &RootCerts, proxy: Option<ureq::Proxy>) -> Agent {
+fn agent(roots: &RootCerts, proxy: Option<ureq::Proxy>, identity: Option<&TlsIdentity>) -> Agent {
     let tls = TlsConfig::builder()
+        .client_cert(identity.map(TlsIdentity::presented))
         .root_certs(roots.clone())
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();

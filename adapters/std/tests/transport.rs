@@ -13,7 +13,7 @@ use sansal_std::sansal::error::{SendError, TlsReason};
 use sansal_std::sansal::http::{Body, Proxy, Request, ServerTrust};
 use sansal_std::sansal::key::KeyName;
 use sansal_std::sansal::time::Millis;
-use sansal_std::{HttpClient, ProxyChoice, SetupError, UreqClient};
+use sansal_std::{CertificateCredential, HttpClient, ProxyChoice, SetupError, UreqClient, UreqClientBuilder};
 use support::{Authority, Server, respond};
 
 const LIMIT: usize = 4096;
@@ -272,5 +272,57 @@ fn bad_settings() {
     for proxy in ["", "ftp://p.example", "http://"] {
         let built = UreqClient::builder().proxy(ProxyChoice::Address(proxy.into())).build();
         assert!(matches!(built, Err(SetupError::Proxy)), "{proxy:?}");
+    }
+}
+
+#[test]
+fn client_certificates() {
+    // RFC 8705 s2: presented where the request names one; a server that does not take it is known from one that cannot be had.
+    let (servers, clients, strangers) = (Authority::new("servers"), Authority::new("clients"), Authority::new("x"));
+    let identity = servers.identity(&["localhost"], 2100);
+    let server = Server::mutual_tls(&identity, &clients, |_, stream| respond(stream, "200 OK", "", "{}"));
+    let url = server.url("https", "localhost", "/");
+    let name = |text: &str| KeyName(text.to_owned());
+    let pem = |authority: &Authority, until| CertificateCredential::pem(&authority.identity(&["app"], until).pem());
+    let builder = UreqClient::builder().extra_roots(servers.pem.as_bytes()).only_extra_roots();
+    let client = builder
+        .proxy(ProxyChoice::None)
+        .client_certificate(name("good"), &pem(&clients, 2100))
+        .and_then(|builder| builder.client_certificate(name("stranger"), &pem(&strangers, 2100)))
+        .and_then(|builder| builder.client_certificate(name("expired"), &pem(&clients, 2021)))
+        .and_then(UreqClientBuilder::build)
+        .unwrap();
+    let refused = Err(SendError::Tls(TlsReason::ClientCertificate));
+    let cases = [
+        (Some("good"), Ok(200)),
+        (None, refused),
+        (Some("stranger"), refused),
+        (Some("expired"), refused),
+        // Connections with one certificate are not used for another.
+        (Some("good"), Ok(200)),
+        (None, refused),
+        (Some("unknown"), Err(SendError::Tls(TlsReason::Other))),
+    ];
+    for (certificate, expected) in cases {
+        let mut request = post(&url);
+        request.client_cert = certificate.map(name);
+        assert_eq!(client.send(&request).map(|response| response.status), expected, "{certificate:?}");
+    }
+    assert_eq!(server.requests().len(), 2);
+    let mut plain = post("http://127.0.0.1:9/");
+    plain.client_cert = Some(name("good"));
+    assert_eq!(client.send(&plain).unwrap_err(), SendError::Tls(TlsReason::Other), "no TLS, no certificate");
+
+    // What cannot be presented is told before.
+    let [one, other] = [0, 1].map(|_| String::from_utf8(clients.identity(&["app"], 2100).pem()).unwrap());
+    let key = one.split_inclusive("-----END PRIVATE KEY-----\n").next().unwrap();
+    let certificate = &other[other.find("-----BEGIN CERT").unwrap()..];
+    for (credential, expected) in [
+        (CertificateCredential::pem(key.as_bytes()).certificate(certificate), "another key"),
+        (CertificateCredential::pem(key.as_bytes()), "client_certificate"),
+        (CertificateCredential::pem(one.as_bytes()).thumbprint(&"0".repeat(40)), "thumbprint"),
+    ] {
+        let error = UreqClient::builder().client_certificate(name("a"), &credential).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
     }
 }

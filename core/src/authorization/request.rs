@@ -137,8 +137,9 @@ impl AuthorizationRequest {
         self
     }
 
-    pub(crate) fn binding(&self) -> Option<&Binding> {
-        self.binding.as_ref()
+    /// What the token shall be bound to: as this request says, else as the client does.
+    pub(crate) fn binding(&self, client: &Client) -> Option<Binding> {
+        self.binding.clone().or_else(|| Binding::of(client))
     }
 
     fn hint(mut self, name: &'static str, value: &str) -> Self {
@@ -188,6 +189,7 @@ impl AuthorizationRequest {
         let challenge = url_encode(&Sha256::digest(code_verifier.expose().as_bytes()));
         let hashed = hash_nonce(nonce.expose());
         let claims = self.claims(client)?;
+        let binding = self.binding(client);
         let prompt = self.prompt.iter().map(|prompt| prompt.as_str()).collect::<Vec<_>>().join(" ");
         let max_age = self.max_age.map(|seconds| seconds.to_string());
         let routing =
@@ -214,7 +216,7 @@ impl AuthorizationRequest {
             ("id_token_hint", hint("id_token_hint")),
             ("acr_values", hint("acr_values")),
             ("X-AnchorMailbox", routing.as_deref()),
-            ("dpop_jkt", self.binding.as_ref().and_then(Binding::dpop_jkt)),
+            ("dpop_jkt", binding.as_ref().and_then(Binding::dpop_jkt)),
         ];
         Ok(AuthCodeFlow {
             auth_uri: address(metadata, &fields)?,
@@ -227,7 +229,7 @@ impl AuthorizationRequest {
             nonce,
             max_age: self.max_age,
             claims_challenge: self.claims_challenge.clone(),
-            binding: self.binding.clone(),
+            binding,
         })
     }
 }

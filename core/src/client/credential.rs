@@ -31,6 +31,34 @@ pub enum Credential {
     AssertionCallback,
     /// An assertion that is signed here (RFC 7523 s2.2).
     Key(Box<KeyCredential>),
+    /// The [client certificate](ClientCertificate) of the connection (RFC 8705 s2): `tls_client_auth` where the server trusts who
+    /// issued it, `self_signed_tls_client_auth` where it knows the certificate itself. The client sends the same.
+    Tls,
+}
+
+/// A certificate that the adapter presents at the provider's endpoints (RFC 8705), and whose private key it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    name: KeyName,
+    x5t_s256: [u8; 32],
+}
+
+impl ClientCertificate {
+    /// The certificate that the adapter holds under this name. `x5t_s256` is the SHA-256 of the whole certificate in DER, as in
+    /// the `cnf` of tokens that are bound to it (RFC 8705 s3.1).
+    pub fn new(name: KeyName, x5t_s256: [u8; 32]) -> Self {
+        Self { name, x5t_s256 }
+    }
+
+    /// The name under which the adapter holds it.
+    pub fn name(&self) -> &KeyName {
+        &self.name
+    }
+
+    /// The SHA-256 of the whole certificate.
+    pub fn x5t_s256(&self) -> &[u8; 32] {
+        &self.x5t_s256
+    }
 }
 
 /// Who signs.
@@ -89,6 +117,7 @@ impl Credential {
             Self::Secret(secret) => [Some(b"secret"), Some(secret.expose().as_bytes()), None, None],
             Self::Assertion(text) => [Some(b"assertion"), Some(text.expose().as_bytes()), None, None],
             Self::AssertionCallback => [Some(b"callback"), None, None, None],
+            Self::Tls => [Some(b"tls"), None, None, None],
             Self::Key(key) => {
                 let x5t = key.x5t.as_ref().map(<[u8; 20]>::as_slice);
                 let x5t_s256 = key.x5t_s256.as_ref().map(<[u8; 32]>::as_slice);

@@ -17,7 +17,7 @@ use core::fmt;
 pub use authority::{Authority, AuthorityKind};
 pub use claims::{merge as merge_claims, with_capabilities};
 pub use clouds::{aliases, is_well_known};
-pub use credential::{Credential, KeyCredential, Signer};
+pub use credential::{ClientCertificate, Credential, KeyCredential, Signer};
 pub use hosts::{allows as host_allowed, allows_federation as federation_allowed};
 pub use issuer::is_valid as issuer_is_valid;
 pub use region::{Region, RegionName};
@@ -38,7 +38,24 @@ pub struct Client {
     client_claims: Option<Members>,
     dpop_key: Option<PopKey>,
     verifier: &'static dyn Verify,
+    client_certificate: Option<ClientCertificate>,
+    auth_scheme: AuthScheme,
     settings: Settings,
+}
+
+/// How the tokens of a client are presented to resources, unless a call says otherwise.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AuthScheme {
+    /// Whoever has the token may use it (RFC 6750).
+    #[default]
+    Bearer,
+    /// Each request to a resource is signed: see [`shr`](crate::pop::shr).
+    Pop,
+    /// Each request carries a proof (RFC 9449): see [`dpop`](crate::pop::dpop).
+    Dpop,
+    /// Over connections with the [client certificate](ClientCertificate) only (RFC 8705 s3).
+    Tls,
 }
 
 impl Client {
@@ -52,6 +69,8 @@ impl Client {
             client_claims: None,
             dpop_key: None,
             verifier: &Software,
+            client_certificate: None,
+            auth_scheme: AuthScheme::Bearer,
             settings: Settings::default(),
         }
     }
@@ -94,6 +113,22 @@ impl Client {
     /// Who verifies the signatures of tokens.
     pub fn verifier(&self) -> &'static dyn Verify {
         self.verifier
+    }
+
+    /// The certificate that is presented at the provider's endpoints.
+    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.client_certificate.as_ref()
+    }
+
+    /// How its tokens are presented, unless a call says otherwise.
+    pub fn auth_scheme(&self) -> AuthScheme {
+        self.auth_scheme
+    }
+
+    /// The same application with this key for proofs, in place of the one it may have had.
+    #[must_use]
+    pub fn with_dpop_key(&self, key: PopKey) -> Self {
+        Self { dpop_key: Some(key), ..self.clone() }
     }
 
     /// The region for application tokens. `MSAL_FORCE_REGION` counts for confidential clients that say nothing themselves.
@@ -185,6 +220,8 @@ pub struct ClientBuilder {
     client_claims: Option<Members>,
     dpop_key: Option<PopKey>,
     verifier: &'static dyn Verify,
+    client_certificate: Option<ClientCertificate>,
+    auth_scheme: AuthScheme,
     settings: Settings,
 }
 
@@ -232,6 +269,22 @@ impl ClientBuilder {
         self
     }
 
+    /// The certificate for the provider's endpoints (RFC 8705): for authentication with [`Credential::Tls`], for tokens that are
+    /// bound to it, or for both.
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.client_certificate = Some(certificate);
+        self
+    }
+
+    /// Has every token bound to the [`dpop_key`](Self::dpop_key) or the [`client_certificate`](Self::client_certificate) that is asked for without a
+    /// [`Binding`](crate::binding::Binding) of its own.
+    #[must_use]
+    pub fn auth_scheme(mut self, scheme: AuthScheme) -> Self {
+        self.auth_scheme = scheme;
+        self
+    }
+
     /// Everything else.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
@@ -259,6 +312,14 @@ impl ClientBuilder {
             }
         }
         effective_region(&self.settings, &self.credential)?;
+        match self.auth_scheme {
+            AuthScheme::Pop | AuthScheme::Dpop if self.dpop_key.is_none() => return Err(Config::ProofKey.into()),
+            AuthScheme::Tls if self.client_certificate.is_none() => return Err(Config::ClientCertificate.into()),
+            _ if matches!(self.credential, Credential::Tls) && self.client_certificate.is_none() => {
+                return Err(Config::ClientCertificate.into());
+            }
+            _ => {}
+        }
         if self.settings.exclude_scopes.iter().any(|scope| scope == "openid") {
             return Err(Config::Scope("openid cannot be excluded").into());
         }
@@ -283,6 +344,8 @@ impl ClientBuilder {
             client_claims: self.client_claims,
             dpop_key: self.dpop_key,
             verifier: self.verifier,
+            client_certificate: self.client_certificate,
+            auth_scheme: self.auth_scheme,
             settings: self.settings,
         })
     }

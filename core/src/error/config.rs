@@ -66,6 +66,10 @@ pub enum Config {
     ResourceAddress,
     /// A token shall be bound to a key that the client was not given.
     ProofKey,
+    /// The client was not given the certificate that authenticates it, or that tokens shall be bound to.
+    ClientCertificate,
+    /// A proof was asked for with a token that is not bound so; what it would have to be.
+    NotBound(&'static str),
     /// A request would be longer than servers take.
     TooLong(&'static str),
     /// A flow that was saved cannot go on here: this part is missing, malformed, or of another client.
@@ -150,6 +154,12 @@ impl fmt::Display for Config {
                 f.write_str("the address of the resource must be a whole one, like https://host/path, in ASCII")
             }
             Self::ProofKey => f.write_str("give the client the key that tokens shall be bound to (dpop_key)"),
+            Self::ClientCertificate => {
+                f.write_str("give the client the certificate for TLS (client_certificate), since it shall be used")
+            }
+            Self::NotBound(kind) => {
+                write!(f, "the token is not bound by a key that is proved so: it would have to be a {kind} token")
+            }
             Self::TooLong(what) => write!(f, "the {what} gets too long"),
             Self::SavedFlow(part) => write!(f, "the saved flow cannot be used here: {part}"),
             Self::RedirectUri => f.write_str(

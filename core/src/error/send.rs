@@ -26,7 +26,7 @@ impl SendError {
     }
 }
 
-/// Why TLS refused the server.
+/// Why TLS failed: as a rule, why it refused the server.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsReason {
@@ -38,6 +38,8 @@ pub enum TlsReason {
     Expired,
     /// It is not the certificate with the pinned thumbprint.
     WrongThumbprint,
+    /// The server did not accept the client's certificate, or missed one (RFC 8705).
+    ClientCertificate,
     /// Anything else: no common version, a broken handshake, a revoked certificate.
     Other,
 }
@@ -54,6 +56,9 @@ impl fmt::Display for SendError {
             Self::Tls(TlsReason::WrongName) => "the server's certificate is for another name",
             Self::Tls(TlsReason::Expired) => "the server's certificate is not valid now; check both clocks",
             Self::Tls(TlsReason::WrongThumbprint) => "the server's certificate is not the pinned one",
+            Self::Tls(TlsReason::ClientCertificate) => {
+                "the server does not accept the client certificate, or misses one"
+            }
             Self::Tls(TlsReason::Other) => "TLS failed",
             Self::Cancelled => "cancelled",
         })

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// A connection, plain or TLS.
@@ -52,7 +53,22 @@ impl Server {
         identity: &Identity,
         answer: impl Fn(&str, &mut dyn Stream) -> bool + Send + Sync + 'static,
     ) -> Self {
-        let config = identity.server_config();
+        Self::with_config(identity.server_config(), answer)
+    }
+
+    /// The same, to clients that this authority vouches for.
+    pub(crate) fn mutual_tls(
+        identity: &Identity,
+        clients: &Authority,
+        answer: impl Fn(&str, &mut dyn Stream) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_config(identity.mutual_server_config(clients), answer)
+    }
+
+    fn with_config(
+        config: Arc<rustls::ServerConfig>,
+        answer: impl Fn(&str, &mut dyn Stream) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = requests.clone();
         let server = Self::raw(move |stream| {
@@ -150,6 +166,32 @@ impl Identity {
     /// The certificate in DER.
     pub(crate) fn certificate(&self) -> &[u8] {
         &self.certificate
+    }
+
+    /// Key and certificate in PEM.
+    pub(crate) fn pem(&self) -> Vec<u8> {
+        let block = |label: &str, der: &[u8]| {
+            let body = sansal_std::sansal::base64::std_encode(der);
+            format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+        };
+        (block("PRIVATE KEY", &self.key) + &block("CERTIFICATE", &self.certificate)).into_bytes()
+    }
+
+    /// Lets in only whom this authority vouches for (RFC 8705 s2.1).
+    pub(crate) fn mutual_server_config(&self, clients: &Authority) -> Arc<rustls::ServerConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(clients.pem.as_bytes()).flatten());
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.unwrap())
+            .with_single_cert(vec![self.certificate.clone()], key)
+            .unwrap();
+        Arc::new(config)
     }
 
     pub(crate) fn server_config(&self) -> Arc<rustls::ServerConfig> {
