@@ -18,6 +18,7 @@
 //! | [`PublicClient`] | an application on a user's machine |
 //! | [`ManagedIdentityClient`] | the identity that Azure gives to this machine or service |
 //! | [`DefaultChain`] | the first credential that is there: environment, workload identity, managed identity |
+//! | [`AzureCli`] | the login that people already have by `az login` |
 //! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
 //! | [`TokenCacheFile`], [`Persistence`] | tokens that outlive the process, in MSAL's format |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
@@ -42,6 +43,7 @@
 
 mod application;
 mod asks;
+mod azure_cli;
 mod builder;
 mod cache_file;
 mod cache_lock;
@@ -75,6 +77,7 @@ pub mod fuzzing;
 
 pub use application::ClientApplication;
 pub use asks::{Asks, AssertionContext, DeviceCodePrompt, NoAsks};
+pub use azure_cli::{AZURE_CLI_CLIENT_ID, AzToken, AzureCli, AzureCliError};
 pub use builder::ConfidentialClientBuilder;
 pub use cache_file::TokenCacheFile;
 pub use certificate::CertificateCredential;
