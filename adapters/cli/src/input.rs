@@ -1,7 +1,7 @@
 //! Files, standard input and the variables that an argument names.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use sansal_std::Secret;
@@ -25,6 +25,17 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
         Ok(length) if length <= MAX_FILE => Ok(content),
         _ => Err(Failure::usage(format_args!("{} is longer than 4 MiB", path.display()))),
     }
+}
+
+/// Makes a file that only its owner can read, and that was not there before.
+pub(crate) fn new_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 /// Reads a text file.

@@ -12,6 +12,7 @@ use sansal_std::{Persistence, PublicClientBuilder, TokenCacheFile};
 
 use crate::application::Chosen;
 use crate::failure::Failure;
+use crate::output;
 
 /// Where tokens are kept.
 #[derive(Args)]
@@ -38,6 +39,17 @@ impl Cache {
         })
     }
 
+    /// The file, which must be there.
+    pub(crate) fn file(&self) -> Result<PathBuf, Failure> {
+        match self.path()? {
+            Some((path, _)) if path.exists() => Ok(path),
+            Some((path, _)) => Err(Failure::local(format_args!("there is no token cache at {}", path.display()))),
+            None => {
+                Err(Failure::usage("this user has no data folder: name the token cache by --cache or SANSAL_CACHE"))
+            }
+        }
+    }
+
     /// What is there. Nobody, where there is no file: nothing is made.
     pub(crate) fn read(&self) -> Result<Known, Failure> {
         match self.path()? {
@@ -45,7 +57,11 @@ impl Cache {
                 let file = TokenCacheFile::open(&path)?;
                 match file.damaged() {
                     None => Ok(Known::of(file)),
-                    Some(kept) => Err(Failure::local(damage(&path, &kept))),
+                    Some(kept) if file.salvaged() == 0 => Err(Failure::local(damage(&path, &kept, 0))),
+                    Some(kept) => {
+                        output::note(&damage(&path, &kept, file.salvaged()));
+                        Ok(Known::of(file))
+                    }
                 }
             }
             _ => Ok(Known::nobody()),
@@ -65,13 +81,17 @@ impl Cache {
             })?;
         }
         let file = TokenCacheFile::open(&path)?;
-        let damaged = file.damaged().map(|kept| damage(&path, &kept));
+        let damaged = file.damaged().map(|kept| damage(&path, &kept, file.salvaged()));
         Ok((Known::of(file), damaged))
     }
 }
 
-fn damage(path: &Path, kept: &Path) -> String {
-    format!("{} was no token cache; it is now {}; everybody has to sign in again", path.display(), kept.display())
+fn damage(path: &Path, kept: &Path, salvaged: usize) -> String {
+    let outcome = match salvaged {
+        0 => "everybody has to sign in again".to_owned(),
+        count => format!("{count} entries were whole and are in a new one"),
+    };
+    format!("{} was no token cache; it is now {}; {outcome}", path.display(), kept.display())
 }
 
 impl Known {

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod application;
+mod azure_cli;
+mod cache;
 mod certs;
 mod completions;
 mod dates;
@@ -43,6 +45,8 @@ enum Command {
     Accounts(accounts::List),
     /// Signs users out on this machine: their tokens are removed.
     Logout(accounts::Leave),
+    /// Shows, checks, saves, converts and compares token caches. Never prints a secret.
+    Cache(cache::Arguments),
     /// Shows what is in a JWT, as JSON. Verifies nothing.
     Decode(decode::Arguments),
     /// Shows certificates and private keys: names, dates, thumbprints, and which key belongs to which certificate.
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments),
         Command::Accounts(arguments) => accounts::list(&arguments),
         Command::Logout(arguments) => accounts::leave(&arguments),
+        Command::Cache(arguments) => cache::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -7,11 +7,12 @@ use sansal_std::sansal::Silent;
 use sansal_std::sansal::client::{Region, RegionName};
 use sansal_std::{
     CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment,
-    EnvironmentError, Error, Secret, Token, TokenSource, X5c,
+    EnvironmentError, Error, PublicClientBuilder, Secret, Token, TokenSource, X5c,
 };
 use serde_json::Value;
 
 use crate::application::{Application, Chosen, Network, Talk, claims, configured};
+use crate::azure_cli::{Got, Login};
 use crate::failure::Failure;
 use crate::known::{Cache, name};
 use crate::managed::Identity;
@@ -20,6 +21,7 @@ use crate::{input, output};
 pub(crate) const NOTES: &str = "\
 Whose token it is:
   --managed-identity     this machine's
+  --from az              of whoever has run 'az login', by its token cache; az itself is not started, unless --run-az
   a credential           the application's own; from the arguments, else from the environment
   --account, or nothing  a user's who has signed in before (sansal login); from the cache where that is possible
 
@@ -56,6 +58,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     identity: Identity,
+
+    #[command(flatten)]
+    login: Login,
 
     /// A file with the client secret.
     #[arg(long, value_name = "FILE", help_heading = "Credential", conflicts_with_all = ["client_secret_env", "certificate", "key", "assertion_file"])]
@@ -103,6 +108,9 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     arguments.talk.begin();
+    if arguments.login.is_asked_for() {
+        return azure_cli(arguments);
+    }
     let token = if arguments.identity.managed_identity {
         let (id, claims) = (arguments.application.client_id.as_deref(), arguments.claims.as_deref());
         arguments.identity.token(id, &arguments.scope, claims, arguments.talk.names())?
@@ -114,6 +122,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     };
     if arguments.talk.json { output::print_json(&whole(&token)) } else { output::print(token.access_token()) }
+}
+
+/// For whoever has signed in at the Azure CLI.
+fn azure_cli(arguments: &Arguments) -> Result<(), Failure> {
+    let configure = |builder: PublicClientBuilder| {
+        let builder = builder.enable_pii_log(arguments.talk.names());
+        // Of a cloud of one's own; otherwise the account tells.
+        let builder = match &arguments.application.authority {
+            Some(authority) => builder.authority(authority),
+            None => builder,
+        };
+        Ok(configured!(builder, arguments.application, arguments.network).build()?)
+    };
+    let (tenant, user) = (arguments.application.tenant.as_deref(), arguments.account.as_deref());
+    match arguments.login.token(tenant, user, &arguments.scope, configure)? {
+        Got::Token(token) if arguments.talk.json => output::print_json(&whole(&token)),
+        Got::Token(token) => output::print(token.access_token()),
+        Got::Printed(token) if arguments.talk.json => output::print_json(&token.json()),
+        Got::Printed(token) => output::print(token.text()),
+    }
 }
 
 /// For a user who is signed in; nothing, where an application has a credential or nobody is signed in.

@@ -422,6 +422,150 @@ fn files_that_are_not_as_they_should_be() {
     assert!(ran.code == 0 && ran.out.starts_with("eyJ"), "{ran:?}");
 }
 
+/// What an entry keeps to itself.
+fn secrets(path: &Path) -> Vec<String> {
+    let file: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let entries = file.as_object().unwrap().values().flat_map(|section| section.as_object().unwrap().values());
+    entries.filter_map(|entry| Some(entry["secret"].as_str()?.to_owned())).collect()
+}
+
+#[test]
+fn caches_are_shown_checked_saved_and_compared() {
+    let lab = Lab::new("cache");
+    let path = lab.cache();
+    assert_eq!(lab.run(&["cache", "show"]).code, 6);
+    assert_eq!(lab.sign_in(CONTOSO_USER, &[]).code, 0);
+    let secrets = secrets(&path);
+    assert!(secrets.len() >= 3);
+    let before = lab.path("before.json");
+    fs::copy(&path, &before).unwrap();
+
+    let shown = [lab.run(&["cache", "show"]), lab.run(&["cache", "show", "--json"])];
+    let list: Value = serde_json::from_str(&shown[1].out).unwrap();
+    assert!(shown[0].out.lines().count() == list.as_array().unwrap().len() && shown[0].out.contains(CONTOSO_USER));
+    assert!(list.as_array().unwrap().iter().any(|one| one["section"] == "RefreshToken" && one["expired"].is_null()));
+    let doctor = [lab.run(&["cache", "doctor"]), lab.run(&["cache", "doctor", "--json"])];
+    assert!(doctor[0].code == 0 && doctor[0].out.contains("is sound"), "{doctor:?}");
+    assert_eq!(serde_json::from_str::<Value>(&doctor[1].out).unwrap()["sound"], true);
+
+    // Another way of writing it is no difference; another user is.
+    let pretty = lab.path("pretty.json");
+    let (name, new) = (path.to_str().unwrap(), lab.path("new.json"));
+    assert_eq!(lab.run(&["cache", "convert", name, "--to", "pretty", "--output", &pretty]).code, 0);
+    assert_eq!(mode(Path::new(&pretty)), 0o600);
+    assert_eq!(lab.run(&["cache", "convert", name, "--output", &pretty]).code, 2, "written over");
+    let same = lab.run(&["cache", "diff", name, &pretty]);
+    assert_eq!((same.code, &*same.out), (0, ""));
+    assert_eq!(lab.sign_in(GRACE, &[]).code, 0);
+    let differ = [lab.run(&["cache", "diff", &before, name]), lab.run(&["cache", "diff", name, &before, "--json"])];
+    assert!(differ[0].out.lines().all(|line| line.starts_with("added")) && differ[0].out.contains(GRACE), "{differ:?}");
+    let list: Value = serde_json::from_str(&differ[1].out).unwrap();
+    assert!(list.as_array().unwrap().iter().all(|one| one["what"] == "removed"));
+
+    // Cut in the middle: said, saved, and used.
+    let whole = fs::read(&path).unwrap();
+    let damaged = lab.path("damaged.json");
+    fs::write(&damaged, &whole[..whole.len() - 400]).unwrap();
+    fs::set_permissions(&damaged, fs::Permissions::from_mode(0o600)).unwrap();
+    let sick = lab.run(&["cache", "doctor", "--cache", &damaged]);
+    assert!(sick.code == 6 && sick.out.starts_with("bad ") && sick.out.contains("salvage"), "{sick:?}");
+    assert!(lab.run(&["cache", "show", "--cache", &damaged]).err.contains("sansal cache salvage"));
+    let saved = lab.run(&["cache", "salvage", &damaged, "--output", &new, "--json"]);
+    let saved: Value = serde_json::from_str(&saved.out).unwrap();
+    assert!(saved["entries"].as_u64() > Some(4), "{saved}");
+    assert_eq!(fs::read(&damaged).unwrap(), &whole[..whole.len() - 400], "it stays as it was");
+    let ran = lab.run(&["accounts", "--cache", &damaged]);
+    assert!(ran.code == 0 && ran.out.contains(CONTOSO_USER) && ran.err.contains("were whole"), "{ran:?}");
+    assert_eq!(lab.run(&["accounts", "--cache", &new]).out, ran.out);
+    let nothing = lab.path("nothing.json");
+    fs::write(&nothing, "garbage").unwrap();
+    assert!(is_one_line(&lab.run(&["cache", "salvage", &nothing, "--output", &lab.path("none.json")])));
+
+    for ran in shown.iter().chain(&doctor).chain(&differ).chain([&sick]) {
+        assert!(secrets.iter().all(|secret| !ran.out.contains(secret) && !ran.err.contains(secret)), "{ran:?}");
+    }
+}
+
+#[test]
+fn the_login_of_the_azure_cli() {
+    use sansal_std::AZURE_CLI_CLIENT_ID;
+    let application = sansal_sim::Application::new(AZURE_CLI_CLIENT_ID).public().family();
+    let vault = sansal_sim::Resource::new("https://vault.azure.net").scope("user_impersonation");
+    let application = application.redirect_uri("http://localhost");
+    let lab = Lab::with("az", |platform| platform.application(application).resource(vault));
+    let folder = lab.folder.join(".azure");
+    fs::create_dir_all(&folder).unwrap();
+    let az = |more: &[&str]| {
+        let arguments = lab.at_contoso("token", &[&["--from", "az", "--scope", SCOPE], more].concat());
+        // No program of any name is found.
+        end(lab.begin(&refs(&arguments), &[("PATH", "/nonexistent")]))
+    };
+    let ran = az(&[]);
+    assert!(ran.code == 7 && is_one_line(&ran) && ran.err.contains("az login"), "{ran:?}");
+
+    // What `az login` leaves behind, of two users.
+    let cache = folder.join("msal_token_cache.json");
+    for user in [CONTOSO_USER, GRACE] {
+        let mut arguments = lab.at_contoso("login", &["--client-id", AZURE_CLI_CLIENT_ID, "--scope", SCOPE]);
+        arguments.extend(["--cache".to_owned(), cache.to_str().unwrap().to_owned()]);
+        let child = lab.begin(&refs(&arguments), &[]);
+        let url = lab.opened();
+        let back = lab.server.platform().sign_in(&url, user, now()).unwrap();
+        come_back(&back);
+        assert_eq!(end(child).code, 0);
+    }
+    let before = fs::read(&cache).unwrap();
+    let ran = az(&[]);
+    assert!(ran.code == 2 && is_one_line(&ran) && ran.err.contains(GRACE), "{ran:?}");
+    let profile = json!({"subscriptions": [
+        {"id": "other", "isDefault": false, "tenantId": "x", "user": {"name": CONTOSO_USER, "type": "user"}},
+        {"id": "s", "isDefault": true, "tenantId": CONTOSO_TENANT, "user": {"name": GRACE, "type": "user"}},
+    ]});
+    fs::write(folder.join("azureProfile.json"), format!("\u{feff}{profile}")).unwrap();
+    for (more, user) in [(&[] as &[&str], GRACE), (&["--account", CONTOSO_USER], CONTOSO_USER)] {
+        let ran = az(&[more, &["--json"]].concat());
+        let token: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!((ran.code, token["token_source"].as_str()), (0, Some("cache")), "{user}");
+    }
+    // For another resource by the refresh token; the file is as it was, until that is asked for.
+    let vault = ["--scope", "https://vault.azure.net/.default"];
+    let arguments = |more: &[&str]| {
+        let arguments = lab.at_contoso("token", &[&["--from", "az", "--json"], &vault[..], more].concat());
+        end(lab.begin(&refs(&arguments), &[("PATH", "/nonexistent")]))
+    };
+    let ran = arguments(&[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let token: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, token["token_source"].as_str()), (0, Some("identity_provider")), "{ran:?}");
+    assert_eq!(fs::read(&cache).unwrap(), before);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing beside it");
+    assert_eq!(arguments(&["--write-back"]).code, 0);
+    let token: Value = serde_json::from_str(&arguments(&[]).out).unwrap();
+    assert_eq!(token["token_source"], "cache");
+
+    // Encrypted: said; `az` is started only when that is asked for.
+    fs::rename(&cache, folder.join("kept")).unwrap();
+    fs::write(folder.join("msal_token_cache.sig"), "").unwrap();
+    let ran = az(&[]);
+    assert!(ran.code == 6 && is_one_line(&ran) && ran.err.contains("encrypted"), "{ran:?}");
+    let script = "#!/bin/sh\nprintf '%s ' \"$@\" > \"${0%/*}/asked\"\necho '{\"accessToken\": \"of-az\", \"expires_on\": 1900000000, \"tenant\": \"t\"}'\n";
+    fs::write(lab.folder.join("az"), script).unwrap();
+    fs::set_permissions(lab.folder.join("az"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = lab.folder.to_str().unwrap();
+    let arguments = ["token", "--from", "az", "--run-az", "--scope", SCOPE, "--tenant", "contoso"];
+    let ran = end(lab.begin(&arguments, &[("PATH", path)]));
+    assert_eq!((ran.code, &*ran.out), (0, "of-az\n"), "{ran:?}");
+    let asked = fs::read_to_string(lab.folder.join("asked")).unwrap();
+    assert_eq!(asked, format!("account get-access-token --output json --scope {SCOPE} --tenant contoso "));
+    let ran = end(lab.begin(&["token", "--from", "az", "--run-az", "--scope", "a&b"], &[("PATH", path)]));
+    assert!(ran.code == 6 && ran.err.contains("not passed on"), "{ran:?}");
+    // An application, whose credential is no token.
+    let profile = profile.to_string().replace("\"type\":\"user\"", "\"type\":\"servicePrincipal\"");
+    fs::write(folder.join("azureProfile.json"), profile).unwrap();
+    fs::rename(folder.join("kept"), &cache).unwrap();
+    assert_eq!(az(&[]).code, 2);
+}
+
 #[test]
 fn completions() {
     let lab = Lab::new("completions");

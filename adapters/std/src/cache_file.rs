@@ -202,6 +202,8 @@ impl TokenCacheFile {
                 Err(error) if error.kind() == ErrorKind::ResourceBusy => continue,
                 Err(error) => return Err(error.into()),
             }
+            drop(lock);
+            private_file::sync_folder(&self.path);
             state.stamp = Stamp::Unknown;
             if is_known {
                 (state.told, state.generation) = (cache, Some(Generation::of(&text)));

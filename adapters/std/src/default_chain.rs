@@ -10,11 +10,13 @@ use sansal::error::Error;
 use sansal::managed::ManagedIdentityEnvironment;
 use sansal::{ManagedIdentity, Token};
 
+use crate::azure_cli::{AzureCli, AzureCliError};
 use crate::clock::Time;
 use crate::confidential::ConfidentialClient;
 use crate::environment::{Environment, EnvironmentCredential, EnvironmentError};
 use crate::http::HttpClient;
 use crate::managed::{ManagedIdentityClient, managed_identity_environment};
+use crate::public::PublicClient;
 use crate::setup::SetupError;
 
 /// The metadata service of virtual machines answers within milliseconds or, outside of Azure, never.
@@ -27,6 +29,7 @@ const PROBE: Duration = Duration::from_secs(1);
 /// | [`Environment`](Link::Environment) | `AZURE_CLIENT_ID`, `AZURE_TENANT_ID` and a secret or certificate are set |
 /// | [`WorkloadIdentity`](Link::WorkloadIdentity) | `AZURE_CLIENT_ID`, `AZURE_TENANT_ID` and `AZURE_FEDERATED_TOKEN_FILE` are set |
 /// | [`ManagedIdentity`](Link::ManagedIdentity) | a source of managed identities answers; `AZURE_CLIENT_ID` names a user-assigned one |
+/// | [`AzureCli`](Link::AzureCli) | it was [asked for](DefaultChainBuilder::azure_cli), and somebody has run `az login`: for developers' machines |
 ///
 /// A link that is there and fails ends the search: a program that was given a credential does not silently become somebody
 /// else because that credential has ended.
@@ -54,12 +57,15 @@ pub enum Link {
     WorkloadIdentity,
     /// The identity that Azure gives to this machine or service.
     ManagedIdentity,
+    /// Whoever has signed in at the Azure CLI.
+    AzureCli,
 }
 
 /// The ways to get tokens, ready for use.
 enum Member {
     Application(Box<ConfidentialClient>),
     Managed(Box<ManagedIdentityClient>),
+    AzureCli(Box<(AzureCli, PublicClient)>),
 }
 
 /// What each link answered, in the order in which they were asked.
@@ -98,6 +104,7 @@ impl DefaultChain {
             probe: PROBE,
             http: None,
             time: None,
+            azure_cli: None,
         }
     }
 
@@ -152,6 +159,10 @@ impl Member {
                 let scope = scope.as_ref();
                 client.acquire_token_for_client(scope.strip_suffix("/.default").unwrap_or(scope))
             }
+            (Self::AzureCli(both), scopes) => both.0.acquire_token(&both.1, scopes).map_err(|why| match why {
+                AzureCliError::Client(error) => error,
+                _ => Error::InteractionRequired { claims: None, refusal: None },
+            }),
             (Self::Managed(_), _) => {
                 Err(sansal::error::Config::Scope("a managed identity has tokens for one resource at a time").into())
             }
@@ -161,7 +172,7 @@ impl Member {
     /// Whether this says that there is no managed identity here, and not that it failed.
     fn is_not_there(&self, error: &Error) -> bool {
         match self {
-            Self::Application(_) => false,
+            Self::Application(_) | Self::AzureCli(_) => false,
             Self::Managed(_) => matches!(error, Error::Unreachable { why, .. } if why.is_transient()),
         }
     }
@@ -180,6 +191,7 @@ impl Link {
             Self::Environment => "environment",
             Self::WorkloadIdentity => "workload identity",
             Self::ManagedIdentity => "managed identity",
+            Self::AzureCli => "Azure CLI",
         }
     }
 }
@@ -224,9 +236,19 @@ pub struct DefaultChainBuilder {
     probe: Duration,
     http: Option<Arc<dyn HttpClient>>,
     time: Option<Arc<dyn Time>>,
+    azure_cli: Option<Result<AzureCli, AzureCliError>>,
 }
 
 impl DefaultChainBuilder {
+    /// Asks the Azure CLI's login last: [`AzureCli::from_env`]. On a machine of a developer the others are not there.
+    ///
+    /// Not there unless asked for: a service without a credential must not become whoever has signed in on its machine.
+    #[must_use]
+    pub fn azure_cli(mut self, login: Result<AzureCli, AzureCliError>) -> Self {
+        self.azure_cli = Some(login);
+        self
+    }
+
     /// Takes the variables of the Azure SDKs from here, not from this process.
     #[must_use]
     pub fn environment(mut self, environment: Environment) -> Self {
@@ -282,11 +304,14 @@ impl DefaultChainBuilder {
             Some(environment) => environment,
             None => managed_identity_environment()?,
         };
-        let links = vec![
+        let mut links = vec![
             (Link::Environment, self.secret_or_certificate(&environment)),
             (Link::WorkloadIdentity, self.workload_identity(&environment)),
             (Link::ManagedIdentity, self.managed_identity(&environment, managed)),
         ];
+        if let Some(login) = self.azure_cli.take() {
+            links.push((Link::AzureCli, self.login(login)));
+        }
         Ok(DefaultChain { links, found: OnceLock::new() })
     }
 
@@ -318,6 +343,24 @@ impl DefaultChainBuilder {
             builder = builder.time(Shared(time.clone()));
         }
         Ok(Member::Application(Box::new(builder.build()?)))
+    }
+
+    fn login(&self, login: Result<AzureCli, AzureCliError>) -> Result<Member, SetupError> {
+        let failed = |why: AzureCliError| match why {
+            AzureCliError::Setup(why) => why,
+            why if why.is_not_there() => EnvironmentError::Missing("a login of the Azure CLI").into(),
+            AzureCliError::Encrypted(_) => SetupError::Contradiction("the Azure CLI's token cache is encrypted"),
+            _ => SetupError::Contradiction("it is not clear which of the Azure CLI's users is meant"),
+        };
+        let login = login.map_err(failed)?;
+        let mut builder = login.client().map_err(failed)?.settings(self.settings.clone());
+        if let Some(http) = &self.http {
+            builder = builder.http_client(http.clone());
+        }
+        if let Some(time) = &self.time {
+            builder = builder.time(Shared(time.clone()));
+        }
+        Ok(Member::AzureCli(Box::new((login, builder.build()?))))
     }
 
     fn managed_identity(

@@ -19,6 +19,7 @@
 //! | [`ManagedIdentityClient`] | the identity that Azure gives to this machine or service |
 //! | [`DefaultChain`] | the first credential that is there: environment, workload identity, managed identity |
 //! | [`BoundToken`] | a token that is bound to a key, and the proofs for requests with it |
+//! | [`AzureCli`] | the login that people already have by `az login` |
 //! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
 //! | [`TokenCacheFile`], [`Persistence`] | tokens that outlive the process, in MSAL's format |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
@@ -45,6 +46,7 @@
 
 mod application;
 mod asks;
+mod azure_cli;
 mod builder;
 mod cache_file;
 mod cache_lock;
@@ -83,6 +85,7 @@ pub mod fuzzing;
 
 pub use application::ClientApplication;
 pub use asks::{Asks, AssertionContext, DeviceCodePrompt, NoAsks};
+pub use azure_cli::{AZURE_CLI_CLIENT_ID, AzToken, AzureCli, AzureCliError};
 pub use builder::ConfidentialClientBuilder;
 pub use cache_file::TokenCacheFile;
 pub use certificate::CertificateCredential;

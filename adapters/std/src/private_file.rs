@@ -79,7 +79,8 @@ pub(crate) fn look(path: &Path) -> io::Result<Stamp> {
     }
 }
 
-/// A new file in the place of the old one, on disk before it is there. `may_go_on` is asked last of all.
+/// A new file in the place of the old one, on disk before it is there. `may_go_on` is asked last of all. That the new one is there
+/// after a loss of power too is for [`sync_folder`] to say, which needs no lock.
 pub(crate) fn replace(path: &Path, content: &[u8], may_go_on: impl FnOnce() -> bool) -> io::Result<()> {
     let temporary = beside(path, &format!(".{}.new", process::id()));
     let written = (|| {
@@ -95,9 +96,8 @@ pub(crate) fn replace(path: &Path, content: &[u8], may_go_on: impl FnOnce() -> b
         file.sync_all()?;
         if may_go_on() { fs::rename(&temporary, path) } else { Err(ErrorKind::ResourceBusy.into()) }
     })();
-    match &written {
-        Ok(()) => sync_folder(path),
-        Err(_) => drop(fs::remove_file(&temporary)),
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
     }
     written
 }
@@ -175,7 +175,7 @@ fn exposed(_: &Metadata) -> Option<u32> {
 }
 
 /// Makes the new name last. Not all systems can, and the file is whole either way.
-fn sync_folder(path: &Path) {
+pub(crate) fn sync_folder(path: &Path) {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }

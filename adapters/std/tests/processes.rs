@@ -102,7 +102,11 @@ fn work(path: &Path, name: &str, most: usize, say: impl Fn(&str)) -> usize {
             say(&format!("removing {old}"));
             changes.push(TokenChange::Remove { section: "AccessToken".into(), key: old.clone() });
         }
-        if file.save(&changes).is_ok() {
+        let begun = Instant::now();
+        let saved = file.save(&changes);
+        // Ten times as long for the others, on whatever disk this is.
+        let pause = (begun.elapsed() * 10).min(Duration::from_millis(1500));
+        if saved.is_ok() {
             acknowledged += 1;
             say(&format!("ack {}", key(&format!("{name}-{number}"))));
         } else {
@@ -111,7 +115,7 @@ fn work(path: &Path, name: &str, most: usize, say: impl Fn(&str)) -> usize {
         if number.is_multiple_of(3) {
             say(&format!("loaded {}", file.load(&everything()).len()));
         }
-        thread::sleep(Duration::from_millis(40 + number as u64 * 7 % 160));
+        thread::sleep(pause + Duration::from_millis(number as u64 * 7 % 60));
     }
     acknowledged
 }
@@ -205,10 +209,11 @@ fn hammer(name: &str, python: Option<&str>) {
         let seconds = time.to_string();
         Worker::begin(neighbour(python, &["hammer", path.to_str().unwrap(), &seconds]), &said)
     });
+    let lock = path.with_extension("json.lockfile");
     let (mut kills, mut while_writing, mut reads) = (0_usize, 0_usize, 0_usize);
     while begun.elapsed() < Duration::from_secs(time) {
         for _ in 0..10 {
-            thread::sleep(Duration::from_millis(7 + kills as u64 % 11));
+            thread::sleep(Duration::from_millis(15 + kills as u64 % 17));
             // MSAL Extensions write into the file; alone, ours can be read at any time, without a lock.
             if python.is_none() && path.exists() {
                 let text = fs::read(&path).unwrap();
@@ -216,11 +221,18 @@ fn hammer(name: &str, python: Option<&str>) {
                 reads += 1;
             }
         }
-        let at = kills % workers.len();
+        // Every other time whoever has the lock, if that is one of ours: in the middle of a write.
+        let holder = || fs::read_to_string(&lock).ok()?.split(' ').next()?.parse::<u32>().ok();
+        let is_aimed = kills % 2 == 0;
+        let aimed = (0..2000).filter(|_| is_aimed).find_map(|_| {
+            thread::sleep(Duration::from_micros(100));
+            let id = holder()?;
+            workers.iter().position(|worker| worker.child.id() == id)
+        });
+        let at = aimed.unwrap_or(kills % workers.len());
         let id = std::mem::replace(&mut workers[at], next()).kill();
         kills += 1;
-        let lock = fs::read_to_string(path.with_extension("json.lockfile")).unwrap_or_default();
-        while_writing += usize::from(lock.split(' ').next() == Some(&id.to_string()));
+        while_writing += usize::from(holder() == Some(id));
     }
     for worker in workers {
         worker.kill();
@@ -252,12 +264,12 @@ fn hammer(name: &str, python: Option<&str>) {
     let ours: Vec<_> = said.failed.iter().filter(|line| !line.contains("LockError")).collect();
     assert!(ours.is_empty() && (python.is_some() || said.failed.is_empty()), "{ours:?}");
     assert_eq!(names, ["tokens.json"], "no lock, no half-written file, no damaged one");
-    assert!(kills > 5 && said.acknowledged > 50 && found.len() > 50);
-    assert!(while_writing > 0 || time < 10, "nobody was killed in the middle");
+    assert!(kills > 5 && said.acknowledged > 20 && found.len() > 20);
+    assert!(while_writing > 0, "nobody was killed in the middle");
     if python.is_some() {
         let theirs = said.there.iter().filter(|key| key.contains("-py")).count();
         println!("{theirs} entries of MSAL Python's");
-        assert!(theirs > 1 && said.seen > 20, "MSAL Python wrote {theirs} and saw {}", said.seen);
+        assert!(theirs > 1 && said.seen > 5, "MSAL Python wrote {theirs} and saw {}", said.seen);
     }
 }
 

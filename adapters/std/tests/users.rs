@@ -15,7 +15,8 @@ use sansal_sim::{CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_PUBLIC, CONTOSO_USER,
 use sansal_std::sansal::authorization::{AuthorizationRequest, AuthorizationResponse};
 use sansal_std::sansal::authorization_code::{AuthorizationCode, LegacyAuthorizationRequest};
 use sansal_std::sansal::device_code::PollOptions;
-use sansal_std::sansal::error::{CommitError, What};
+use sansal_std::sansal::error::{CommitError, SendError, What};
+use sansal_std::sansal::http::Request;
 use sansal_std::sansal::silent::Silent;
 use sansal_std::sansal::user_fic::UserFederatedIdentityCredential;
 use sansal_std::{ClientApplication, Error, PublicClient, SetupError, Token, TokenCacheFile, TokenSource};
@@ -444,4 +445,57 @@ fn nothing_planted_comes_out() {
     for secret in secrets.iter().map(String::as_str).chain(["eyJ"]) {
         assert!(!shown.contains(secret), "{secret} in Debug or an error:\n{shown}");
     }
+}
+
+/// Nobody answers at the address of the metadata service.
+struct NotInAzure(Sim);
+
+impl sansal_std::HttpClient for NotInAzure {
+    fn send(&self, request: &Request) -> Result<sansal_std::HttpResponse, SendError> {
+        if request.endpoint.host() == "169.254.169.254" { Err(SendError::NotSent) } else { self.0.send(request) }
+    }
+}
+
+#[test]
+fn the_azure_cli_is_the_last_link_of_a_chain() {
+    use sansal_std::{AZURE_CLI_CLIENT_ID, AzureCli, AzureCliError, DefaultChain, Environment, Link, LinkAnswer};
+    let application = sansal_sim::Application::new(AZURE_CLI_CLIENT_ID).public().family();
+    let sim = Sim::with(Platform::contoso(1).unwrap().application(application.redirect_uri("http://localhost")));
+    let cache = new_file("azure-cli").with_file_name("msal_token_cache.json");
+    let folder = cache.parent().unwrap();
+    let chain = || {
+        let nobody = sansal_std::sansal::managed::ManagedIdentityEnvironment::default();
+        let chain = DefaultChain::builder().environment(Environment::default()).managed_identity_environment(nobody);
+        let chain = chain.http_client(NotInAzure(sim.clone())).time(sim.clone());
+        chain.azure_cli(AzureCli::at(folder)).build().unwrap()
+    };
+    assert!(matches!(AzureCli::at(folder), Err(why @ AzureCliError::NotSignedIn(_)) if why.is_not_there()));
+    let error = chain().acquire_token(USER_READ).unwrap_err();
+    assert!(matches!(error.answers().last(), Some((Link::AzureCli, LinkAnswer::NotThere(_)))), "{error}");
+
+    let az = PublicClient::builder(AZURE_CLI_CLIENT_ID).authority(sim::AUTHORITY);
+    let az = az.http_client(sim.clone()).time(sim.clone()).persistence(TokenCacheFile::open(&cache).unwrap());
+    let az = az.build().unwrap();
+    sign_in(&sim, &az, USER_READ).stored().unwrap();
+    let written = std::fs::read(&cache).unwrap();
+    let chain = chain();
+    assert_eq!(chain.acquire_token(USER_READ).unwrap().source(), TokenSource::Cache);
+    assert_eq!(chain.found(), Some(Link::AzureCli));
+    sim.pass(7200);
+    assert_eq!(chain.acquire_token(USER_READ).unwrap().source(), TokenSource::IdentityProvider);
+    // What was refreshed stays here, also after the file was looked at again.
+    assert_eq!(chain.acquire_token(USER_READ).unwrap().source(), TokenSource::Cache);
+    assert_eq!(std::fs::read(&cache).unwrap(), written);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
+    // A file in the middle of being written, as MSAL Extensions do it, is what it will be.
+    std::fs::write(&cache, &written[..100]).unwrap();
+    let (path, whole) = (cache.clone(), written.clone());
+    let writer = thread::spawn(move || {
+        thread::sleep(std::time::Duration::from_millis(120));
+        std::fs::write(path, whole).unwrap();
+    });
+    let login = AzureCli::at(folder).unwrap();
+    assert_eq!(login.account().unwrap().username(), Some(CONTOSO_USER));
+    writer.join().unwrap();
+    assert!(matches!(login.user("nobody@contoso.com").account(), Err(AzureCliError::Which(_))));
 }
