@@ -192,7 +192,7 @@ impl<S: Source> Acquire<S> {
         accept(cx, metadata, &self.source.expected(), &response)?;
         let strict = !cx.client.settings().lenient_answers;
         let account = self.wanted.home_account_id.as_deref().filter(|_| strict);
-        let token = Token::issued(&response, now)?;
+        let token = self.wanted.labelled(cx, Token::issued(&response, now)?);
         let Recording { username, redeemed } = self.source.recording();
         let mut changes = Vec::new();
         let mut response = response;
@@ -264,8 +264,7 @@ impl<S: Source> Flow for Acquire<S> {
                         Ok(step) => step,
                         Err(error) => return self.fall_back(error),
                     };
-                    self.state = State::Discovering(discover);
-                    let metadata = ready!(step);
+                    let metadata = ready!(step, else self.state = State::Discovering(discover));
                     if metadata.realm != self.realm
                         && let Some(token) = self.look_up(cx, &metadata.realm)
                     {
@@ -283,8 +282,7 @@ impl<S: Source> Flow for Acquire<S> {
                         Ok(step) => step,
                         Err(error) => return self.fall_back(error),
                     };
-                    self.state = State::Locating(region, metadata.clone());
-                    let regional = ready!(step);
+                    let regional = ready!(step, else self.state = State::Locating(region, metadata));
                     let audience = metadata.token_endpoint.clone();
                     let token_endpoint = regional.map_or_else(|| audience.clone(), |regional| regional.token_endpoint);
                     self.state = State::Obtaining(metadata, Target { token_endpoint, audience });
@@ -294,14 +292,13 @@ impl<S: Source> Flow for Acquire<S> {
                         Ok(step) => step,
                         Err(error) => return self.give_up(cx, error),
                     };
-                    self.state = State::Obtaining(metadata.clone(), target.clone());
-                    let grant = ready!(step);
+                    let grant = ready!(step, else self.state = State::Obtaining(metadata, target));
                     if self.source.waits_for_a_person() {
                         self.deadline = cx.clock.mono.after(cx.client.settings().operation_budget);
                     }
-                    let central = Target { token_endpoint: target.audience.clone(), audience: target.audience.clone() };
                     let elsewhere = target.audience != target.token_endpoint;
-                    self.central = (elsewhere && cx.client.settings().region_fallback).then_some(central);
+                    self.central = (elsewhere && cx.client.settings().region_fallback)
+                        .then(|| Target { token_endpoint: target.audience.clone(), audience: target.audience.clone() });
                     self.exchange(cx, metadata, grant, target)?;
                 }
                 (State::Exchanging(mut exchange, metadata), input) => {
@@ -309,8 +306,7 @@ impl<S: Source> Flow for Acquire<S> {
                         Ok(step) => step,
                         Err(error) => return self.fall_back(error),
                     };
-                    self.state = State::Exchanging(exchange, metadata.clone());
-                    let exchanged = ready!(step);
+                    let exchanged = ready!(step, else self.state = State::Exchanging(exchange, metadata));
                     let failed = exchanged.result.as_ref().err();
                     // Nobody at the region: the central endpoint gives the same token (G-18).
                     if let (Some(Error::Unreachable { why, .. }), Some(central)) = (failed, self.central.take())

@@ -47,8 +47,8 @@ pub(crate) struct Call {
 #[derive(Debug)]
 enum State {
     Ready,
-    Sent(Option<WireKey>),
-    Waiting(Millis, Option<WireKey>),
+    Sent,
+    Waiting(Millis),
     Spent,
 }
 
@@ -122,25 +122,19 @@ impl Call {
         self
     }
 
-    fn send(&mut self, cx: &Cx<'_>, key: Option<WireKey>) -> Result<Step<Reply>, Error> {
+    fn send(&mut self, cx: &Cx<'_>) -> Result<Step<Reply>, Error> {
         let left = self.deadline.since(cx.clock.mono);
         if left == Millis(0) {
             return Err(self.unreachable(if self.attempts == 0 { SendError::NotSent } else { SendError::NoAnswer }));
         }
         let mut request = self.request.clone();
         request.attempt_timeout = request.attempt_timeout.min(left);
-        self.state = State::Sent(key);
+        self.state = State::Sent;
         Ok(Step::Send(request))
     }
 
     /// Waits before another attempt, or `None` when there is none left, or no time for it.
-    fn again(
-        &mut self,
-        cx: &mut Cx<'_>,
-        key: Option<WireKey>,
-        allowed: u8,
-        at_least: Option<u64>,
-    ) -> Result<Option<Step<Reply>>, Error> {
+    fn again(&mut self, cx: &mut Cx<'_>, allowed: u8, at_least: Option<u64>) -> Result<Option<Step<Reply>>, Error> {
         let retries = cx.client.settings().retries;
         if self.once || self.attempts >= allowed {
             return Ok(None);
@@ -155,16 +149,11 @@ impl Call {
             return Ok(None);
         }
         self.attempts = self.attempts.saturating_add(1);
-        self.state = State::Waiting(cx.clock.mono.after(wait), key);
+        self.state = State::Waiting(cx.clock.mono.after(wait));
         Ok(Some(Step::Wait(wait)))
     }
 
-    fn answered(
-        &mut self,
-        cx: &mut Cx<'_>,
-        key: Option<WireKey>,
-        response: &Response<'_>,
-    ) -> Result<Step<Reply>, Error> {
+    fn answered(&mut self, cx: &mut Cx<'_>, response: &Response<'_>) -> Result<Step<Reply>, Error> {
         if response.body.len() > self.request.response_limit {
             return Err(self.unreachable(SendError::TooLarge));
         }
@@ -173,11 +162,11 @@ impl Call {
             matches!(response.status, 429 | 500..) || self.managed.is_some_and(|more| more.contains(&response.status));
         if self.request.repeat == Repeat::Safe && is_transient {
             let allowed = cx.client.settings().retries.repeatable;
-            if let Some(step) = self.again(cx, key, allowed, retry_after.seconds())? {
+            if let Some(step) = self.again(cx, allowed, retry_after.seconds())? {
                 return Ok(step);
             }
         }
-        let remember = key.and_then(|key| self.remember(cx, key, response, retry_after));
+        let remember = self.remember(cx, response, retry_after);
         Ok(Step::Done(Reply {
             status: response.status,
             retry_after: retry_after.seconds(),
@@ -189,13 +178,7 @@ impl Call {
     }
 
     /// Sections 10.2 and 10.4 of the reference, but that an answer of success is never remembered (G-04).
-    fn remember(
-        &self,
-        cx: &Cx<'_>,
-        key: WireKey,
-        response: &Response<'_>,
-        retry_after: RetryAfter,
-    ) -> Option<MemoryChange> {
+    fn remember(&self, cx: &Cx<'_>, response: &Response<'_>, retry_after: RetryAfter) -> Option<MemoryChange> {
         let default = self.patience?;
         let seconds = match (response.status, retry_after) {
             (200..300, _) => return None,
@@ -212,20 +195,25 @@ impl Call {
             return None;
         }
         let answered = Answered { status: response.status, body: SecretBytes::from(response.body) };
-        Some(MemoryChange::Answered(key, Kept::for_seconds(answered, cx.clock.mono, seconds)))
+        Some(MemoryChange::Answered(self.key(cx), Kept::for_seconds(answered, cx.clock.mono, seconds)))
     }
 
-    fn failed(&mut self, cx: &mut Cx<'_>, key: Option<WireKey>, why: SendError) -> Result<Step<Reply>, Error> {
+    fn failed(&mut self, cx: &mut Cx<'_>, why: SendError) -> Result<Step<Reply>, Error> {
         let retries = cx.client.settings().retries;
         let allowed = match (self.request.repeat, why) {
             (Repeat::Safe, SendError::NotSent | SendError::NoAnswer) => retries.repeatable,
             (Repeat::OnlyIfNotSent, SendError::NotSent) => retries.not_sent,
             _ => 0,
         };
-        match self.again(cx, key, allowed, None)? {
+        match self.again(cx, allowed, None)? {
             Some(step) => Ok(step),
             None => Err(self.unreachable(why)),
         }
+    }
+
+    /// What the answer is remembered by. To hash a whole request costs something, and most answers are not remembered.
+    fn key(&self, cx: &Cx<'_>) -> WireKey {
+        cx.store.memory.key.wire(self.identity.as_ref().unwrap_or(&self.request))
     }
 
     fn unreachable(&self, why: SendError) -> Error {
@@ -239,10 +227,10 @@ impl Flow for Call {
     fn step(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Result<Step<Reply>, Error> {
         match (mem::replace(&mut self.state, State::Spent), input) {
             (State::Ready, Input::Start) => {
-                let Some(_) = self.patience else { return self.send(cx, None) };
-                let key = cx.store.memory.key.wire(self.identity.as_ref().unwrap_or(&self.request));
-                match cx.store.memory.answered(&key, cx.clock.mono).filter(|_| !self.asks_anyway) {
-                    None => self.send(cx, Some(key)),
+                let memory = &cx.store.memory;
+                let asks_memory = self.patience.is_some() && !self.asks_anyway && memory.has_answers();
+                match asks_memory.then(|| memory.answered(&self.key(cx), cx.clock.mono)).flatten() {
+                    None => self.send(cx),
                     Some((answered, left)) => Ok(Step::Done(Reply {
                         status: answered.status,
                         retry_after: Some(left),
@@ -253,11 +241,11 @@ impl Flow for Call {
                     })),
                 }
             }
-            (State::Sent(key), Input::Response(response)) => self.answered(cx, key, &response),
-            (State::Sent(key), Input::Failed(why)) => self.failed(cx, key, why),
-            (State::Waiting(due, key), Input::Woke) if cx.clock.mono >= due => self.send(cx, key),
-            (State::Waiting(due, key), Input::Woke) => {
-                self.state = State::Waiting(due, key);
+            (State::Sent, Input::Response(response)) => self.answered(cx, &response),
+            (State::Sent, Input::Failed(why)) => self.failed(cx, why),
+            (State::Waiting(due), Input::Woke) if cx.clock.mono >= due => self.send(cx),
+            (State::Waiting(due), Input::Woke) => {
+                self.state = State::Waiting(due);
                 Ok(Step::Wait(due.since(cx.clock.mono)))
             }
             _ => Err(Error::OutOfTurn),

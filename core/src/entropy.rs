@@ -1,7 +1,7 @@
 //! Chance comes in by the door: the host lends a source of random bytes, the core draws from it.
 
 use alloc::string::String;
-use core::fmt::{self, Write};
+use core::fmt;
 
 /// The source has no random bytes to give. The operation ends; it never goes on with weak ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +86,9 @@ pub fn uuid_v4(entropy: &mut dyn Entropy) -> Result<String, NoEntropy> {
         if matches!(at, 4 | 6 | 8 | 10) {
             out.push('-');
         }
-        // Writing to a String does not fail.
-        let _ = write!(out, "{byte:02x}");
+        for digit in [byte >> 4, byte & 0x0F] {
+            out.extend(char::from_digit(digit.into(), 16));
+        }
     }
     Ok(out)
 }

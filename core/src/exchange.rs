@@ -182,12 +182,11 @@ impl Exchange {
         };
         let Some(key) = key else { return self.call(cx, authentication, None) };
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
-        let jti = uuid_v4(cx.entropy)?;
         let known = cx.store.memory.dpop_nonce(self.target.token_endpoint.origin(), cx.clock.mono);
         let nonce = self.nonce.as_ref().or(known).map(Secret::expose);
         let url = self.target.token_endpoint.to_string();
         let proof = Proof { method: "POST", url: &url, access_token: None, nonce };
-        let input = dpop::signing_input(&proof, key.alg(), key.jwk(), now, &jti)?;
+        let input = dpop::prepare(&proof, key, now, cx.entropy)?;
         match key.sign(input.expose().as_bytes(), cx.entropy)? {
             Signed::Here(signature) => self.call(cx, authentication, Some(dpop::complete(&input, &signature))),
             Signed::Elsewhere(name) => {
@@ -275,9 +274,7 @@ impl Exchange {
         };
         let result = match call.step(cx, input) {
             Ok(step) => {
-                self.state = State::Calling { call, sent: sent.clone() };
-                let mut reply = ready!(step);
-                self.state = State::Spent;
+                let mut reply = ready!(step, else self.state = State::Calling { call, sent });
                 let result = read(cx, &reply, sent.as_ref().into_iter().chain(self.grant.secrets()));
                 // RFC 9449 s8: the proof lacked the server's nonce.
                 let refusal = result.as_ref().err().and_then(Error::refusal);

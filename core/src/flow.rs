@@ -35,7 +35,7 @@ pub use crate::time::{Clock, Millis};
 use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::entropy::Entropy;
-use crate::key::{Algorithm, KeyName};
+use crate::key::{Algorithm, KeyName, KeyProtection};
 
 /// A sign-in in progress: asks one question at a time and keeps only its own data.
 ///
@@ -172,8 +172,13 @@ pub enum Answer<'a> {
     File(&'a [u8]),
     /// A signature as JOSE wants it (RFC 7518 s3): for ES256 r and s, not DER.
     Signature(&'a [u8]),
-    /// A public key as a JWK (RFC 7517).
-    PublicKey(&'a str),
+    /// A public key.
+    PublicKey {
+        /// As a JWK (RFC 7517).
+        jwk: &'a str,
+        /// How the host protects the private half.
+        protection: KeyProtection,
+    },
     /// The name of the new key.
     Generated(KeyName),
     /// A client assertion.
@@ -194,8 +199,18 @@ pub struct Cx<'a> {
     pub entropy: &'a mut dyn Entropy,
 }
 
-/// Inside one machine: the result of a part that may have to ask the host first.
+/// Inside one machine: the result of a part that may have to ask the host first. What comes after `else` is done only then:
+/// it puts back what the next step needs.
 macro_rules! ready {
+    ($step:expr, else $put_back:expr) => {
+        match $step {
+            $crate::flow::Step::Done(done) => done,
+            asked => {
+                $put_back;
+                return asked.not_done();
+            }
+        }
+    };
     ($step:expr) => {
         match $step {
             $crate::flow::Step::Done(done) => done,
@@ -208,6 +223,14 @@ macro_rules! ready {
     };
 }
 pub(crate) use ready;
+
+impl<T> Step<T> {
+    /// The same question of a machine with another result. Not for [`Step::Done`], which is no question.
+    pub(crate) fn not_done<U>(self) -> Result<Step<U>, Error> {
+        ready!(self);
+        Err(Error::OutOfTurn)
+    }
+}
 
 impl Ask {
     /// What is asked for, as it stands in [`Error::Unanswered`].

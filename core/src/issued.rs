@@ -8,6 +8,7 @@ use crate::cache::Entry;
 use crate::error::{CommitError, Error, IdTokenError};
 use crate::jose::id_token;
 use crate::json::Members;
+use crate::key::KeyProtection;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
 
@@ -20,6 +21,7 @@ pub struct Token {
     refresh_on: Option<UnixTime>,
     id_token_claims: Option<Members>,
     stored: Result<(), CommitError>,
+    key_protection: Option<KeyProtection>,
 }
 
 /// Where a [`Token`] comes from.
@@ -45,6 +47,7 @@ impl Token {
             refresh_on: response.refresh_in()?.map(|seconds| now.after(seconds)),
             id_token_claims: response.id_token().map(id_token::claims).transpose().map_err(IdTokenError::from)?,
             stored: Ok(()),
+            key_protection: None,
         })
     }
 
@@ -56,7 +59,7 @@ impl Token {
         refresh_on: Option<UnixTime>,
         id_token_claims: Option<Members>,
     ) -> Self {
-        Self { members, source, expires_on, refresh_on, id_token_claims, stored: Ok(()) }
+        Self { members, source, expires_on, refresh_on, id_token_claims, stored: Ok(()), key_protection: None }
     }
 
     /// From an entry of the token cache.
@@ -73,11 +76,17 @@ impl Token {
             refresh_on: entry.refresh_on(),
             id_token_claims: None,
             stored: Ok(()),
+            key_protection: None,
         }
     }
 
     pub(crate) fn with_stored(mut self, stored: Result<(), CommitError>) -> Self {
         self.stored = stored;
+        self
+    }
+
+    pub(crate) fn with_key_protection(mut self, protection: Option<KeyProtection>) -> Self {
+        self.key_protection = protection;
         self
     }
 
@@ -114,6 +123,13 @@ impl Token {
     /// Where it comes from.
     pub fn source(&self) -> TokenSource {
         self.source
+    }
+
+    /// How the key is protected that the token is bound to, as the host that holds the key says. `None` for a token that
+    /// is bound to no key, or to one that the client was not given
+    /// ([`dpop_key`](crate::client::ClientBuilder::dpop_key)).
+    pub fn key_protection(&self) -> Option<KeyProtection> {
+        self.key_protection
     }
 
     /// Whether the host could persist it. The token is good either way.

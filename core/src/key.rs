@@ -1,4 +1,4 @@
-//! Names for keys that live outside the core, and the algorithms they sign with (RFC 7518 s3.1).
+//! Names for keys that live outside the core, how they are protected, and the algorithms they sign with (RFC 7518 s3.1).
 
 use alloc::string::String;
 use core::fmt;
@@ -10,6 +10,35 @@ pub struct KeyName(pub String);
 impl fmt::Display for KeyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What keeps a private key from being copied. The host that holds the key says it; nobody else can know.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyProtection {
+    /// Nothing but the memory of a process, or a file.
+    Software,
+    /// The operating system signs with it and hands it to no program.
+    OsStore,
+    /// It does not leave a chip: a security module, a smart card, a TPM, a secure element.
+    Hardware,
+}
+
+impl KeyProtection {
+    /// A word for logs and for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Software => "software",
+            Self::OsStore => "OS store",
+            Self::Hardware => "hardware",
+        }
+    }
+}
+
+impl fmt::Display for KeyProtection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -16,7 +16,8 @@
 //! | [`managed`] | tokens of the machine it runs on, and of Cloud Shell |
 //! | [`store`], [`cache`] | what is remembered, in MSAL's schema |
 //! | [`error`] | what can go wrong and what to do about it |
-//! | [`pop`] | proof of possession: signed HTTP requests and DPoP |
+//! | [`pop`], [`prove`] | proof of possession: signed HTTP requests and DPoP |
+//! | [`key`], [`held_key`] | keys that the host holds |
 //! | [`validate`] | tokens of others: what a resource server needs |
 //! | [`jose`], `cert` | JWTs, JWKs, certificates and keys |
 //! | [`http`], [`endpoint`] | requests and responses as data |
@@ -76,6 +77,8 @@ pub mod store;
 pub mod sealed;
 
 pub mod flow;
+pub mod prove;
+pub mod held_key;
 mod wanted;
 
 mod call;
@@ -117,9 +120,11 @@ pub use device_flow::DeviceFlow;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use flow::Flow;
+pub use held_key::HeldKey;
 pub use issued::{Token, TokenSource};
 pub use managed::{ManagedIdentity, ManagedIdentityRequest};
 pub use on_behalf_of::OnBehalfOf;
+pub use prove::Prove;
 pub use refresh_token::RefreshTokenImport;
 pub use secret::Secret;
 pub use silent::Silent;

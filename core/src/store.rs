@@ -217,6 +217,11 @@ impl Memory {
         valid(self.regional.get(address)?, now).map(|kept| kept.value.as_ref())
     }
 
+    /// Whether any error answer is remembered.
+    pub(crate) fn has_answers(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
     /// An error answer that still counts, and for how many seconds.
     pub(crate) fn answered(&self, key: &WireKey, now: Millis) -> Option<(&Answered, u64)> {
         let kept = valid(self.answers.get(key)?, now)?;

@@ -8,6 +8,7 @@ use crate::cache::{Found, Lookup, Matching, Scheme, ext_cache_key};
 use crate::client::{AliasSource, Scopes, aliases};
 use crate::flow::Cx;
 use crate::issued::Token;
+use crate::pop::PopKey;
 use crate::secret::Secret;
 use crate::store::Owner;
 use crate::telemetry::{Api, CacheRefresh};
@@ -92,6 +93,15 @@ impl Wanted {
         self.data.iter().map(|(name, value)| (*name, value.expose()))
     }
 
+    /// With what the holder of the key says, where the token is bound to the client's key.
+    pub(crate) fn labelled(&self, cx: &Cx<'_>, token: Token) -> Token {
+        let key = self
+            .binding
+            .as_ref()
+            .and_then(|binding| cx.client.dpop_key().filter(|key| key.thumbprint() == binding.key_id()));
+        token.with_key_protection(key.and_then(PopKey::protection))
+    }
+
     /// The best token that the cache has for this, under any name of the authority's host.
     pub(crate) fn look_up(&mut self, cx: &Cx<'_>, realm: &str) -> Looked {
         let Some(now) = cx.clock.wall.filter(|_| self.cached) else { return Looked::Nothing };
@@ -119,10 +129,10 @@ impl Wanted {
                 false => cx.store.tokens.find(&lookup, now),
             };
             match found {
-                Found::Fresh(entry) => return Looked::Fresh(Token::cached(entry, now)),
+                Found::Fresh(entry) => return Looked::Fresh(self.labelled(cx, Token::cached(entry, now))),
                 Found::Aging(entry) => {
                     self.reason = CacheRefresh::Aging;
-                    return Looked::Aging(Token::cached(entry, now));
+                    return Looked::Aging(self.labelled(cx, Token::cached(entry, now)));
                 }
                 Found::Expiring => self.reason = CacheRefresh::Expired,
                 Found::Nothing => {}

@@ -136,13 +136,13 @@ fn evicting_costs_what_is_evicted() {
     }
 }
 
-/// Long random scripts; `fuzz/` looks for cleverer ones.
+/// Random scripts; `fuzz/` looks for cleverer ones.
 #[cfg(feature = "fuzzing")]
 #[test]
 fn as_a_naive_list_answers() {
     let mut state = 0x5eed_u64;
-    for _ in 0..60 {
-        let script: Vec<u8> = (0..3_000)
+    for _ in 0..180 {
+        let script: Vec<u8> = (0..1_000)
             .map(|_| {
                 state ^= state << 13;
                 state ^= state >> 7;

@@ -11,14 +11,16 @@
 #![cfg(feature = "sealed")]
 
 use sansal::client::{Client, Retries, Settings};
-use sansal::entropy::{Entropy, NoEntropy};
 use sansal::error::{AskError, Config, SendError, TlsReason, What};
-use sansal::flow::{Answer, Ask, Clock, Cx, Flow, Input, Millis, Response, Step};
-use sansal::http::{Request, ResponseHeader};
+use sansal::flow::{Answer, Ask, Clock, Millis};
 use sansal::json::{Members, parse_object};
 use sansal::sealed::Sealer;
 use sansal::time::UnixTime;
-use sansal::{DeviceCode, DeviceFlow, Error, PollOptions, Store, Token};
+use sansal::{DeviceCode, DeviceFlow, Error, PollOptions, Token};
+
+mod support;
+use support::World::{self, Dies, Fails};
+use support::{Bytes, Host, answers, headed};
 
 const TENANT: &str = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const CODE: &str = r#"{"user_code":"ABCD1234","device_code":"planted-device-code","verification_uri":"https://microsoft.com/devicelogin","expires_in":900,"interval":5,"message":"go there"}"#;
@@ -30,31 +32,6 @@ const SLOW_DOWN: &str = r#"{"error":"slow_down"}"#;
 const NOW: u64 = 1_700_000_000;
 const YEAR: i64 = 366 * 24 * 3600;
 
-struct Bytes(u8);
-impl Entropy for Bytes {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
-        for byte in out {
-            self.0 = self.0.wrapping_add(37);
-            *byte = self.0;
-        }
-        Ok(())
-    }
-}
-
-/// What the world does when a request arrives.
-#[derive(Clone, Debug)]
-enum World {
-    Answers(u16, &'static [(&'static str, &'static str)], String),
-    Fails(SendError),
-    /// The process ends; what was learned is in the machine.
-    Dies,
-}
-use World::{Dies, Fails};
-
-fn answers(status: u16, body: impl Into<String>) -> World {
-    World::Answers(status, &[], body.into())
-}
-
 fn metadata() -> World {
     answers(
         200,
@@ -64,48 +41,19 @@ fn metadata() -> World {
     )
 }
 
-/// A host that plays a list of happenings and notes what was asked of it.
-struct Host {
-    client: Client,
-    store: Store,
-    clock: Clock,
-    entropy: Bytes,
-    script: Vec<World>,
-    /// What comes when the script is at its end.
-    for_ever: Option<World>,
-    sent: Vec<Request>,
-    waited: Vec<u64>,
-    asked: Vec<Ask>,
-    shown: Answer<'static>,
-    /// What the date does at each answer.
-    jump: i64,
+/// What this file does with a [`Host`].
+trait Device {
+    fn initiate(&mut self) -> Result<DeviceFlow, Error>;
+    fn begun(&mut self, code: &str) -> DeviceFlow;
+    fn poll(&mut self, flow: &mut DeviceFlow, once: bool) -> Result<Option<Token>, Error>;
+    fn is_clean(&self, error: &Error);
 }
 
-impl Host {
-    fn new(settings: Settings) -> Self {
-        let mut entropy = Bytes(0);
-        Self {
-            client: Client::builder("app").authority(TENANT).settings(settings).build().unwrap(),
-            store: Store::new(&mut entropy).unwrap(),
-            clock: Clock::new(Millis(5_000), UnixTime(NOW)),
-            entropy,
-            script: Vec::new(),
-            for_ever: None,
-            sent: Vec::new(),
-            waited: Vec::new(),
-            asked: Vec::new(),
-            shown: Answer::Shown,
-            jump: 0,
-        }
-    }
+fn host_with(settings: Settings) -> Host {
+    Host::new(Client::builder("app").authority(TENANT).settings(settings).build().unwrap())
+}
 
-    fn plays(&mut self, script: impl IntoIterator<Item = World>) -> &mut Self {
-        self.script = script.into_iter().collect();
-        self.script.reverse();
-        (self.sent, self.waited) = (Vec::new(), Vec::new());
-        self
-    }
-
+impl Device for Host {
     fn initiate(&mut self) -> Result<DeviceFlow, Error> {
         let mut machine = DeviceCode::new(&["User.Read"]).unwrap().initiate(&self.client)?;
         self.run(&mut machine).map(|done| done.expect("nobody dies here"))
@@ -123,67 +71,6 @@ impl Host {
         let result = self.run(&mut machine);
         *flow = machine.device_flow().clone();
         result
-    }
-
-    fn pass(&mut self, span: Millis) {
-        self.clock.mono = self.clock.mono.after(span);
-        self.clock.wall = self.clock.wall.map(|wall| wall.after(span.as_secs_ceil()));
-    }
-
-    /// `None`: the process ended.
-    fn run<F: Flow>(&mut self, flow: &mut F) -> Result<Option<F::Output>, Error> {
-        let mut step = self.step(flow, Input::Start)?;
-        for _ in 0..5_000 {
-            step = match step {
-                Step::Done(done) => return Ok(Some(done)),
-                Step::Load(_) => self.step(flow, Input::Loaded)?,
-                Step::Ask(ask) => {
-                    self.asked.push(ask);
-                    let answer = self.shown.clone();
-                    self.step(flow, Input::Answer(answer))?
-                }
-                Step::Commit(changes) => {
-                    self.store.apply(changes);
-                    self.step(flow, Input::Committed(Ok(())))?
-                }
-                Step::Wait(span) => {
-                    self.waited.push(span.0);
-                    if matches!(self.script.last(), Some(Dies)) {
-                        return Ok(None);
-                    }
-                    // Half of the time first: an early wake is legal and gets the rest.
-                    self.pass(Millis(span.0 / 2));
-                    match self.step(flow, Input::Woke)? {
-                        Step::Wait(rest) => {
-                            assert_eq!(rest.0, span.0 - span.0 / 2);
-                            self.pass(rest);
-                            self.step(flow, Input::Woke)?
-                        }
-                        other => other,
-                    }
-                }
-                Step::Send(request) => {
-                    self.sent.push(request);
-                    self.clock.wall = self.clock.wall.map(|wall| wall.shifted(self.jump));
-                    match self.script.pop().or(self.for_ever.clone()).expect("one request too many") {
-                        Dies => return Ok(None),
-                        Fails(why) => self.step(flow, Input::Failed(why))?,
-                        World::Answers(status, headers, body) => {
-                            let headers: Vec<_> =
-                                headers.iter().map(|(name, value)| ResponseHeader { name, value }).collect();
-                            let response = Response { status, headers: &headers, body: body.as_bytes() };
-                            self.step(flow, Input::Response(response))?
-                        }
-                    }
-                }
-            }
-        }
-        panic!("an endless loop")
-    }
-
-    fn step<F: Flow>(&mut self, flow: &mut F, input: Input<'_>) -> Result<Step<F::Output>, Error> {
-        let (client, store, clock) = (&self.client, &self.store, self.clock);
-        flow.step(&mut Cx { client, store, clock, entropy: &mut self.entropy }, input)
     }
 
     /// Nothing is stored, and nothing that is shown has the code in it.
@@ -222,7 +109,7 @@ fn common(bad: Expected) -> Vec<(World, Expected)> {
         (answers(502, "<html>"), patience),
         (answers(503, r#"{"error":"server_error","error_description":"x"}"#), patience),
         (answers(429, "<html>"), patience),
-        (World::Answers(429, LATER, r#"{"error":"too_many"}"#.into()), |e| {
+        (headed(429, LATER, r#"{"error":"too_many"}"#), |e| {
             matches!(e, Error::Throttled { retry_after: Some(7), status: 429, .. })
         }),
         (answers(200, format!("{{\"x\":\"{}\"}}", "a".repeat(10_000_000))), |e| {
@@ -279,7 +166,7 @@ fn faults_of_the_initiation() {
     let mut count = 0;
     for (world, expected) in &faults {
         for jump in [0, YEAR, -YEAR] {
-            let mut host = Host::new(no_retries());
+            let mut host = host_with(no_retries());
             host.jump = jump;
             let error = host.plays([metadata(), world.clone()]).initiate().unwrap_err();
             assert!(expected(&error), "{world:?}: {error:?}");
@@ -288,7 +175,7 @@ fn faults_of_the_initiation() {
             count += 1;
         }
     }
-    let mut host = Host::new(no_retries());
+    let mut host = host_with(no_retries());
     let without =
         answers(200, format!(r#"{{"token_endpoint":"{TENANT}/token","authorization_endpoint":"{TENANT}/authorize"}}"#));
     let error = host.plays([without]).initiate().unwrap_err();
@@ -322,7 +209,7 @@ fn faults_of_the_polling() {
     for (world, expected) in &faults {
         for jump in [0, YEAR, -YEAR] {
             for before in [0, 1] {
-                let mut host = Host::new(no_retries());
+                let mut host = host_with(no_retries());
                 let mut flow = host.begun(CODE);
                 host.jump = jump;
                 let pending = std::iter::repeat_n(answers(400, PENDING), before);
@@ -346,12 +233,12 @@ fn a_bad_network_and_a_busy_server_only_cost_time() {
         (Fails(SendError::NoAnswer), 10_000),
         (answers(429, "{}"), 5_000),
         (answers(503, "<html>"), 5_000),
-        (World::Answers(503, LATER, String::new()), 30_000),
+        (headed(503, LATER, ""), 30_000),
         (answers(400, PENDING), 5_000),
         (answers(400, SLOW_DOWN), 10_000),
     ];
     for (world, wait) in passing {
-        let mut host = Host::new(Settings::default());
+        let mut host = host_with(Settings::default());
         let mut flow = host.begun(CODE);
         let script = [answers(400, PENDING), world.clone(), answers(200, TOKEN)];
         let token = host.plays(script).poll(&mut flow, false).unwrap().unwrap();
@@ -360,7 +247,7 @@ fn a_bad_network_and_a_busy_server_only_cost_time() {
     }
     // For ever: bounded, less and less often, and an end that says what to do.
     for world in [Fails(SendError::NoAnswer), Fails(SendError::NotSent), answers(503, ""), answers(400, PENDING)] {
-        let mut host = Host::new(Settings::default());
+        let mut host = host_with(Settings::default());
         let mut flow = host.begun(CODE);
         let begun = host.clock.mono;
         host.for_ever = Some(world.clone());
@@ -377,7 +264,7 @@ fn a_bad_network_and_a_busy_server_only_cost_time() {
 #[test]
 fn the_date_does_not_move_the_end() {
     for (jump, wall) in [(0, Some(NOW)), (YEAR, Some(NOW)), (-YEAR, Some(NOW)), (0, None)] {
-        let mut host = Host::new(Settings::default());
+        let mut host = host_with(Settings::default());
         let mut flow = host.begun(&CODE.replace("900", "12"));
         (host.jump, host.clock.wall) = (jump, wall.map(UnixTime));
         host.for_ever = Some(answers(400, PENDING));
@@ -389,7 +276,7 @@ fn the_date_does_not_move_the_end() {
 
 #[test]
 fn one_question_at_a_time() {
-    let mut host = Host::new(Settings::default());
+    let mut host = host_with(Settings::default());
     let mut flow = host.begun(CODE);
     for (world, interval) in [(PENDING, 5), (SLOW_DOWN, 10), (SLOW_DOWN, 15), (PENDING, 15)] {
         let error = host.plays([answers(400, world)]).poll(&mut flow, true).unwrap_err();
@@ -404,7 +291,7 @@ fn one_question_at_a_time() {
 #[test]
 fn a_restart() {
     let sealer = Sealer::new(&[7; 32]);
-    let mut host = Host::new(Settings::default());
+    let mut host = host_with(Settings::default());
     let mut flow = host.begun(CODE);
     let died = host.plays([answers(400, PENDING), answers(400, SLOW_DOWN), Dies]).poll(&mut flow, false).unwrap();
     assert!(died.is_none());
@@ -412,7 +299,7 @@ fn a_restart() {
     let text = flow.seal(&sealer, &host.client, host.clock, &mut host.entropy).unwrap();
     assert!(!text.contains("planted"));
     // Four seconds later, on a machine whose clock began elsewhere.
-    let mut other = Host::new(Settings::default());
+    let mut other = host_with(Settings::default());
     other.clock = Clock::new(Millis(77_000_000), host.clock.wall.unwrap().after(4));
     let mut flow = DeviceFlow::restore(&sealer, &other.client, &text, other.clock).unwrap();
     assert_eq!((flow.interval(), flow.left(other.clock)), (10, 900 - 5 - 4));
@@ -432,7 +319,7 @@ fn a_restart() {
 #[test]
 fn times_are_based_anew() {
     let sealer = Sealer::new(&[7; 32]);
-    let mut host = Host::new(Settings::default());
+    let mut host = host_with(Settings::default());
     let flow = host.begun(CODE);
     host.pass(Millis::from_secs(100));
     let text = flow.seal(&sealer, &host.client, host.clock, &mut host.entropy).unwrap();
@@ -466,7 +353,7 @@ fn times_are_based_anew() {
 #[test]
 fn a_sealed_flow_is_the_same_or_none() {
     let sealer = Sealer::new(&[7; 32]);
-    let mut host = Host::new(Settings::default());
+    let mut host = host_with(Settings::default());
     let flow = host.begun(CODE);
     let text = flow.seal(&sealer, &host.client, host.clock, &mut host.entropy).unwrap();
     let refused = |sealer: &Sealer, client: &Client, text: &str| {
@@ -502,7 +389,7 @@ fn a_sealed_flow_is_the_same_or_none() {
 /// Whoever keeps flows unsealed: whatever stands there, requests go to this client's endpoints and for this client only.
 #[test]
 fn unsealed_members_are_not_believed() {
-    let mut host = Host::new(Settings::default());
+    let mut host = host_with(Settings::default());
     let flow = host.begun(CODE);
     let members = flow.to_members(host.clock);
     assert!(!format!("{flow:?} {members:?}").contains("planted"));
@@ -538,7 +425,7 @@ fn unsealed_members_are_not_believed() {
                 Ok(mut flow) => {
                     taken += 1;
                     assert!(flow.left(host.clock) <= 1800 && (1..=3600).contains(&flow.interval()));
-                    let mut host = Host::new(Settings::default());
+                    let mut host = host_with(Settings::default());
                     host.for_ever = Some(answers(400, r#"{"error":"access_denied"}"#));
                     let _ = host.plays([metadata()]).poll(&mut flow, true);
                     for request in &host.sent {
@@ -558,7 +445,7 @@ fn unsealed_members_are_not_believed() {
 /// The one machine: code, notice, questions, token; and a host that cannot show anything.
 #[test]
 fn in_one_machine() {
-    let mut host = Host::new(Settings::default());
+    let mut host = host_with(Settings::default());
     let request = DeviceCode::new(&["User.Read"]).unwrap();
     let mut machine = request.flow(&host.client).unwrap();
     host.plays([metadata(), answers(200, CODE), answers(400, PENDING), answers(200, TOKEN)]);
@@ -575,7 +462,7 @@ fn in_one_machine() {
         .collect();
     assert!(ids.len() == 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 
-    let mut host = Host::new(Settings::default());
+    let mut host = host_with(Settings::default());
     host.shown = Answer::Failed(AskError::NotSupported);
     let mut machine = request.flow(&host.client).unwrap();
     let error = host.plays([metadata(), answers(200, CODE)]).run(&mut machine).map(|_| ()).unwrap_err();
@@ -583,7 +470,7 @@ fn in_one_machine() {
     host.is_clean(&error);
 
     // Saved in the middle of it.
-    let mut host = Host::new(Settings::default());
+    let mut host = host_with(Settings::default());
     let mut machine = request.flow(&host.client).unwrap();
     assert!(machine.device_flow().is_none());
     host.plays([metadata(), answers(200, CODE), answers(400, SLOW_DOWN), Dies]).run(&mut machine).unwrap();
@@ -592,15 +479,15 @@ fn in_one_machine() {
 
 #[test]
 fn what_is_shown_is_harmless() {
-    let mut host = Host::new(Settings::default());
+    let mut host = host_with(Settings::default());
     let flow = host.begun(
         &CODE.replace("go there", "go\\n\\u001b[2Jthere\\u0007").replace("verification_uri", "verification_url"),
     );
     assert_eq!(flow.message(), Some("go\n[2Jthere"));
     assert_eq!(flow.verification_uri(), "https://microsoft.com/devicelogin");
     // Bounds: nobody waits for ever, nobody asks without a pause.
-    let flow = Host::new(Settings::default()).begun(&CODE.replace("900", "999999999").replace(":5", ":0"));
+    let flow = host_with(Settings::default()).begun(&CODE.replace("900", "999999999").replace(":5", ":0"));
     assert_eq!((flow.expires_in(), flow.interval()), (24 * 3600, 1));
-    let flow = Host::new(Settings::default()).begun(&CODE.replace("900", "null").replace(":5", ":\"7\""));
+    let flow = host_with(Settings::default()).begun(&CODE.replace("900", "null").replace(":5", ":\"7\""));
     assert_eq!((flow.expires_in(), flow.interval()), (1800, 7));
 }

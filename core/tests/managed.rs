@@ -4,27 +4,16 @@
 #![allow(clippy::indexing_slicing, reason = "a test")]
 
 use sansal::client::{Client, Retries, Settings};
-use sansal::entropy::{Entropy, NoEntropy};
 use sansal::error::{AskError, CommitError, Config, Error, SendError};
 use sansal::flow::{Answer, Ask, Clock, Cx, Flow, Input, Millis, Request, Response, Step};
 use sansal::http::{Method, Proxy, Repeat, ResponseHeader, ServerTrust};
 use sansal::managed::{AcquireManagedIdentity, ManagedIdentityEnvironment};
-use sansal::time::UnixTime;
 use sansal::{ManagedIdentity, ManagedIdentityRequest, Secret, Store, Token, TokenSource};
 
-const NOW: UnixTime = UnixTime(1_700_000_000);
-const GOOD: &str = r#"{"access_token":"at","expires_in":"3600","expires_on":"1700003600","token_type":"Bearer"}"#;
+mod support;
+use support::{Bytes, NOW};
 
-struct Bytes(u8);
-impl Entropy for Bytes {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
-        for byte in out {
-            self.0 = self.0.wrapping_add(91);
-            *byte = self.0;
-        }
-        Ok(())
-    }
-}
+const GOOD: &str = r#"{"access_token":"at","expires_in":"3600","expires_on":"1700003600","token_type":"Bearer"}"#;
 
 /// A machine with a world around it.
 struct World {

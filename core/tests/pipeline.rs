@@ -3,39 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::arithmetic_side_effects, reason = "a test")]
 
 use sansal::client::{Client, Credential, Retries, Settings};
-use sansal::entropy::{Entropy, NoEntropy};
 use sansal::error::{CommitError, Config, SendError, TlsReason, What};
-use sansal::flow::{Clock, Cx, Flow, Input, Millis, Response, Step};
-use sansal::http::{Method, Request, ResponseHeader};
+use sansal::flow::{Clock, Input, Millis, Response, Step};
+use sansal::http::Method;
 use sansal::time::UnixTime;
 use sansal::{ClientCredentials, Error, Store, Token, TokenSource};
+
+mod support;
+use support::{Bytes, Host, World, answers, headed};
 
 const TENANT: &str = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const SCOPE: &str = "https://graph.microsoft.com/.default";
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"at-1"}"#;
 const AGING: &str = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"at-1","refresh_in":100}"#;
-
-struct Bytes(u8);
-impl Entropy for Bytes {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
-        for byte in out {
-            self.0 = self.0.wrapping_add(37);
-            *byte = self.0;
-        }
-        Ok(())
-    }
-}
-
-/// What the world does when a request arrives.
-#[derive(Clone, Debug)]
-enum World {
-    Answers(u16, &'static [(&'static str, &'static str)], String),
-    Fails(SendError),
-}
-
-fn answers(status: u16, body: impl Into<String>) -> World {
-    World::Answers(status, &[], body.into())
-}
 
 fn metadata() -> World {
     answers(
@@ -46,96 +26,14 @@ fn metadata() -> World {
     )
 }
 
-/// A host that plays a list of happenings and notes what was asked of it.
-struct Host {
-    client: Client,
-    store: Store,
-    clock: Clock,
-    entropy: Bytes,
-    script: Vec<World>,
-    sent: Vec<Request>,
-    waited: Vec<u64>,
-    commit: Result<(), CommitError>,
+fn host_with(settings: Settings) -> Host {
+    let client = Client::builder("app").authority(TENANT).credential(Credential::secret("planted-secret"));
+    Host::new(client.settings(settings).build().unwrap())
 }
 
-impl Host {
-    fn new(settings: Settings) -> Self {
-        let client = Client::builder("app").authority(TENANT).credential(Credential::secret("planted-secret"));
-        let mut entropy = Bytes(0);
-        Self {
-            client: client.settings(settings).build().unwrap(),
-            store: Store::new(&mut entropy).unwrap(),
-            clock: Clock::new(Millis(5_000), UnixTime(1_700_000_000)),
-            entropy,
-            script: Vec::new(),
-            sent: Vec::new(),
-            waited: Vec::new(),
-            commit: Ok(()),
-        }
-    }
-
-    fn get(&mut self, script: impl IntoIterator<Item = World>) -> Result<Token, Error> {
-        self.script = script.into_iter().collect();
-        self.script.reverse();
-        (self.sent, self.waited) = (Vec::new(), Vec::new());
-        let flow = ClientCredentials::new(&[SCOPE]).unwrap().flow(&self.client)?;
-        let result = self.run(flow);
-        assert!(self.script.is_empty(), "not all of the script was played: {:?}", self.script);
-        result
-    }
-
-    fn run<F: Flow>(&mut self, mut flow: F) -> Result<F::Output, Error> {
-        let mut step = self.step(&mut flow, Input::Start)?;
-        loop {
-            step = match step {
-                Step::Done(done) => return Ok(done),
-                Step::Load(_) => self.step(&mut flow, Input::Loaded)?,
-                Step::Ask(ask) => panic!("nothing is asked here: {ask:?}"),
-                Step::Commit(changes) => {
-                    let committed = self.commit;
-                    if committed.is_ok() || !changes.is_durable() {
-                        self.store.apply(changes);
-                    }
-                    self.step(&mut flow, Input::Committed(committed))?
-                }
-                Step::Wait(span) => {
-                    self.waited.push(span.0);
-                    // Half of the time first: an early wake is legal and gets the rest.
-                    self.clock.mono = self.clock.mono.after(Millis(span.0 / 2));
-                    match self.step(&mut flow, Input::Woke)? {
-                        Step::Wait(rest) => {
-                            assert_eq!(rest.0, span.0 - span.0 / 2);
-                            self.clock.mono = self.clock.mono.after(rest);
-                            self.step(&mut flow, Input::Woke)?
-                        }
-                        other => other,
-                    }
-                }
-                Step::Send(request) => {
-                    self.sent.push(request);
-                    match self.script.pop().expect("one request too many") {
-                        World::Fails(why) => self.step(&mut flow, Input::Failed(why))?,
-                        World::Answers(status, headers, body) => {
-                            let headers: Vec<_> =
-                                headers.iter().map(|(name, value)| ResponseHeader { name, value }).collect();
-                            let response = Response { status, headers: &headers, body: body.as_bytes() };
-                            self.step(&mut flow, Input::Response(response))?
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn step<F: Flow>(&mut self, flow: &mut F, input: Input<'_>) -> Result<Step<F::Output>, Error> {
-        let (client, store, clock) = (&self.client, &self.store, self.clock);
-        flow.step(&mut Cx { client, store, clock, entropy: &mut self.entropy }, input)
-    }
-
-    fn cached(&self) -> usize {
-        let text = self.store.tokens.to_json();
-        String::from_utf8_lossy(&text).matches("\"secret\"").count()
-    }
+fn get(host: &mut Host, script: impl IntoIterator<Item = World>) -> Result<Token, Error> {
+    let flow = ClientCredentials::new(&[SCOPE]).unwrap().flow(&host.client)?;
+    host.play(script, flow)
 }
 
 fn no_retries() -> Settings {
@@ -144,12 +42,12 @@ fn no_retries() -> Settings {
 
 #[test]
 fn the_happy_path_asks_for_metadata_once_and_for_a_token_once() {
-    let mut host = Host::new(Settings::default());
-    let token = host.get([metadata(), answers(200, TOKEN)]).unwrap();
+    let mut host = host_with(Settings::default());
+    let token = get(&mut host, [metadata(), answers(200, TOKEN)]).unwrap();
     assert_eq!((token.access_token(), token.source()), ("at-1", TokenSource::IdentityProvider));
     assert_eq!(token.expires_on(), UnixTime(1_700_003_600));
     assert_eq!(host.sent.iter().map(|r| r.method).collect::<Vec<_>>(), [Method::Get, Method::Post]);
-    let token = host.get([]).unwrap();
+    let token = get(&mut host, []).unwrap();
     assert_eq!((token.access_token(), token.source()), ("at-1", TokenSource::Cache));
 }
 
@@ -204,17 +102,17 @@ fn faults() {
     let mut count = 0;
     for why in unreachable {
         for metadata_first in [true, false] {
-            let mut host = Host::new(no_retries());
+            let mut host = host_with(no_retries());
             let script = if metadata_first { vec![metadata(), World::Fails(why)] } else { vec![World::Fails(why)] };
-            let error = host.get(script).unwrap_err();
+            let error = get(&mut host, script).unwrap_err();
             assert!(matches!(&error, Error::Unreachable { why: got, .. } if *got == why), "{error:?}");
             assert_eq!(host.cached(), 0);
             count += 1;
         }
     }
     for (world, expected) in &token_faults {
-        let mut host = Host::new(no_retries());
-        let error = host.get([metadata(), world.clone()]).unwrap_err();
+        let mut host = host_with(no_retries());
+        let error = get(&mut host, [metadata(), world.clone()]).unwrap_err();
         assert!(expected(&error), "{error:?}");
         let shown = format!("{error} {error:?} {:?} {:?}", host.sent, host.store);
         assert!(!shown.contains("planted-secret"), "{shown}");
@@ -246,8 +144,8 @@ fn faults() {
         ),
     ];
     for (world, expected) in &metadata_faults {
-        let mut host = Host::new(no_retries());
-        let error = host.get([world.clone()]).unwrap_err();
+        let mut host = host_with(no_retries());
+        let error = get(&mut host, [world.clone()]).unwrap_err();
         assert!(expected(&error), "{error:?}");
         assert_eq!((host.cached(), host.sent.len()), (0, 1), "no secret left for anywhere");
         count += 1;
@@ -271,18 +169,18 @@ fn an_aging_token_survives_every_failure() {
         World::Fails(SendError::Tls(TlsReason::Expired)),
     ];
     for failure in failures {
-        let mut host = Host::new(no_retries());
-        host.get([metadata(), answers(200, AGING)]).unwrap();
+        let mut host = host_with(no_retries());
+        get(&mut host, [metadata(), answers(200, AGING)]).unwrap();
         host.clock = Clock::new(host.clock.mono.after(Millis::from_secs(200)), UnixTime(1_700_000_200));
-        let token = host.get([failure.clone()]).unwrap();
+        let token = get(&mut host, [failure.clone()]).unwrap();
         assert_eq!((token.access_token(), token.source()), ("at-1", TokenSource::Cache), "{failure:?}");
         assert_eq!(host.cached(), 1);
     }
     // And a good answer replaces it.
-    let mut host = Host::new(no_retries());
-    host.get([metadata(), answers(200, AGING)]).unwrap();
+    let mut host = host_with(no_retries());
+    get(&mut host, [metadata(), answers(200, AGING)]).unwrap();
     host.clock = Clock::new(host.clock.mono.after(Millis::from_secs(200)), UnixTime(1_700_000_200));
-    assert_eq!(host.get([answers(200, TOKEN.replace("at-1", "at-2"))]).unwrap().access_token(), "at-2");
+    assert_eq!(get(&mut host, [answers(200, TOKEN.replace("at-1", "at-2"))]).unwrap().access_token(), "at-2");
     assert_eq!(host.cached(), 1);
 }
 
@@ -290,41 +188,36 @@ fn an_aging_token_survives_every_failure() {
 fn only_harmless_requests_are_repeated() {
     let late: &[(&str, &str)] = &[("Retry-After", "3")];
     // Discovery: three times more, waiting longer each time, as long as the server asks.
-    let mut host = Host::new(Settings::default());
-    let script = [
-        World::Fails(SendError::NoAnswer),
-        answers(503, ""),
-        World::Answers(429, late, String::new()),
-        metadata(),
-        answers(200, TOKEN),
-    ];
-    host.get(script).unwrap();
+    let mut host = host_with(Settings::default());
+    let script =
+        [World::Fails(SendError::NoAnswer), answers(503, ""), headed(429, late, ""), metadata(), answers(200, TOKEN)];
+    get(&mut host, script).unwrap();
     assert_eq!(host.waited.len(), 3);
     assert!((500..=750).contains(&host.waited[0]) && (1000..=1500).contains(&host.waited[1]), "{:?}", host.waited);
     assert!(host.waited[2] >= 3000, "{:?}", host.waited);
     // A token request: only when nothing was sent.
     host.store = Store::new(&mut Bytes(1)).unwrap();
-    host.get([metadata(), World::Fails(SendError::NotSent), answers(200, TOKEN)]).unwrap();
+    get(&mut host, [metadata(), World::Fails(SendError::NotSent), answers(200, TOKEN)]).unwrap();
     for once in [World::Fails(SendError::NoAnswer), answers(503, ""), World::Fails(SendError::Tls(TlsReason::Other))] {
-        let mut host = Host::new(Settings::default());
-        host.get([metadata(), once]).unwrap_err();
+        let mut host = host_with(Settings::default());
+        get(&mut host, [metadata(), once]).unwrap_err();
         assert!(host.waited.is_empty());
     }
     // TLS failures are never repeated, not even for discovery.
-    let mut host = Host::new(Settings::default());
-    host.get([World::Fails(SendError::Tls(TlsReason::UnknownIssuer))]).unwrap_err();
+    let mut host = host_with(Settings::default());
+    get(&mut host, [World::Fails(SendError::Tls(TlsReason::UnknownIssuer))]).unwrap_err();
     // More patience than allowed comes back at once and says when.
     let long: &[(&str, &str)] = &[("Retry-After", "120")];
-    let error = host.get([World::Answers(503, long, String::new())]).unwrap_err();
+    let error = get(&mut host, [headed(503, long, "")]).unwrap_err();
     assert!(matches!(error, Error::Throttled { status: 503, retry_after: Some(120), .. }), "{error:?}");
 }
 
 #[test]
 fn an_operation_has_a_budget() {
     let settings = Settings { operation_budget: Millis(1200), attempt_timeout: Millis(900), ..Settings::default() };
-    let mut host = Host::new(settings);
+    let mut host = host_with(settings);
     // The first wait still fits, the second would not.
-    host.get([World::Fails(SendError::NotSent), World::Fails(SendError::NotSent)]).unwrap_err();
+    get(&mut host, [World::Fails(SendError::NotSent), World::Fails(SendError::NotSent)]).unwrap_err();
     assert_eq!(host.sent[0].attempt_timeout, Millis(900));
     assert!(
         host.sent[1].attempt_timeout < Millis(900),
@@ -335,39 +228,39 @@ fn an_operation_has_a_budget() {
 
 #[test]
 fn an_error_answer_is_not_asked_for_again_at_once() {
-    let mut host = Host::new(no_retries());
+    let mut host = host_with(no_retries());
     let refusal = r#"{"error":"invalid_scope","error_description":"AADSTS70011"}"#;
-    host.get([metadata(), answers(400, refusal)]).unwrap_err();
-    let error = host.get([]).unwrap_err();
+    get(&mut host, [metadata(), answers(400, refusal)]).unwrap_err();
+    let error = get(&mut host, []).unwrap_err();
     assert_eq!(error.refusal().unwrap().error(), "invalid_scope");
     host.clock.mono = host.clock.mono.after(Millis::from_secs(60));
-    host.get([answers(200, TOKEN)]).unwrap();
+    get(&mut host, [answers(200, TOKEN)]).unwrap();
     // Another secret is another request.
-    let mut other = Host::new(no_retries());
-    other.get([metadata(), answers(400, refusal)]).unwrap_err();
+    let mut other = host_with(no_retries());
+    get(&mut other, [metadata(), answers(400, refusal)]).unwrap_err();
     other.client = Client::builder("app").authority(TENANT).credential(Credential::secret("another")).build().unwrap();
-    other.get([answers(200, TOKEN)]).unwrap();
+    get(&mut other, [answers(200, TOKEN)]).unwrap();
 }
 
 #[test]
 fn a_failed_commit_does_not_lose_the_token() {
-    let mut host = Host::new(no_retries());
+    let mut host = host_with(no_retries());
     host.commit = Err(CommitError::NotWritten);
-    let token = host.get([metadata(), answers(200, TOKEN)]).unwrap();
+    let token = get(&mut host, [metadata(), answers(200, TOKEN)]).unwrap();
     assert_eq!((token.access_token(), token.stored()), ("at-1", Err(CommitError::NotWritten)));
     assert_eq!(host.cached(), 0);
 }
 
 #[test]
 fn a_clock_that_jumps_makes_no_token_fresh() {
-    let mut host = Host::new(no_retries());
-    host.get([metadata(), answers(200, TOKEN)]).unwrap();
+    let mut host = host_with(no_retries());
+    get(&mut host, [metadata(), answers(200, TOKEN)]).unwrap();
     // Forward past the end of the token: a new one is fetched although no time has passed on the other clock.
     host.clock.wall = Some(UnixTime(1_700_003_600));
-    host.get([answers(200, TOKEN.replace("at-1", "at-2"))]).unwrap();
+    get(&mut host, [answers(200, TOKEN.replace("at-1", "at-2"))]).unwrap();
     // A device that lost its date cannot judge any token.
     host.clock.wall = None;
-    let error = host.get([answers(200, TOKEN)]).unwrap_err();
+    let error = get(&mut host, [answers(200, TOKEN)]).unwrap_err();
     assert!(matches!(error, Error::Config(Config::ClockUnknown)), "{error:?}");
 }
 
@@ -386,55 +279,53 @@ fn regions() {
     const REGIONAL: &str = "westus2.login.microsoft.com";
 
     // A named region: nobody is asked where this machine is; the token lies under the central host.
-    let mut host = Host::new(named());
-    host.get([metadata(), regional_metadata("westus2"), answers(200, TOKEN)]).unwrap();
+    let mut host = host_with(named());
+    get(&mut host, [metadata(), regional_metadata("westus2"), answers(200, TOKEN)]).unwrap();
     assert_eq!(hosts(&host), [CENTRAL, REGIONAL, REGIONAL]);
     let cache = String::from_utf8_lossy(&host.store.tokens.to_json()).into_owned();
     assert!(cache.contains(r#""environment":"login.microsoftonline.com""#), "{cache}");
-    host.get([]).unwrap();
+    get(&mut host, []).unwrap();
 
     // The region is away: the central endpoint serves, and the region is left alone for a while.
-    let mut host = Host::new(named());
-    host.get([metadata(), World::Fails(SendError::NotSent), answers(200, TOKEN)]).unwrap();
+    let mut host = host_with(named());
+    get(&mut host, [metadata(), World::Fails(SendError::NotSent), answers(200, TOKEN)]).unwrap();
     assert_eq!(hosts(&host), [CENTRAL, REGIONAL, CENTRAL]);
-    let mut host = Host::new(named());
-    host.get([metadata(), regional_metadata("westus2"), World::Fails(SendError::NoAnswer), answers(200, TOKEN)])
+    let mut host = host_with(named());
+    get(&mut host, [metadata(), regional_metadata("westus2"), World::Fails(SendError::NoAnswer), answers(200, TOKEN)])
         .unwrap();
     assert_eq!(hosts(&host), [CENTRAL, REGIONAL, REGIONAL, CENTRAL]);
     // Not when that is switched off, and never after TLS said that it is somebody else.
-    let mut host = Host::new(Settings { region_fallback: false, ..named() });
-    host.get([metadata(), World::Fails(SendError::NotSent)]).unwrap_err();
-    let mut host = Host::new(named());
+    let mut host = host_with(Settings { region_fallback: false, ..named() });
+    get(&mut host, [metadata(), World::Fails(SendError::NotSent)]).unwrap_err();
+    let mut host = host_with(named());
     let script = [metadata(), regional_metadata("westus2"), World::Fails(SendError::Tls(TlsReason::WrongName))];
-    host.get(script).unwrap_err();
+    get(&mut host, script).unwrap_err();
 
     // Detection: REGION_NAME, else the metadata service, without any proxy and not repeated when nobody answers.
     let detect = Settings { region: Region::Detect, ..Settings::default() };
-    let mut host = Host::new(Settings { region_name: "westus2".into(), ..detect.clone() });
-    host.get([metadata(), regional_metadata("westus2"), answers(200, TOKEN)]).unwrap();
-    let mut host = Host::new(detect.clone());
-    host.get([
-        metadata(),
-        answers(200, r#"{"location":"westus2"}"#),
-        regional_metadata("westus2"),
-        answers(200, TOKEN),
-    ])
+    let mut host = host_with(Settings { region_name: "westus2".into(), ..detect.clone() });
+    get(&mut host, [metadata(), regional_metadata("westus2"), answers(200, TOKEN)]).unwrap();
+    let mut host = host_with(detect.clone());
+    get(
+        &mut host,
+        [metadata(), answers(200, r#"{"location":"westus2"}"#), regional_metadata("westus2"), answers(200, TOKEN)],
+    )
     .unwrap();
     assert_eq!(hosts(&host), [CENTRAL, "169.254.169.254", REGIONAL, REGIONAL]);
     assert_eq!(host.sent[1].proxy, sansal::http::Proxy::Never);
     for nowhere in [World::Fails(SendError::NoAnswer), answers(500, ""), answers(200, r#"{"location":"a/b"}"#)] {
-        let mut host = Host::new(detect.clone());
-        host.get([metadata(), nowhere, answers(200, TOKEN)]).unwrap();
+        let mut host = host_with(detect.clone());
+        get(&mut host, [metadata(), nowhere, answers(200, TOKEN)]).unwrap();
         assert_eq!(hosts(&host), [CENTRAL, "169.254.169.254", CENTRAL]);
         host.store.tokens = sansal::cache::TokenCache::default();
-        host.get([answers(200, TOKEN)]).unwrap();
+        get(&mut host, [answers(200, TOKEN)]).unwrap();
     }
 
     // MSAL_FORCE_REGION counts for those who say nothing themselves; a bad one is an error.
     let forced = |region, force: &str| Settings { region, force_region: Some(force.into()), ..no_retries() };
-    let mut host = Host::new(forced(Region::Unset, "westus2"));
-    host.get([metadata(), regional_metadata("westus2"), answers(200, TOKEN)]).unwrap();
-    Host::new(forced(Region::Never, "westus2")).get([metadata(), answers(200, TOKEN)]).unwrap();
+    let mut host = host_with(forced(Region::Unset, "westus2"));
+    get(&mut host, [metadata(), regional_metadata("westus2"), answers(200, TOKEN)]).unwrap();
+    get(&mut host_with(forced(Region::Never, "westus2")), [metadata(), answers(200, TOKEN)]).unwrap();
     let bad =
         Client::builder("app").credential(Credential::secret("s")).settings(forced(Region::Unset, "West US")).build();
     assert!(matches!(bad, Err(Error::Config(Config::Region(name))) if name == "West US"));
@@ -444,12 +335,12 @@ fn regions() {
 #[test]
 fn a_shared_memory_does_not_share_trust() {
     let elsewhere = r#"{"token_endpoint":"https://elsewhere.example/t/token","authorization_endpoint":"https://elsewhere.example/t/authorize"}"#;
-    let mut host = Host::new(Settings { hosts: sansal::client::HostPolicy::Any, ..no_retries() });
-    host.get([answers(200, elsewhere), answers(200, TOKEN)]).unwrap();
+    let mut host = host_with(Settings { hosts: sansal::client::HostPolicy::Any, ..no_retries() });
+    get(&mut host, [answers(200, elsewhere), answers(200, TOKEN)]).unwrap();
     host.store.tokens = sansal::cache::TokenCache::default();
     host.client =
         Client::builder("app").authority(TENANT).credential(Credential::secret("planted-secret")).build().unwrap();
-    let error = host.get([]).unwrap_err();
+    let error = get(&mut host, []).unwrap_err();
     assert!(matches!(error, Error::Config(Config::HostNotAllowed { .. })), "{error:?}");
 
     // An unknown host that one client believes untested is looked up for the other.
@@ -459,12 +350,12 @@ fn a_shared_memory_does_not_share_trust() {
         client.credential(Credential::secret("s")).settings(settings).build().unwrap()
     };
     let own = r#"{"token_endpoint":"https://login.private.example/t/token","authorization_endpoint":"https://login.private.example/t/a"}"#;
-    let mut host = Host::new(no_retries());
+    let mut host = host_with(no_retries());
     host.client = private(sansal::client::InstanceDiscovery::Off);
-    host.get([answers(200, own), answers(200, TOKEN)]).unwrap();
+    get(&mut host, [answers(200, own), answers(200, TOKEN)]).unwrap();
     host.store.tokens = sansal::cache::TokenCache::default();
     host.client = private(sansal::client::InstanceDiscovery::On);
-    let error = host.get([answers(400, r#"{"error":"invalid_instance"}"#)]).unwrap_err();
+    let error = get(&mut host, [answers(400, r#"{"error":"invalid_instance"}"#)]).unwrap_err();
     assert!(matches!(error, Error::Config(Config::UnknownInstance(_))), "{error:?}");
     assert_eq!(host.sent[0].endpoint.path(), "/common/discovery/instance");
 }
@@ -489,7 +380,7 @@ fn adfs_is_asked_with_sha_1_however_it_is_named() {
     let [authority, issuer, unusable] = named(key(Some([1; 20])));
     assert!(unusable.is_err(), "no SHA-1 thumbprint for ADFS");
     for client in [authority.unwrap(), issuer.unwrap()] {
-        let mut host = Host::new(no_retries());
+        let mut host = host_with(no_retries());
         host.client = client;
         let mut flow = ClientCredentials::new(&[SCOPE]).unwrap().flow(&host.client).unwrap();
         let mut step = host.step(&mut flow, Input::Start).unwrap();

@@ -20,15 +20,15 @@ use sansal::client::{AuthScheme, Client, ClientBuilder, ClientCertificate, Crede
 use sansal::error::{Config, What};
 use sansal::flow::{Ask, AskError};
 use sansal::jose::Compact;
-use sansal::key::{Algorithm, KeyName};
+use sansal::key::{Algorithm, KeyName, KeyProtection};
 use sansal::pop::{PopKey, shr};
 use sansal::source::Source;
 use sansal::{
-    Binding, ClientCredentials, DeviceCode, Error, OnBehalfOf, RefreshTokenImport, Token,
+    Binding, ClientCredentials, DeviceCode, Error, OnBehalfOf, RefreshTokenImport, Token, TokenSource,
     UserFederatedIdentityCredential, UsernamePassword,
 };
 use serde_json::{Value, json};
-use support::{Host, NOW, World, answers};
+use support::{Host, NOW, World, answers, headed};
 
 const TENANT: &str = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee";
 
@@ -60,7 +60,7 @@ fn body(token_type: &str) -> String {
 
 fn wants(nonce: Option<&str>) -> World {
     let headers = nonce.map(|nonce| ("DPoP-Nonce", nonce.to_string())).into_iter().collect();
-    World::Headed(400, headers, json!({"error": "use_dpop_nonce"}).to_string())
+    World::Answers(400, headers, json!({"error": "use_dpop_nonce"}).to_string().into())
 }
 
 fn app_token(
@@ -89,7 +89,7 @@ fn nonce(host: &Host, request: usize) -> Value {
 }
 
 /// Runs a flow against a server that answers with a token of this type, and gives the last form's binding parameters.
-fn bound<S: Source>(
+fn bound<S: Source + std::fmt::Debug>(
     client: &Client,
     before: &[World],
     token_type: &str,
@@ -166,7 +166,7 @@ fn proofs_and_nonces() {
     // RFC 9449 s4.2, s8, s8.2.
     let key = key();
     let mut host = host(&key);
-    let renewed = World::Headed(200, vec![("dpop-nonce", "n-2".into())], body("DPoP"));
+    let renewed = headed(200, &[("dpop-nonce", "n-2")], body("DPoP"));
     app_token(&mut host, [metadata(), wants(Some("n-1")), renewed], "a/.default", &key).unwrap();
     let (header, first) = proof(&host, 1).unwrap();
     let (_, second) = proof(&host, 2).unwrap();
@@ -380,7 +380,9 @@ fn the_key_must_be_the_clients() {
 fn keys_elsewhere() {
     // Proof and client assertion are both signed by the host; the retry needs a new one of each (RFC 7523 s3: `jti`).
     let (proof_key, client_key) = (KeyName("proof".into()), KeyName("client".into()));
-    let key = PopKey::external(proof_key.clone(), Algorithm::Es256, key().jwk()).unwrap();
+    let key = PopKey::external(proof_key.clone(), Algorithm::Es256, key().jwk())
+        .unwrap()
+        .protected_by(KeyProtection::Hardware);
     let signer = Signer::External(client_key.clone());
     let credential = Credential::Key(Box::new(KeyCredential::with_thumbprints(signer, None, Some([1; 32])).unwrap()));
     let mut host = Host::new(builder().credential(credential).dpop_key(key.clone()).build().unwrap());
@@ -391,11 +393,20 @@ fn keys_elsewhere() {
         noted.borrow_mut().push((key.clone(), *alg));
         Ok(vec![u8::try_from(noted.borrow().len()).unwrap(); 64])
     }));
-    app_token(&mut host, [metadata(), wants(Some("n")), answers(200, body("DPoP"))], "a/.default", &key).unwrap();
-    let once = [(client_key, Algorithm::Ps256), (proof_key, Algorithm::Es256)];
-    assert_eq!(*asked.borrow(), [once.clone(), once].concat());
+    let script = [metadata(), wants(Some("n")), answers(200, body("DPoP"))];
+    let token = app_token(&mut host, script, "a/.default", &key).unwrap();
     assert_eq!(nonce(&host, 2), "n");
     assert_ne!(host.field(1, "client_assertion"), host.field(2, "client_assertion"));
+    // The label travels with the token, also out of the cache.
+    assert_eq!(token.key_protection(), Some(KeyProtection::Hardware));
+    let again = app_token(&mut host, [], "a/.default", &key).unwrap();
+    assert_eq!((again.source(), again.key_protection()), (TokenSource::Cache, Some(KeyProtection::Hardware)));
+    let bearer = ClientCredentials::new(&["a/.default"]).unwrap().flow(&host.client).unwrap();
+    let bearer = host.play([answers(200, body("Bearer"))], bearer).unwrap();
+    assert_eq!(bearer.key_protection(), None);
+    asked.borrow_mut().truncate(4);
+    let once = [(client_key, Algorithm::Ps256), (proof_key, Algorithm::Es256)];
+    assert_eq!(*asked.borrow(), [once.clone(), once].concat());
     // The next token takes the assertion that is held, and one proof.
     asked.borrow_mut().clear();
     app_token(&mut host, [answers(200, body("DPoP"))], "b/.default", &key).unwrap();

@@ -6,30 +6,19 @@ use std::fmt::Debug;
 
 use sansal::cache::{Entry, Kind, TokenCache, TokenEvent};
 use sansal::client::{Client, Credential, KeyCredential, Settings, Signer};
-use sansal::entropy::{Entropy, NoEntropy};
 use sansal::flow::{Answer, Ask, Clock, Cx, Flow, Input, Millis, Response, Step};
 use sansal::http::{Body, Request, ResponseHeader, form};
 use sansal::key::{Algorithm, KeyName};
 use sansal::keys::ProcessKey;
 use sansal::managed::{ManagedIdentity, ManagedIdentityEnvironment, ManagedIdentityRequest};
 use sansal::secret::SecretBytes;
-use sansal::time::UnixTime;
 use sansal::token::TokenResponse;
 use sansal::{ClientCredentials, Endpoint, Secret, Store, json};
 
-const PLANTED: &str = "pl4nted-s3cret";
-const NOW: UnixTime = UnixTime(1_700_000_000);
+mod support;
+use support::{Bytes, NOW};
 
-struct Bytes(u8);
-impl Entropy for Bytes {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
-        for byte in out {
-            self.0 = self.0.wrapping_add(91);
-            *byte = self.0;
-        }
-        Ok(())
-    }
-}
+const PLANTED: &str = "pl4nted-s3cret";
 
 fn hidden(what: &str, value: &dyn Debug) {
     for shown in [format!("{value:?}"), format!("{value:#?}")] {

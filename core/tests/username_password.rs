@@ -12,40 +12,18 @@
 )]
 
 use sansal::client::{Client, Retries, Settings};
-use sansal::entropy::{Entropy, NoEntropy};
 use sansal::error::{Config, HostRule, SendError, TlsReason, What};
-use sansal::flow::{Clock, Cx, Flow, Input, Millis, Response, Step};
-use sansal::http::{Method, Request, ResponseHeader};
+use sansal::flow::Millis;
+use sansal::http::{Method, Request};
 use sansal::time::UnixTime;
-use sansal::{Error, Store, Token, UsernamePassword};
+use sansal::{Error, Token, UsernamePassword};
 use serde_json::Value;
 
+mod support;
+use support::{Host, NOW, World, answers, headed};
+
+const LATER: &[(&str, &str)] = &[("Retry-After", "7")];
 const PASSWORD: &str = "planted-password<&>'\"\u{e9}";
-const NOW: UnixTime = UnixTime(1_700_000_000);
-
-struct Bytes(u8);
-impl Entropy for Bytes {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
-        for byte in out {
-            self.0 = self.0.wrapping_add(37);
-            *byte = self.0;
-        }
-        Ok(())
-    }
-}
-
-/// What the world does when a request arrives.
-#[derive(Clone, Debug)]
-enum World {
-    Answers(u16, Option<&'static str>, Vec<u8>),
-    Fails(SendError),
-    /// The date is another one from here on; the answer is the right one.
-    Jumps(Option<UnixTime>, Vec<u8>),
-}
-
-fn answers(status: u16, body: impl Into<Vec<u8>>) -> World {
-    World::Answers(status, None, body.into())
-}
 
 /// The five exchanges of a federated sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,97 +74,36 @@ impl On {
     }
 }
 
-/// A host that plays a list of happenings and notes what was asked of it.
-struct Host {
-    client: Client,
-    store: Store,
-    clock: Clock,
-    entropy: Bytes,
-    script: Vec<World>,
-    sent: Vec<Request>,
-    waited: usize,
-    shown: String,
+/// What this file does with a [`Host`].
+trait Password {
+    fn sign_in(&mut self, user: &str, password: &str, script: impl IntoIterator<Item = World>) -> Result<Token, Error>;
+    fn hosts(&self) -> Vec<&str>;
+    fn bodies(&self) -> Vec<String>;
 }
 
-impl Host {
-    fn new(settings: Settings) -> Self {
-        let authority = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee";
-        let mut entropy = Bytes(0);
-        Self {
-            client: Client::builder("app").authority(authority).settings(settings).build().unwrap(),
-            store: Store::new(&mut entropy).unwrap(),
-            clock: Clock::new(Millis(5_000), NOW),
-            entropy,
-            script: Vec::new(),
-            sent: Vec::new(),
-            waited: 0,
-            shown: String::new(),
-        }
-    }
+fn host_with(settings: Settings) -> Host {
+    let authority = "https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee";
+    let mut host = Host::new(Client::builder("app").authority(authority).settings(settings).build().unwrap());
+    host.seen = Some(String::new());
+    host
+}
 
-    /// Signs a user in; the whole script must be played.
+impl Password for Host {
+    /// Signs a user in; the whole script must be played, and nothing planted is seen on the way.
     fn sign_in(&mut self, user: &str, password: &str, script: impl IntoIterator<Item = World>) -> Result<Token, Error> {
-        self.script = script.into_iter().collect();
-        self.script.reverse();
-        (self.sent, self.waited) = (Vec::new(), 0);
         let request = UsernamePassword::new(user, password, &["User.Read"])?;
-        self.shown.push_str(&format!("{request:?}"));
-        let result = self.run(request.flow(&self.client)?);
+        let flow = request.flow(&self.client)?;
+        let result = self.play(script, flow);
+        let seen = self.seen.as_mut().unwrap();
+        seen.push_str(&format!("{request:?} {result:?}"));
         if let Err(error) = &result {
-            self.shown.push_str(&format!("{error} {error:?}"));
+            seen.push_str(&format!("{error}"));
         }
-        assert!(self.script.is_empty(), "not all of the script was played: {:?} {result:?}", self.script.len());
-        assert!(!self.shown.contains("planted"), "a secret is shown");
+        assert!(!seen.contains("planted"), "a secret is shown");
+        for request in &self.sent {
+            assert!(request.response_limit < 10_000_000);
+        }
         result
-    }
-
-    fn run<F: Flow<Output = Token> + std::fmt::Debug>(&mut self, mut flow: F) -> Result<Token, Error> {
-        let mut step = self.step(&mut flow, Input::Start)?;
-        loop {
-            self.shown.push_str(&format!("{step:?} {:?}", self.store));
-            step = match step {
-                Step::Done(done) => return Ok(done),
-                Step::Load(_) => self.step(&mut flow, Input::Loaded)?,
-                Step::Ask(ask) => panic!("nothing is asked here: {ask:?}"),
-                Step::Commit(changes) => {
-                    self.store.apply(changes);
-                    self.step(&mut flow, Input::Committed(Ok(())))?
-                }
-                Step::Wait(span) => {
-                    self.waited += 1;
-                    self.clock.mono = self.clock.mono.after(span);
-                    self.step(&mut flow, Input::Woke)?
-                }
-                Step::Send(request) => {
-                    let limit = request.response_limit;
-                    self.sent.push(request);
-                    match self.script.pop().expect("one request too many") {
-                        World::Fails(why) => self.step(&mut flow, Input::Failed(why))?,
-                        World::Answers(status, retry_after, body) => {
-                            assert!(limit < 10_000_000);
-                            let header = retry_after.map(|value| ResponseHeader { name: "Retry-After", value });
-                            let headers = header.as_slice();
-                            self.step(&mut flow, Input::Response(Response { status, headers, body: &body }))?
-                        }
-                        World::Jumps(wall, body) => {
-                            self.clock.wall = wall;
-                            self.step(&mut flow, Input::Response(Response { status: 200, headers: &[], body: &body }))?
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn step<F: Flow + std::fmt::Debug>(&mut self, flow: &mut F, input: Input<'_>) -> Result<Step<F::Output>, Error> {
-        let (client, store, clock) = (&self.client, &self.store, self.clock);
-        let step = flow.step(&mut Cx { client, store, clock, entropy: &mut self.entropy }, input);
-        self.shown.push_str(&format!("{flow:?}"));
-        step
-    }
-
-    fn cached(&self) -> usize {
-        String::from_utf8_lossy(&self.store.tokens.to_json()).matches("\"secret\"").count()
     }
 
     fn hosts(&self) -> Vec<&str> {
@@ -214,7 +131,7 @@ const FEDERATION: &str = "fs.contoso.com";
 
 #[test]
 fn the_happy_path() {
-    let mut host = Host::new(federated());
+    let mut host = host_with(federated());
     let token = host.sign_in("ada@contoso.com", PASSWORD, ALL.map(On::good)).unwrap();
     assert_eq!(token.access_token(), "planted-access");
     assert_eq!(host.hosts(), [ENTRA, ENTRA, FEDERATION, FEDERATION, ENTRA]);
@@ -280,28 +197,28 @@ fn faults() {
             Box::new(move |on| if on == On::Realm { answers(403, html) } else { answers(404, html) }),
             not_found,
         ),
-        ("429", Box::new(|_| World::Answers(429, Some("7"), b"slow down".to_vec())), |_, e| {
+        ("429", Box::new(|_| headed(429, LATER, "slow down")), |_, e| {
             matches!(e, Error::Throttled { status: 429, retry_after: Some(7), .. })
         }),
-        ("429 with the right body", Box::new(|on: On| World::Answers(429, Some("7"), on.body())), |_, e| {
+        ("429 with the right body", Box::new(|on: On| headed(429, LATER, on.body())), |_, e| {
             matches!(e, Error::Throttled { status: 429, retry_after: Some(7), .. })
         }),
         ("500", Box::new(move |_| answers(500, html)), |_, e| matches!(e, Error::Throttled { status: 500, .. })),
         ("500 with the right body", Box::new(|on: On| answers(500, on.body())), |_, e| {
             matches!(e, Error::Throttled { status: 500, .. })
         }),
-        ("503", Box::new(|_| World::Answers(503, Some("120"), Vec::new())), |_, e| {
+        ("503", Box::new(|_| headed(503, &[("Retry-After", "120")], "")), |_, e| {
             matches!(e, Error::Throttled { status: 503, retry_after: Some(120), .. })
         }),
     ];
     let mut count = 0;
     for (name, fault, expected) in &faults {
         for (at, on) in ALL.into_iter().enumerate() {
-            let mut host = Host::new(no_retries());
+            let mut host = host_with(no_retries());
             let before = ALL.into_iter().take(at).map(On::good);
             let error = host.sign_in("ada@contoso.com", PASSWORD, before.chain([fault(on)])).unwrap_err();
             assert!(expected(on, &error), "{name} on {on:?}: {error:?}");
-            assert_eq!((host.cached(), host.sent.len(), host.waited), (0, at + 1, 0), "{name} on {on:?}");
+            assert_eq!((host.cached(), host.sent.len(), host.waited.len()), (0, at + 1, 0), "{name} on {on:?}");
             count += 1;
         }
     }
@@ -309,24 +226,23 @@ fn faults() {
     for on in ALL {
         let at = ALL.into_iter().position(|other| other == on).unwrap();
         let before = || ALL.into_iter().take(at).map(On::good);
-        for once in [answers(502, html), World::Answers(429, Some("2"), Vec::new()), World::Fails(SendError::NoAnswer)]
-        {
-            let mut host = Host::new(federated());
+        for once in [answers(502, html), headed(429, &[("Retry-After", "2")], ""), World::Fails(SendError::NoAnswer)] {
+            let mut host = host_with(federated());
             let script = before().chain([once.clone()]);
             if on.is_get() {
                 let script = script.chain(ALL.into_iter().skip(at).map(On::good));
                 host.sign_in("ada@contoso.com", PASSWORD, script).unwrap();
-                assert_eq!((host.waited, host.sent.len()), (1, 6), "{once:?} on {on:?}");
+                assert_eq!((host.waited.len(), host.sent.len()), (1, 6), "{once:?} on {on:?}");
             } else {
                 let error = host.sign_in("ada@contoso.com", PASSWORD, script).unwrap_err();
                 assert!(error.is_transient(), "{once:?} on {on:?}: {error:?}");
-                assert_eq!((host.cached(), host.waited), (0, 0));
+                assert_eq!((host.cached(), host.waited.len()), (0, 0));
             }
             count += 1;
         }
         // Whoever is always busy is not asked for ever.
         let attempts = if on.is_get() { 4 } else { 1 };
-        let mut host = Host::new(federated());
+        let mut host = host_with(federated());
         let busy = std::iter::repeat_n(answers(503, ""), attempts);
         let error = host.sign_in("ada@contoso.com", PASSWORD, before().chain(busy)).unwrap_err();
         assert!(matches!(error, Error::Throttled { status: 503, .. }), "{on:?}: {error:?}");
@@ -334,7 +250,7 @@ fn faults() {
         count += 1;
         // The date jumps ten years forward, back to its beginning, or is forgotten.
         for wall in [Some(NOW.after(315_360_000)), Some(UnixTime(0)), None] {
-            let mut host = Host::new(no_retries());
+            let mut host = host_with(no_retries());
             let needs_date = if at <= 2 { 3 } else { 5 };
             let rest = ALL.into_iter().skip(at + 1).take(if wall.is_none() { needs_date - at - 1 } else { 5 });
             let script = before().chain([World::Jumps(wall, on.body())]).chain(rest.map(On::good));
@@ -361,7 +277,7 @@ fn fault(reason: &str) -> World {
 /// G-03: an answer of no is remembered for this name with this password, and for nobody else.
 #[test]
 fn a_wrong_password_holds_up_nobody_else() {
-    let mut host = Host::new(federated());
+    let mut host = host_with(federated());
     let first = [On::Metadata.good(), On::Realm.good(), On::Mex.good(), fault("ID3242")];
     let refused = |result: Result<Token, Error>| match result.unwrap_err() {
         Error::Fault(fault) => assert!(fault.is_failed_authentication() && fault.reason() == "ID3242"),
@@ -383,12 +299,12 @@ fn a_wrong_password_holds_up_nobody_else() {
 
 #[test]
 fn words_of_servers_do_not_repeat_the_password() {
-    let mut host = Host::new(no_retries());
+    let mut host = host_with(no_retries());
     let script =
         [On::Metadata.good(), On::Realm.good(), On::Mex.good(), fault("&quot;planted-password&quot; is wrong")];
     let error = host.sign_in("ada@contoso.com", "planted-password", script).unwrap_err();
     assert!(error.to_string().contains("[hidden]"), "{error}");
-    let mut host = Host::new(no_retries());
+    let mut host = host_with(no_retries());
     let refusal = answers(400, r#"{"error":"invalid_grant","error_description":"planted-password is wrong"}"#);
     let managed = answers(200, r#"{"account_type":"Managed"}"#);
     let error =
@@ -407,23 +323,23 @@ fn whom_a_password_is_sent_to() {
         Error::Config(Config::HostNotAllowed { host, rule: HostRule::Federation }) => host,
         other => panic!("{other:?}"),
     };
-    let mut host = Host::new(Settings::default());
+    let mut host = host_with(Settings::default());
     assert_eq!(refused(&mut host, &good[..2]), FEDERATION);
     assert_eq!(host.hosts(), [ENTRA, ENTRA]);
     let error = Config::HostNotAllowed { host: FEDERATION.into(), rule: HostRule::Federation }.to_string();
     assert!(error.contains("allow_federation") && error.contains("allowed_hosts"), "{error}");
     // By name.
     let listed = || Settings { allowed_hosts: vec!["FS.contoso.com".into()], ..Settings::default() };
-    Host::new(listed()).sign_in("ada@contoso.com", PASSWORD, good.clone()).unwrap();
+    host_with(listed()).sign_in("ada@contoso.com", PASSWORD, good.clone()).unwrap();
     // The server that is listed names another one.
     let mex = String::from_utf8(On::Mex.body()).unwrap().replace("https://fs.contoso.com/", "https://evil.example/");
-    let mut host = Host::new(listed());
+    let mut host = host_with(listed());
     assert_eq!(refused(&mut host, &[good[0].clone(), good[1].clone(), answers(200, mex)]), "evil.example");
     assert!(host.bodies().is_empty(), "nothing with a password was sent");
     // Neither over http, nor to this machine.
     for address in ["http://fs.contoso.com/mex", "http://localhost/mex"] {
         let realm = format!(r#"{{"account_type":"Federated","federation_metadata_url":"{address}"}}"#);
-        let mut host = Host::new(federated());
+        let mut host = host_with(federated());
         let error = host.sign_in("ada@contoso.com", PASSWORD, [On::Metadata.good(), answers(200, realm)]).unwrap_err();
         let expected = matches!(
             error,
@@ -437,7 +353,7 @@ fn whom_a_password_is_sent_to() {
 /// A host without realms is asked once a day; what follows is the password grant.
 #[test]
 fn hosts_without_realms() {
-    let mut host = Host::new(federated());
+    let mut host = host_with(federated());
     let token = || On::Token.good();
     host.sign_in("ada@contoso.com", PASSWORD, [On::Metadata.good(), answers(404, ""), token()]).unwrap();
     assert!(host.bodies()[0].contains("grant_type=password"));
@@ -447,7 +363,7 @@ fn hosts_without_realms() {
     // ADFS and other providers have none.
     let own = r#"{"issuer":"https://fs.example/adfs","token_endpoint":"https://fs.example/adfs/oauth2/token","authorization_endpoint":"https://fs.example/adfs/a"}"#;
     for oidc in [false, true] {
-        let mut host = Host::new(Settings::default());
+        let mut host = host_with(Settings::default());
         let builder = Client::builder("app");
         let builder = match oidc {
             true => builder.oidc_authority("https://fs.example/adfs"),
@@ -464,7 +380,7 @@ fn odd_names_and_passwords() {
     let script = [On::Metadata.good(), managed, On::Token.good()];
     // What a user types reaches neither another path nor another header.
     for name in ["../../evil?x#y", "a\r\nHost: evil", "jos\u{e9}", "a b"] {
-        let mut host = Host::new(Settings::default());
+        let mut host = host_with(Settings::default());
         host.sign_in(name, PASSWORD, script.clone()).unwrap();
         assert_eq!(host.sent[1].endpoint.segments().count(), 3, "{name:?}");
         assert_eq!(host.sent[1].endpoint.query(), Some("api-version=1.0"));
@@ -479,7 +395,7 @@ fn odd_names_and_passwords() {
     let error = UsernamePassword::new("u", "p", &["openid"]).unwrap_err();
     assert!(matches!(error, Error::Config(Config::ReservedScope(_))), "{error:?}");
     // A password that no XML can hold is refused before anybody is told.
-    let mut host = Host::new(federated());
+    let mut host = host_with(federated());
     let asked = [On::Metadata, On::Realm, On::Mex].map(On::good);
     let error = host.sign_in("ada@contoso.com", "planted\u{0}", asked).unwrap_err();
     assert!(matches!(error, Error::Config(Config::UserCredential(_))), "{error:?}");

@@ -43,6 +43,8 @@ const LAYERS: &[&[&str]] = &[
     &["store"],
     &["sealed"],
     &["flow"],
+    &["prove"],
+    &["held_key"],
     &["wanted"],
     &["call"],
     &["discover"],

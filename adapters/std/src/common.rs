@@ -20,6 +20,7 @@ use crate::persistence::Persistence;
 use crate::random::SystemRandom;
 use crate::setup::SetupError;
 use crate::ureq_client::{UreqClient, UreqClientBuilder};
+use crate::verifier::RingVerifier;
 
 /// The name under which a client's HTTP client holds the certificate for TLS.
 const TLS_CERTIFICATE: &str = "TLS client certificate";
@@ -83,7 +84,7 @@ impl Common {
         };
         settings.region_name = region_name.unwrap_or(settings.region_name);
         settings.force_region = force_region.or(settings.force_region);
-        let mut client = Client::builder(&self.client_id).settings(settings);
+        let mut client = Client::builder(&self.client_id).verifier(&RingVerifier).settings(settings);
         if let Some(authority) = &self.authority {
             client = client.authority(authority);
         }
@@ -133,8 +134,8 @@ pub(crate) fn millis(span: Duration) -> Millis {
     Millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The functions of a builder whose field `common` is [`Common`].
-macro_rules! common_settings {
+/// The functions of a builder whose field `common` is [`Common`]: whom it asks, and how.
+macro_rules! server_settings {
     () => {
         /// The authority, `https://host/tenant`.
         #[must_use]
@@ -152,27 +153,6 @@ macro_rules! common_settings {
             self
         }
 
-        /// What the application can handle, for example `CP1` (claims challenges).
-        #[must_use]
-        pub fn client_capabilities<S: AsRef<str>>(mut self, capabilities: &[S]) -> Self {
-            self.common.settings.client_capabilities = capabilities.iter().map(|c| c.as_ref().to_owned()).collect();
-            self
-        }
-
-        /// The application's name, for the server's logs.
-        #[must_use]
-        pub fn app_name(mut self, name: &str) -> Self {
-            name.clone_into(&mut self.common.settings.app_name);
-            self
-        }
-
-        /// The application's version, for the server's logs.
-        #[must_use]
-        pub fn app_version(mut self, version: &str) -> Self {
-            version.clone_into(&mut self.common.settings.app_version);
-            self
-        }
-
         /// Whether unknown authority hosts are looked up with Microsoft.
         #[must_use]
         pub fn instance_discovery(mut self, discovery: sansal::client::InstanceDiscovery) -> Self {
@@ -187,14 +167,6 @@ macro_rules! common_settings {
             self
         }
 
-        /// Lets passwords of users in federated domains go to the federation server that Microsoft names for the domain,
-        /// whatever its host. Without it only to those that [`allow_host`](Self::allow_host) names.
-        #[must_use]
-        pub fn allow_federation(mut self) -> Self {
-            self.common.settings.allow_federation = true;
-            self
-        }
-
         /// Time for one attempt of one request. Default: 30 s.
         #[must_use]
         pub fn attempt_timeout(mut self, span: std::time::Duration) -> Self {
@@ -202,7 +174,7 @@ macro_rules! common_settings {
             self
         }
 
-        /// Time for a whole acquisition, waits included. Default: 120 s.
+        /// Time for a whole operation, waits included. Default: 120 s.
         #[must_use]
         pub fn operation_budget(mut self, span: std::time::Duration) -> Self {
             self.common.settings.operation_budget = $crate::common::millis(span);
@@ -213,38 +185,6 @@ macro_rules! common_settings {
         #[must_use]
         pub fn enable_pii_log(mut self, enable: bool) -> Self {
             self.common.settings.enable_pii_log = enable;
-            self
-        }
-
-        /// The key that tokens are bound to, in place of one that is made here: one that was kept, or one that is held
-        /// elsewhere. See [`PopKey`](sansal::pop::PopKey).
-        #[must_use]
-        pub fn proof_key(mut self, key: sansal::pop::PopKey) -> Self {
-            self.common.proof_key = Some(key);
-            self
-        }
-
-        /// Has all tokens bound so, unless a call says otherwise. Where no [`proof_key`](Self::proof_key) is given, a key is
-        /// made.
-        #[must_use]
-        pub fn auth_scheme(mut self, scheme: sansal::client::AuthScheme) -> Self {
-            self.common.auth_scheme = scheme;
-            self
-        }
-
-        /// The certificate that is presented at the provider's endpoints (RFC 8705), with its key: for tokens that are bound
-        /// to it ([`AuthScheme::Tls`](sansal::client::AuthScheme), or a request's `bound`). Connections to a resource must
-        /// present the same one. A PKCS#12 file, PEM with an RSA key, or PEM with an EC key that is not encrypted.
-        #[must_use]
-        pub fn client_certificate(mut self, certificate: $crate::CertificateCredential) -> Self {
-            self.common.client_certificate = Some(Box::new(certificate));
-            self
-        }
-
-        /// Everything at once; replaces what the methods above have set.
-        #[must_use]
-        pub fn settings(mut self, settings: sansal::client::Settings) -> Self {
-            self.common.settings = settings;
             self
         }
 
@@ -287,6 +227,75 @@ macro_rules! common_settings {
             self
         }
 
+        /// Counts by another clock: for tests.
+        #[must_use]
+        pub fn time(mut self, time: impl $crate::Time + 'static) -> Self {
+            self.common.time = std::sync::Arc::new(time);
+            self
+        }
+    };
+}
+pub(crate) use server_settings;
+
+/// The same, and what only those who get tokens need.
+macro_rules! common_settings {
+    () => {
+        $crate::common::server_settings!();
+
+        /// The application's name, for the server's logs.
+        #[must_use]
+        pub fn app_name(mut self, name: &str) -> Self {
+            name.clone_into(&mut self.common.settings.app_name);
+            self
+        }
+
+        /// The application's version, for the server's logs.
+        #[must_use]
+        pub fn app_version(mut self, version: &str) -> Self {
+            version.clone_into(&mut self.common.settings.app_version);
+            self
+        }
+
+        /// Lets passwords of users in federated domains go to the federation server that Microsoft names for the domain,
+        /// whatever its host. Without it only to those that [`allow_host`](Self::allow_host) names.
+        #[must_use]
+        pub fn allow_federation(mut self) -> Self {
+            self.common.settings.allow_federation = true;
+            self
+        }
+
+        /// The key that tokens are bound to, in place of one that is made here: one that was kept, or one that is held
+        /// elsewhere. See [`PopKey`](sansal::pop::PopKey).
+        #[must_use]
+        pub fn proof_key(mut self, key: sansal::pop::PopKey) -> Self {
+            self.common.proof_key = Some(key);
+            self
+        }
+
+        /// Has all tokens bound so, unless a call says otherwise. Where no [`proof_key`](Self::proof_key) is given, a key is
+        /// made.
+        #[must_use]
+        pub fn auth_scheme(mut self, scheme: sansal::client::AuthScheme) -> Self {
+            self.common.auth_scheme = scheme;
+            self
+        }
+
+        /// The certificate that is presented at the provider's endpoints (RFC 8705), with its key: for tokens that are bound
+        /// to it ([`AuthScheme::Tls`](sansal::client::AuthScheme), or a request's `bound`). Connections to a resource must
+        /// present the same one. A PKCS#12 file, PEM with an RSA key, or PEM with an EC key that is not encrypted.
+        #[must_use]
+        pub fn client_certificate(mut self, certificate: $crate::CertificateCredential) -> Self {
+            self.common.client_certificate = Some(Box::new(certificate));
+            self
+        }
+
+        /// Everything at once; replaces what the methods above have set.
+        #[must_use]
+        pub fn settings(mut self, settings: sansal::client::Settings) -> Self {
+            self.common.settings = settings;
+            self
+        }
+
         /// Begins with these tokens.
         #[must_use]
         pub fn token_cache(mut self, tokens: sansal::cache::TokenCache) -> Self {
@@ -298,13 +307,6 @@ macro_rules! common_settings {
         #[must_use]
         pub fn persistence(mut self, persistence: impl $crate::Persistence + 'static) -> Self {
             self.common.persistence = Some(std::sync::Arc::new(persistence));
-            self
-        }
-
-        /// Counts by another clock: for tests.
-        #[must_use]
-        pub fn time(mut self, time: impl $crate::Time + 'static) -> Self {
-            self.common.time = std::sync::Arc::new(time);
             self
         }
     };

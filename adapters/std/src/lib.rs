@@ -22,12 +22,14 @@
 //! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
 //! | [`TokenCacheFile`], [`Persistence`] | tokens that outlive the process, in MSAL's format |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
+//! | [`TokenValidator`] | tokens that callers bring, for a resource server |
 //! | [`Pfx`] | what is in a PKCS#12 file |
 //! | [`Environment`] | the variables of the Azure SDKs, as data |
 //! | [`HttpClient`], [`UreqClient`] | how requests leave; bring your own if you like |
 //! | [`Interactive`], [`LoopbackListener`] | the browser's half of a sign-in: opens it, waits for it to come back |
 //! | [`Driver`] | drives any [`Flow`](sansal::Flow): store, clock, randomness, HTTP |
 //! | [`Asks`], [`RingKeys`] | who signs and who makes assertions |
+//! | [`RingVerifier`] | who verifies the signatures of tokens |
 //!
 //! # What it does by itself
 //!
@@ -69,7 +71,9 @@ mod pinned;
 mod random;
 mod sent;
 mod setup;
+mod token_validator;
 mod ureq_client;
+mod verifier;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -99,7 +103,9 @@ pub use proof::BoundToken;
 pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
 pub use setup::SetupError;
+pub use token_validator::{TokenValidator, TokenValidatorBuilder};
 pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};
+pub use verifier::RingVerifier;
 
 pub use sansal;
 pub use sansal::client::AuthScheme;

@@ -73,6 +73,11 @@ impl Entry {
         self.instant("expires_on")
     }
 
+    /// When the token was stored, by the clock of whoever stored it.
+    pub fn cached_at(&self) -> Option<UnixTime> {
+        self.instant("cached_at")
+    }
+
     /// From when on the token should be renewed although it lives.
     pub fn refresh_on(&self) -> Option<UnixTime> {
         self.instant("refresh_on")

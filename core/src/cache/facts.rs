@@ -14,6 +14,7 @@ pub(super) struct Facts {
     /// When the token ends. `None`: it is never used, for that or for another reason.
     pub(super) end: Option<UnixTime>,
     pub(super) refresh_on: Option<UnixTime>,
+    pub(super) cached_at: Option<UnixTime>,
     is_bound: bool,
     client_id: Member,
     home_account_id: Member,
@@ -57,6 +58,7 @@ impl Facts {
         Self {
             end: entry.expires_on().filter(|_| is_usable),
             refresh_on: entry.refresh_on(),
+            cached_at: entry.cached_at(),
             is_bound: entry.is_bound(),
             client_id: Member::of(entry, "client_id"),
             home_account_id: Member::of(entry, "home_account_id"),

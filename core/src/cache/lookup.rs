@@ -110,16 +110,6 @@ fn later<'a>(one: (&'a Entry, &'a Facts), other: (&'a Entry, &'a Facts)) -> (&'a
     if other.1.end >= one.1.end { other } else { one }
 }
 
-fn age<'a>(entry: &'a Entry, facts: &Facts, now: UnixTime) -> Found<'a> {
-    match facts.end {
-        Some(end) if end >= now.after(MARGIN) => match facts.refresh_on {
-            Some(refresh) if refresh < now => Found::Aging(entry),
-            _ => Found::Fresh(entry),
-        },
-        _ => Found::Expiring,
-    }
-}
-
 impl<S: AsRef<str>> Lookup<'_, S> {
     /// The best token of a partition.
     fn among<'s>(&self, section: &'s Section, partition: Partition<'_>, of_account: bool, now: UnixTime) -> Found<'s> {
@@ -127,7 +117,7 @@ impl<S: AsRef<str>> Lookup<'_, S> {
         let exact = section.tokens(partition.scopes(self.scopes.iter().map(AsRef::as_ref)));
         let exact = exact.filter(|(entry, facts)| facts.fit(self, of_account, entry) && self.is_exactly(facts));
         // Another library may have left an older one of the same scopes under a key of its own.
-        match exact.reduce(later).map(|(entry, facts)| age(entry, facts, now)) {
+        match exact.reduce(later).map(|(entry, facts)| self.age(entry, facts, now)) {
             Some(Found::Expiring) => expiring = true,
             Some(found) => return found,
             None => {}
@@ -135,13 +125,30 @@ impl<S: AsRef<str>> Lookup<'_, S> {
         let posting = self.rarest(partition, section).map_or_else(|| partition.all(), |scope| partition.scope(scope));
         let others = |least| {
             let mut tokens = section.lasting(posting, least);
-            tokens.find(|(entry, facts)| facts.fit(self, of_account, entry) && self.is_within(facts))
+            tokens.find(|(entry, facts)| {
+                facts.fit(self, of_account, entry) && self.is_within(facts) && !self.is_ahead(facts, now)
+            })
         };
         match others(now.after(MARGIN)) {
-            Some((entry, facts)) => age(entry, facts, now),
+            Some((entry, facts)) => self.age(entry, facts, now),
             None if expiring || others(now).is_some() => Found::Expiring,
             None => Found::Nothing,
         }
+    }
+
+    fn age<'e>(&self, entry: &'e Entry, facts: &Facts, now: UnixTime) -> Found<'e> {
+        match facts.end {
+            Some(end) if end >= now.after(MARGIN) && !self.is_ahead(facts, now) => match facts.refresh_on {
+                Some(refresh) if refresh < now => Found::Aging(entry),
+                _ => Found::Fresh(entry),
+            },
+            _ => Found::Expiring,
+        }
+    }
+
+    /// Whether the token was stored at a time that has not come: the clock was wrong then, and so is the token's end.
+    fn is_ahead(&self, facts: &Facts, now: UnixTime) -> bool {
+        self.matching == Matching::Tolerant && facts.cached_at > Some(now.after(MARGIN))
     }
 
     /// All scopes are the token's, and it has no others.
@@ -236,10 +243,18 @@ mod tests {
             (r#""expires_on":null"#, "(nothing)"), // G-40
             (r#""expires_on":"soon""#, "(nothing)"),
             (r#""secret":"""#, "(nothing)"),
+            // The clock was ahead when it was stored.
+            (r#""expires_on":"4900","cached_at":"1300""#, "s"),
+            (r#""expires_on":"4901","cached_at":"1301""#, "(expiring)"),
+            (r#""expires_on":"4901","cached_at":"soon""#, "s"),
         ] {
             let cache = cache(&[("k", &token("a", members))]);
             assert_eq!(show(&cache.find(&lookup(&["a"]), NOW)), expected, "{members}");
         }
+        let ahead = cache(&[("k", &token("a b", r#""expires_on":"4901","cached_at":1301"#))]);
+        assert_eq!(show(&ahead.find(&lookup(&["a"]), NOW)), "(nothing)");
+        let reference = Lookup { matching: Matching::Reference, ..lookup(&["a"]) };
+        assert_eq!(show(&ahead.find(&reference, NOW)), "s");
         // A token that has ended is not even a reason when it only happens to have the scopes among others.
         let cache = cache(&[("k", &token("a b", r#""expires_on":"999""#))]);
         assert_eq!(show(&cache.find(&lookup(&["a"]), NOW)), "(nothing)");

@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 use x509_cert::Certificate as X509;
 
 use super::pem::{self, Block};
+use super::pkcs1::{PublicParts, p256_of_spki};
 use crate::base64::{hex_encode, std_encode};
 use crate::error::CertError;
+use crate::jose::Jwk;
 use crate::limits::MAX_CERTIFICATE;
 use crate::time::UnixTime;
 
@@ -169,6 +171,11 @@ impl Certificate {
         &self.spki
     }
 
+    /// The public key, where it is RSA of a usual size or P-256.
+    pub fn public_key(&self) -> Option<Jwk> {
+        PublicParts::of_spki(&self.spki).and_then(|parts| parts.jwk()).or_else(|| p256_of_spki(&self.spki))
+    }
+
     /// An element of a JOSE `x5c` header: base64 of the DER without line breaks (RFC 7515 s4.1.6).
     pub fn x5c(&self) -> String {
         std_encode(&self.der)
@@ -257,6 +264,18 @@ mod tests {
         assert_eq!(Certificate::from_pem(&certificate.x5c()).unwrap(), certificate);
         assert!(certificate.has_thumbprint(&super::super::parse_thumbprint(RSA2048_SHA256).unwrap()));
         assert!(!certificate.has_thumbprint(&super::super::Thumbprint::Sha1([0; 20])));
+    }
+
+    #[test]
+    fn public_keys() {
+        let read = |text| Certificate::from_pem(text).unwrap().public_key();
+        let rsa = read(include_str!("../../../tests/certs/rsa2048.cert.pem")).unwrap();
+        let key = include_bytes!("../../../tests/certs/rsa2048.key.pkcs8.pem");
+        assert_eq!(crate::cert::PrivateKey::parse(key, None).unwrap().public_key().unwrap(), rsa);
+        // `openssl x509 -in ec256.cert.pem -noout -pubkey | openssl ec -pubin -text`: how x begins.
+        let ec = read(include_str!("../../../tests/certs/ec256.cert.pem")).unwrap();
+        let crate::jose::PublicKey::P256 { x, .. } = ec.key() else { panic!() };
+        assert_eq!(x[..4], [0x93, 0xC5, 0xA8, 0x2A]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::Certificate;
 use super::pem::{self, Block};
 use super::pkcs1::{PublicParts, RSA_ENCRYPTION};
 use crate::error::CertError;
+use crate::jose::Jwk;
 use crate::limits::{MAX_PRIVATE_KEY, MAX_RSA_BITS, MIN_RSA_BITS};
 use crate::secret::{Secret, SecretBytes};
 
@@ -135,6 +136,14 @@ impl PrivateKey {
     /// Length of the modulus in bits.
     pub fn rsa_bits(&self) -> usize {
         self.bits
+    }
+
+    /// The public half.
+    ///
+    /// # Errors
+    /// [`CertError::BadKey`] when its exponent is none that is in use.
+    pub fn public_key(&self) -> Result<Jwk, CertError> {
+        PublicParts::of_private(self.pkcs1_der()).and_then(|parts| parts.jwk()).ok_or(CertError::BadKey)
     }
 
     /// Whether the certificate is for this key.

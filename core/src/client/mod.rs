@@ -25,6 +25,7 @@ pub use scopes::Scopes;
 pub use settings::{AliasSource, HostPolicy, IdTokenPolicy, InstanceDiscovery, Retries, Settings};
 
 use crate::error::{CertError, Config, Error};
+use crate::jose::{Software, Verify};
 use crate::json::Members;
 use crate::pop::PopKey;
 
@@ -38,6 +39,7 @@ pub struct Client {
     dpop_key: Option<PopKey>,
     client_certificate: Option<ClientCertificate>,
     auth_scheme: AuthScheme,
+    verifier: &'static dyn Verify,
     settings: Settings,
 }
 
@@ -68,6 +70,7 @@ impl Client {
             dpop_key: None,
             client_certificate: None,
             auth_scheme: AuthScheme::Bearer,
+            verifier: &Software,
             settings: Settings::default(),
         }
     }
@@ -121,6 +124,11 @@ impl Client {
     #[must_use]
     pub fn with_dpop_key(&self, key: PopKey) -> Self {
         Self { dpop_key: Some(key), ..self.clone() }
+    }
+
+    /// Who verifies the signatures of tokens.
+    pub fn verifier(&self) -> &'static dyn Verify {
+        self.verifier
     }
 
     /// The region for application tokens. `MSAL_FORCE_REGION` counts for confidential clients that say nothing themselves.
@@ -213,6 +221,7 @@ pub struct ClientBuilder {
     dpop_key: Option<PopKey>,
     client_certificate: Option<ClientCertificate>,
     auth_scheme: AuthScheme,
+    verifier: &'static dyn Verify,
     settings: Settings,
 }
 
@@ -266,6 +275,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn auth_scheme(mut self, scheme: AuthScheme) -> Self {
         self.auth_scheme = scheme;
+        self
+    }
+
+    /// Who verifies the signatures of tokens. Default: [`Software`], which needs the features `rsa` and `es256`.
+    #[must_use]
+    pub fn verifier(mut self, verifier: &'static dyn Verify) -> Self {
+        self.verifier = verifier;
         self
     }
 
@@ -329,6 +345,7 @@ impl ClientBuilder {
             dpop_key: self.dpop_key,
             client_certificate: self.client_certificate,
             auth_scheme: self.auth_scheme,
+            verifier: self.verifier,
             settings: self.settings,
         })
     }

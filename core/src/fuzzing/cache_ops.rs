@@ -8,6 +8,10 @@ use alloc::vec::Vec;
 use crate::cache::{ACCOUNT_TYPES, Entry, Found, Kind, Limits, Lookup, Matching, Scheme, TokenCache, TokenChange};
 use crate::time::UnixTime;
 
+/// Bytes of a script that count. Its time grows with the square of its length, and some sixty operations are enough for
+/// entries to meet: more scripts find more than longer ones.
+const MAX_SCRIPT: usize = 1024;
+
 /// Bytes of a script; after its end all choices are the first.
 struct Script<'a>(&'a [u8]);
 
@@ -40,6 +44,7 @@ impl Script<'_> {
                 self.pick(&[r#""5000""#, "1000", r#""1299""#, r#""1300""#, "9000", r#""999""#, r#""x""#, ""]),
             ),
             ("refresh_on", self.pick(&["", "999", r#""1000""#])),
+            ("cached_at", self.pick(&["", r#""1000""#, "1300", r#""1301""#])),
             ("ext_cache_key", self.pick(&["", r#""x""#, r#""""#, "null"])),
             ("token_type", self.pick(&["", r#""Bearer""#, r#""pop""#])),
             ("key_id", self.pick(&["", "", r#""k""#])),
@@ -116,7 +121,7 @@ impl List {
         let exactly = fitting.iter().filter(|token| lower(&mut token.scopes()) == wanted);
         let mut is_expiring = false;
         if let Some(token) = exactly.copied().max_by_key(|token| token.expires_on()) {
-            match age(token, now) {
+            match age(token, lookup, now) {
                 Answer::Expiring => is_expiring = true,
                 answer => return answer,
             }
@@ -127,10 +132,10 @@ impl List {
                 Matching::Tolerant => scope.to_lowercase() == wanted.to_lowercase(),
             };
             let is_within = lookup.scopes.iter().all(|wanted| token.scopes().any(|scope| is_same(scope, wanted)));
-            if token.expires_on() < Some(now) || !is_within {
+            if token.expires_on() < Some(now) || !is_within || is_ahead(token, lookup, now) {
                 continue;
             }
-            match age(token, now) {
+            match age(token, lookup, now) {
                 Answer::Expiring => is_expiring = true,
                 answer => return answer,
             }
@@ -179,8 +184,12 @@ enum Answer<'a> {
     Nothing,
 }
 
-fn age(token: &Entry, now: UnixTime) -> Answer<'_> {
-    if token.expires_on() < Some(now.after(300)) {
+fn is_ahead(token: &Entry, lookup: &Lookup<'_>, now: UnixTime) -> bool {
+    lookup.matching == Matching::Tolerant && token.cached_at() > Some(now.after(300))
+}
+
+fn age<'a>(token: &'a Entry, lookup: &Lookup<'_>, now: UnixTime) -> Answer<'a> {
+    if token.expires_on() < Some(now.after(300)) || is_ahead(token, lookup, now) {
         Answer::Expiring
     } else if token.refresh_on().is_some_and(|refresh| refresh < now) {
         Answer::Aging(token)
@@ -215,7 +224,7 @@ fn fits(token: &Entry, lookup: &Lookup<'_>) -> bool {
 
 /// Plays a script on the cache and on the list: same answers always.
 pub fn cache_ops(data: &[u8]) {
-    let mut script = Script(data);
+    let mut script = Script(data.get(..MAX_SCRIPT).unwrap_or(data));
     let (mut cache, mut list) = (TokenCache::new(), List::default());
     let mut number = 0_usize;
     while let Some(operation) = script.next() {

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde_json::Value;
 
-use super::verify::verify;
+use super::verify::{Prepared, Software, Verify};
 use super::{Jwk, PublicKey};
 use crate::error::{JwtError, TokenError};
 use crate::json::{self, Members};
@@ -19,6 +19,7 @@ pub struct KeySet(Vec<SetKey>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetKey {
     jwk: Jwk,
+    prepared: Prepared,
     alg: Option<String>,
     verifies: bool,
     issuer: Option<String>,
@@ -26,7 +27,8 @@ pub struct SetKey {
 
 impl KeySet {
     /// Reads a set of at most [`MAX_METADATA`] bytes. Keys of kinds and sizes that we do not use are left out (RFC 7517 s5),
-    /// and so are those beyond [`MAX_JWKS_KEYS`]. `x5c` is not read: nothing would vouch for the certificate.
+    /// and so are those beyond [`MAX_JWKS_KEYS`]. `x5c` is not read: nothing would vouch for the certificate. Keys are prepared
+    /// here, so that to verify is all that is left to do for a token.
     ///
     /// # Errors
     /// [`JwtError`] if there is no object with a list `keys`.
@@ -36,12 +38,33 @@ impl KeySet {
         Ok(Self(keys.iter().filter_map(SetKey::read).take(MAX_JWKS_KEYS).collect()))
     }
 
-    /// Verifies a signature with the key of this name; without a name only if there is but one key for the algorithm.
+    /// The keys, in the order of the set.
+    pub fn keys(&self) -> &[SetKey] {
+        &self.0
+    }
+
+    /// Verifies a signature in software with the key of this name; without a name only if there is but one key for the
+    /// algorithm.
     ///
     /// # Errors
     /// [`TokenError::UnknownKey`], [`TokenError::Key`] or [`TokenError::Signature`].
     pub fn verify(
         &self,
+        kid: Option<&str>,
+        alg: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<&SetKey, TokenError> {
+        self.verify_by(&Software, kid, alg, message, signature)
+    }
+
+    /// The same by other means than software.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify), and what the verifier says.
+    pub fn verify_by(
+        &self,
+        verifier: &dyn Verify,
         kid: Option<&str>,
         alg: Algorithm,
         message: &[u8],
@@ -55,7 +78,7 @@ impl KeySet {
         for key in self.0.iter().filter(named) {
             why = match key.fits(alg) {
                 false => TokenError::Key,
-                true => match verify(key.jwk.key(), alg, message, signature) {
+                true => match verifier.verify(key, alg, message, signature) {
                     Ok(()) => return Ok(key),
                     Err(why) => why,
                 },
@@ -69,6 +92,7 @@ impl SetKey {
     fn read(value: &Value) -> Option<Self> {
         let members = Members::from(value.as_object()?.clone());
         let jwk = Jwk::from_members(&members).ok()?;
+        let prepared = Prepared::new(jwk.key()).ok()?;
         let for_signatures = members.get("use").is_none_or(|usage| usage == "sig");
         let may_verify = match members.get("key_ops") {
             None => true,
@@ -77,7 +101,16 @@ impl SetKey {
         };
         let text = |name| members.text(name).map(String::from);
         let verifies = for_signatures && may_verify;
-        Some(Self { jwk, alg: text("alg"), verifies, issuer: text("issuer") })
+        Some(Self { jwk, prepared, alg: text("alg"), verifies, issuer: text("issuer") })
+    }
+
+    /// The key's numbers and its name.
+    pub fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+
+    pub(super) fn prepared(&self) -> &Prepared {
+        &self.prepared
     }
 
     /// The issuer for whose tokens alone the key stands, as Entra writes it; may have `{tenantid}` in it.

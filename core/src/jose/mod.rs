@@ -12,4 +12,4 @@ pub use compact::Compact;
 pub use jwk::{Jwk, PublicKey};
 pub use key_set::{KeySet, SetKey};
 pub use part::{decode_part, decode_part_text};
-pub use verify::verify;
+pub use verify::{Software, Verify, verify};

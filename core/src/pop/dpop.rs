@@ -72,18 +72,28 @@ pub fn complete(signing_input: &Secret, signature: &[u8]) -> Secret {
     assertion::complete(signing_input.expose(), signature)
 }
 
-/// The proof for this request, with a key in memory: the value of its `DPoP` header.
+/// The proof for this request, with a key in memory: the value of its `DPoP` header. For a key that may be elsewhere there is
+/// [`Prove`](crate::prove::Prove).
 ///
 /// # Errors
-/// As [`signing_input`]; [`Error::NoEntropy`]; [`Config::ProofKey`] when the host holds the key: let it sign the
-/// [`signing_input`], then [`complete`] it.
+/// As [`signing_input`]; [`Error::NoEntropy`]; [`Config::ProofKey`] when the host holds the key.
 pub fn sign(proof: &Proof<'_>, key: &PopKey, now: UnixTime, entropy: &mut dyn Entropy) -> Result<Secret, Error> {
-    let jti = uuid_v4(entropy)?;
-    let input = signing_input(proof, key.alg(), key.jwk(), now, &jti)?;
+    let input = prepare(proof, key, now, entropy)?;
     match key.sign(input.expose().as_bytes(), entropy)? {
         Signed::Here(signature) => Ok(complete(&input, &signature)),
         Signed::Elsewhere(_) => Err(Config::ProofKey.into()),
     }
+}
+
+/// The [`signing_input`] with a `jti` of its own.
+pub(crate) fn prepare(
+    proof: &Proof<'_>,
+    key: &PopKey,
+    now: UnixTime,
+    entropy: &mut dyn Entropy,
+) -> Result<Secret, Error> {
+    let jti = uuid_v4(entropy)?;
+    Ok(signing_input(proof, key.alg(), key.jwk(), now, &jti)?)
 }
 
 #[cfg(test)]

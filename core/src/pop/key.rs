@@ -9,7 +9,7 @@ use core::fmt;
 use crate::entropy::Entropy;
 use crate::error::{CertError, Error};
 use crate::jose::{Jwk, PublicKey};
-use crate::key::{Algorithm, KeyName};
+use crate::key::{Algorithm, KeyName, KeyProtection};
 
 #[cfg(feature = "rsa")]
 use crate::cert::{PrivateKey, RsaKey};
@@ -54,7 +54,7 @@ enum Holder {
     Es256(SigningKey),
     #[cfg(feature = "rsa")]
     Rsa(Box<RsaKey>),
-    External(KeyName),
+    External(KeyName, Option<KeyProtection>),
 }
 
 impl PopKey {
@@ -111,7 +111,27 @@ impl PopKey {
     /// [`CertError::WrongAlgorithm`] when the key is not for the algorithm.
     pub fn external(name: KeyName, alg: Algorithm, public: &Jwk) -> Result<Self, CertError> {
         fits(alg, public)?;
-        Ok(Self { holder: Holder::External(name), alg, jwk: public.clone() })
+        Ok(Self { holder: Holder::External(name, None), alg, jwk: public.clone() })
+    }
+
+    /// How the host protects the key, in its own words. A key in memory stays what it is.
+    #[must_use]
+    pub fn protected_by(mut self, protection: KeyProtection) -> Self {
+        match &mut self.holder {
+            Holder::External(_, named) => *named = Some(protection),
+            #[cfg(any(feature = "rsa", feature = "es256"))]
+            _ => {}
+        }
+        self
+    }
+
+    /// How the private half is protected; `None` where the host that holds it has not said.
+    pub fn protection(&self) -> Option<KeyProtection> {
+        match &self.holder {
+            Holder::External(_, named) => *named,
+            #[cfg(any(feature = "rsa", feature = "es256"))]
+            _ => Some(KeyProtection::Software),
+        }
     }
 
     /// The algorithm of its signatures.
@@ -132,7 +152,7 @@ impl PopKey {
     /// Under which name the host holds the key, if it does.
     pub fn name(&self) -> Option<&KeyName> {
         match &self.holder {
-            Holder::External(name) => Some(name),
+            Holder::External(name, _) => Some(name),
             #[cfg(any(feature = "rsa", feature = "es256"))]
             _ => None,
         }
@@ -156,7 +176,7 @@ impl PopKey {
             }
             #[cfg(feature = "rsa")]
             Holder::Rsa(key) => Ok(Signed::Here(key.sign(self.alg, message, entropy)?)),
-            Holder::External(name) => Ok(Signed::Elsewhere(name)),
+            Holder::External(name, _) => Ok(Signed::Elsewhere(name)),
         }
     }
 }
@@ -253,6 +273,10 @@ mod tests {
         let jwk = Jwk::p256([1; 32], [2; 32]);
         let key = PopKey::external(KeyName("k".into()), Algorithm::Es256, &jwk).unwrap();
         assert_eq!(key.sign(b"m", &mut Dice(Vec::new())).unwrap(), Signed::Elsewhere(&KeyName("k".into())));
+        assert_eq!(key.protection(), None);
+        assert_eq!(key.protected_by(KeyProtection::Hardware).protection(), Some(KeyProtection::Hardware));
+        let ours = PopKey::es256(&[7; 32]).unwrap().protected_by(KeyProtection::Hardware);
+        assert_eq!(ours.protection(), Some(KeyProtection::Software));
         for alg in [Algorithm::Rs256, Algorithm::Ps256] {
             let bad = PopKey::external(KeyName("k".into()), alg, &jwk);
             assert_eq!(bad.err(), Some(CertError::WrongAlgorithm));

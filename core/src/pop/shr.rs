@@ -127,12 +127,26 @@ pub fn complete(signing_input: &Secret, signature: &[u8]) -> Secret {
 }
 
 /// The SHR for this request and this token, with a key in memory. Entra's profile takes a random nonce where the resource gave
-/// none.
+/// none. For a key that may be elsewhere there is [`Prove`](crate::prove::Prove).
 ///
 /// # Errors
-/// As [`signing_input`]; [`Error::NoEntropy`]; [`Config::ProofKey`] when the host holds the key: let it sign the
-/// [`signing_input`], then [`complete`] it.
+/// As [`signing_input`]; [`Error::NoEntropy`]; [`Config::ProofKey`] when the host holds the key.
 pub fn sign(
+    request: &SignedRequest<'_>,
+    access_token: &Secret,
+    key: &PopKey,
+    now: UnixTime,
+    entropy: &mut dyn Entropy,
+) -> Result<Secret, Error> {
+    let input = prepare(request, access_token, key, now, entropy)?;
+    match key.sign(input.expose().as_bytes(), entropy)? {
+        Signed::Here(signature) => Ok(complete(&input, &signature)),
+        Signed::Elsewhere(_) => Err(Config::ProofKey.into()),
+    }
+}
+
+/// The [`signing_input`] with a nonce in any case.
+pub(crate) fn prepare(
     request: &SignedRequest<'_>,
     access_token: &Secret,
     key: &PopKey,
@@ -145,11 +159,7 @@ pub fn sign(
         drawn = uuid_v4(entropy)?;
         request.nonce = Some(&drawn);
     }
-    let input = signing_input(&request, access_token.expose(), key.alg(), key.jwk(), now)?;
-    match key.sign(input.expose().as_bytes(), entropy)? {
-        Signed::Here(signature) => Ok(complete(&input, &signature)),
-        Signed::Elsewhere(_) => Err(Config::ProofKey.into()),
-    }
+    Ok(signing_input(&request, access_token.expose(), key.alg(), key.jwk(), now)?)
 }
 
 /// Header and claims, encoded and joined.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::base64::url_decode;
 use crate::error::{JwtError, TokenError};
-use crate::jose::{Compact, KeySet, SetKey};
+use crate::jose::{Compact, KeySet, SetKey, Software, Verify};
 use crate::json::{Members, names_are_unique};
 use crate::key::Algorithm;
 use crate::secret::constant_time_eq;
@@ -100,7 +100,21 @@ impl TokenValidation {
     /// # Errors
     /// [`TokenError`] names the first check that failed: form, header, key, signature, then the claims.
     pub fn check(&self, token: &str, keys: &KeySet, now: UnixTime) -> Result<ValidatedToken, TokenError> {
-        self.open(token)?.close(self, keys, now)
+        self.check_by(&Software, token, keys, now)
+    }
+
+    /// The same with signatures verified by other means than software.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_by(
+        &self,
+        verifier: &dyn Verify,
+        token: &str,
+        keys: &KeySet,
+        now: UnixTime,
+    ) -> Result<ValidatedToken, TokenError> {
+        self.open(token)?.close(self, verifier, keys, now)
     }
 
     /// The checks that need no key.
@@ -215,12 +229,13 @@ impl Opened<'_> {
     pub(super) fn close(
         self,
         rules: &TokenValidation,
+        verifier: &dyn Verify,
         keys: &KeySet,
         now: UnixTime,
     ) -> Result<ValidatedToken, TokenError> {
         let signature = self.compact.decode_signature()?;
-        let key =
-            keys.verify(self.header.text("kid"), self.alg, self.compact.signing_input().as_bytes(), &signature)?;
+        let (kid, input) = (self.header.text("kid"), self.compact.signing_input().as_bytes());
+        let key = keys.verify_by(verifier, kid, self.alg, input, &signature)?;
         let claims = self.compact.decode_payload()?;
         unique(self.compact.payload)?;
         rules.check_claims(&claims, key, now)?;

@@ -9,6 +9,7 @@ use super::*;
 use crate::base64::{url_decode, url_encode};
 use crate::cert::{PrivateKey, RsaKey};
 use crate::entropy::{Entropy, NoEntropy};
+use crate::jose::KeySet;
 use crate::key::Algorithm;
 use crate::time::UnixTime;
 

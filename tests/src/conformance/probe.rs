@@ -5,7 +5,7 @@ use sansal::entropy::{Entropy, NoEntropy};
 use sansal::error::{AskError, CommitError, Error, SendError, TlsReason};
 use sansal::flow::{Answer, Cx, Flow, Input, Step};
 use sansal::http::{Response, ResponseHeader};
-use sansal::key::KeyName;
+use sansal::key::{KeyName, KeyProtection};
 use sansal::store::Store;
 use sansal::time::Clock;
 
@@ -80,7 +80,7 @@ fn inputs() -> Vec<Input<'static>> {
             Answer::Redirected("code=c&state=s"),
             Answer::File(b"key"),
             Answer::Signature(b"signature"),
-            Answer::PublicKey("{}"),
+            Answer::PublicKey { jwk: "{}", protection: KeyProtection::Software },
             Answer::Generated(KeyName("k".into())),
             Answer::Assertion("assertion"),
             Answer::Assertion(""),
