@@ -155,6 +155,17 @@ for rounds in (0, 1, -1, 1 << 31):
 
 seed("jwk", '{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}')
 seed("jwk", '{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}')
+RSA = {"kty": "RSA", "kid": "r", "e": "AQAB", "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}
+EC = {"kty": "EC", "kid": "e", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+      "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}
+TID = "11111111-2222-3333-4444-555555555555"
+JWT_CLAIMS = {"iss": "i", "aud": "a", "sub": "s", "iat": 1699999990, "exp": 1700003600}
+ENTRA = JWT_CLAIMS | {"iss": f"https://sts.windows.net/{TID}/", "tid": TID, "ver": "1.0", "aud": ["x", "a"], "nbf": 1}
+for more in ({}, {"use": "sig", "alg": "ES256"}, {"use": "enc"}, {"key_ops": ["verify"]}, {"issuer": "https://a/{tenantid}/v2.0"}, {"d": "AA"}):
+    for header, claims in (({"alg": "ES256", "kid": "e"}, JWT_CLAIMS), ({"alg": "RS256", "kid": "r", "typ": "at+jwt"}, ENTRA),
+                           ({"alg": "none"}, JWT_CLAIMS)):
+        token = ".".join([b64u(json.dumps(header)), b64u(json.dumps(claims)), b64u("signature")])
+        seed("key_set", json.dumps({"keys": [RSA, EC | more]}) + "\0" + token)
 for header in ('Basic realm="a", NewAuth q=1, r="x,\\"y"', "Negotiate abc==", 'Bearer error="insufficient_claims", claims="e30="',
                "Basic realm=/var/opt/azcmagent/tokens/a.key", 'PoP nonce="eyJ"'):
     seed("www_authenticate", header)
@@ -196,6 +207,16 @@ for name in ("ada@contoso.com", "../../x?y#z", "p&w<\"'>+ \u00e9\r\n"):
 for number in range(12):
     script = b"".join(hashlib.sha256(bytes([number, block])).digest() for block in range(8 + 8 * number))
     seed("cache_ops", script if number % 2 else bytes(byte % 8 for byte in script))
+# base, ours and theirs, by few names and values, so that they meet
+for number in range(8):
+    seed("cache_merge", b"".join(hashlib.sha256(bytes([100 + number, block])).digest() for block in range(1 + number)))
+# how a file is damaged (two bytes where, one how), then the file
+TOKEN = {"credential_type": "AccessToken", "environment": "e", "secret": "s", "cached_at": "5", "own": [1, {"x": {}}]}
+FILE = {"AccessToken": {"a": TOKEN, "b": dict(TOKEN, secret='"{')}, "Account": {"u": {"environment": "e", "home_account_id": "h"}},
+        "RefreshToken": {"r": dict(TOKEN, credential_type="RefreshToken")}, "Theirs": {"k": {"v": None}}}
+for where in (0, 40, 90, 300):
+    for how in (0, 1, 2):
+        seed("cache_salvage", bytes([where & 255, where >> 8, how]) + json.dumps(FILE).encode())
 # the first byte says whether the server promised to name itself
 for promised in "\0\1":
     for form in ("code=c&state=the-state", "code=c&state=the-state&iss=https%3A%2F%2Fidp.example%2Flab&client_info=eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ",
@@ -230,4 +251,19 @@ for path in sorted(TRANSCRIPTS.glob("managed_identity__*.json")):
             for profile in (0, 8):
                 choice = next(c for c in range(32) if c % 6 == source and c & 24 == profile | user)
                 seed("msi_challenge", bytes([choice, statuses]) + "\n".join([header, key, last["body"]]).encode())
+# limit of the body in 16 bytes, size of the buffer in 32 bytes, then what a server sends
+OK, CHUNKED = "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+for answer in ("Content-Length: 2\r\n\r\nab", "Content-Length: 2\r\nContent-Length: 2\r\n\r\nabc", "Content-Length: 3\r\nContent-Length: 2\r\n\r\nab",
+               "\r\nuntil the end", "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", "Content-Length: +2\r\n\r\nab",
+               "Content-Length: 4000\r\n\r\n" + "x" * 4000, "Connection: keep-alive, Close\r\nDate: x\r\nContent-Length: 0\r\n\r\n", "A: b\r\n" * 50 + "\r\n"):
+    seed("http_response", b"\xff\xff" + (OK + answer).encode())
+for chunks in ("2\r\nab\r\n0\r\n\r\n", "1;a=b\r\na\r\n000A\r\n0123456789\r\n0\r\nX: y\r\n\r\n", "ffffffffffffffff\r\n", "0;" + "x" * 300 + "\r\n\r\n", "2\nab\n0\n\n"):
+    for sizes in (b"\xff\xff", b"\0\xff", b"\xff\2", b"\1\3"):
+        seed("http_response", sizes + (CHUNKED + chunks).encode())
+for answer in ("HTTP/1.1 100 Continue\r\n\r\n" * 3 + OK + "Content-Length: 1\r\n\r\nx", "HTTP/1.1 204 No\r\n\r\nHTTP/1.1 200", "HTTP/1.0 400 No\r\n\r\nx", "SSH-2.0"):
+    seed("http_response", b"\x10\xff" + answer.encode())
+# words and slots, then operations of three bytes: save, save until the power fails, change a byte, look
+for choice in range(12):
+    seed("flash_store", bytes([choice, 0, 10, 0, 1, 20, 9, 3, 0, 0, 0, 150, 0, 1, 30, 99, 1, 30, 140, 0, 5, 0]))
+    seed("flash_store", bytes([choice, 0, 10, 0, 0, 20, 0, 2, 3, 1, 2, 60, 0, 3, 0, 0, 0, 255, 0, 1, 180, 255, 2, 16, 1, 0, 1, 0]))
 print({target: len(names) for target, names in sorted(seen.items())})

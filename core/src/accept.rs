@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::client::IdTokenPolicy;
+use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
 use crate::flow::Cx;
 use crate::jose::id_token::{claims, hash_nonce};
@@ -48,8 +49,8 @@ pub(crate) fn accept(
     response: &TokenResponse,
 ) -> Result<(), Error> {
     let policy = cx.client.settings().id_token_policy;
-    if let (IdTokenPolicy::Claims, Some(wanted), Some(info)) =
-        (policy, expected.home_account_id, response.client_info()?)
+    let checks_claims = policy != IdTokenPolicy::NonceOnly;
+    if let (true, Some(wanted), Some(info)) = (checks_claims, expected.home_account_id, response.client_info()?)
         && !wanted
             .split_once('.')
             .is_some_and(|(uid, utid)| uid.eq_ignore_ascii_case(&info.uid) && utid.eq_ignore_ascii_case(&info.utid))
@@ -57,14 +58,14 @@ pub(crate) fn accept(
         return Err(IdTokenError::Account.into());
     }
     let Some(id_token) = response.id_token() else {
-        return match (policy, expected.nonce) {
-            (IdTokenPolicy::Claims, Some(_)) => Err(IdTokenError::Absent.into()),
+        return match (checks_claims, expected.nonce) {
+            (true, Some(_)) => Err(IdTokenError::Absent.into()),
             _ => Ok(()),
         };
     };
     let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
     let claims = claims(id_token).map_err(IdTokenError::from)?;
-    if policy == IdTokenPolicy::Claims {
+    if checks_claims {
         issuer(&claims, metadata)?;
         audience(&claims, cx.client.client_id())?;
         time(&claims, now)?;
@@ -86,6 +87,17 @@ pub(crate) fn accept(
         }
     }
     Ok(())
+}
+
+/// Whether the signature of this answer's ID token must be checked by the issuer's keys: where that is asked for, and where no
+/// TLS vouches for the token endpoint (decision 5).
+pub(crate) fn wants_signature(cx: &Cx<'_>, token_endpoint: &Endpoint, response: &TokenResponse) -> bool {
+    let is_asked = match cx.client.settings().id_token_policy {
+        IdTokenPolicy::Signature => true,
+        IdTokenPolicy::Claims => !token_endpoint.is_https(),
+        IdTokenPolicy::NonceOnly => false,
+    };
+    is_asked && response.id_token().is_some()
 }
 
 /// The issuer is the one of the metadata; Entra's multi-tenant metadata leaves the tenant open, and the token names it.

@@ -14,7 +14,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::accept::accept;
+use crate::accept::{accept, wants_signature};
 use crate::cache::{TokenChange, TokenEvent};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
@@ -31,6 +31,7 @@ use crate::store::{Changes, MemoryChange, Partition};
 use crate::telemetry::Outcome;
 use crate::time::Millis;
 use crate::token::TokenResponse;
+use crate::validate::{IssuerKeys, check_signature};
 use crate::wanted::{Looked, Wanted};
 
 /// A token on its way: from the cache, or by the grant that `S` obtains.
@@ -59,6 +60,8 @@ enum State {
     Locating(DiscoverRegion, Box<ProviderMetadata>),
     Obtaining(Box<ProviderMetadata>, Target),
     Exchanging(Box<Exchange>, Box<ProviderMetadata>),
+    /// The keys that signed the ID token are looked for.
+    Checking(IssuerKeys, Box<Exchanged>, Box<ProviderMetadata>),
     /// A grant was refused and there is another: what was learned is remembered first.
     Noting(Box<ProviderMetadata>, Target),
     Committing(Result<Token, Error>),
@@ -153,6 +156,21 @@ impl<S: Source> Acquire<S> {
         self.state =
             State::Exchanging(Box::new(Exchange::new(grant.bound(binding), target, occasion, self.deadline)), metadata);
         Ok(())
+    }
+
+    /// Where the keys for the answer's ID token are, if its signature is to be checked.
+    fn keys(
+        &self,
+        cx: &Cx<'_>,
+        metadata: &ProviderMetadata,
+        exchanged: &Exchanged,
+    ) -> Result<Option<IssuerKeys>, Error> {
+        match &exchanged.result {
+            Ok(response) if wants_signature(cx, &exchanged.target.token_endpoint, response) => {
+                IssuerKeys::of(cx, metadata, self.deadline).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// All checks have passed or failed by now: what is to be remembered leaves as one delta.
@@ -325,8 +343,31 @@ impl<S: Source> Flow for Acquire<S> {
                             return Ok(Step::Commit(Changes { tokens: Vec::new(), memory }));
                         }
                     } else {
-                        return Ok(self.finish(cx, &metadata, exchanged));
+                        match self.keys(cx, &metadata, &exchanged) {
+                            Ok(None) => return Ok(self.finish(cx, &metadata, exchanged)),
+                            Ok(Some(keys)) => self.state = State::Checking(keys, Box::new(exchanged), metadata),
+                            Err(error) => {
+                                return Ok(self.finish(cx, &metadata, Exchanged { result: Err(error), ..exchanged }));
+                            }
+                        }
                     }
+                }
+                (State::Checking(mut keys, mut exchanged, metadata), input) => {
+                    let id_token = exchanged.result.as_ref().ok().and_then(TokenResponse::id_token).unwrap_or_default();
+                    let verifier = cx.client.verifier();
+                    let judge = |keys: &_| check_signature(verifier, id_token, keys);
+                    let verdict = match keys.step(cx, input, judge) {
+                        Err(Error::OutOfTurn) => return Err(Error::OutOfTurn),
+                        Err(error) => Err(error),
+                        Ok(step) => {
+                            let verdict = ready!(step, else self.state = State::Checking(keys, exchanged, metadata));
+                            verdict.map_err(Error::from)
+                        }
+                    };
+                    if let Err(error) = verdict {
+                        exchanged.result = Err(error);
+                    }
+                    return Ok(self.finish(cx, &metadata, *exchanged));
                 }
                 // What is not remembered is no reason to fail.
                 (State::Noting(metadata, target), Input::Committed(_)) => {

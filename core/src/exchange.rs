@@ -83,6 +83,7 @@ enum State {
 }
 
 /// What came of it, and what to remember in either case.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Exchanged {
     pub(crate) grant: Grant,

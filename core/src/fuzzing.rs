@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a property that does not hold is what a fuzzer looks for")]
 
+mod cache_files;
 mod cache_ops;
 mod device;
 mod federation;
@@ -13,6 +14,7 @@ mod platform;
 mod redirect;
 mod tokens;
 
+pub use cache_files::{cache_merge, cache_salvage};
 pub use cache_ops::cache_ops;
 pub use device::{device_response, saved_flow};
 pub use federation::*;
@@ -39,9 +41,12 @@ pub const TARGETS: &[Target] = &[
     ("jwt", jwt),
     ("id_token", id_token),
     ("jwk", jwk),
+    ("key_set", key_set),
     ("token_response", token_response),
     ("cache_json", cache_json),
     ("cache_ops", cache_ops),
+    ("cache_merge", cache_merge),
+    ("cache_salvage", cache_salvage),
     ("pem", pem),
     ("x509", x509),
     ("pkcs8", pkcs8),

@@ -1,6 +1,5 @@
 //! JSON from outside, bounded before it is parsed: length, nesting. And [`Members`], an object that may hold secrets.
 
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -22,6 +21,8 @@ pub enum JsonError {
     Malformed,
     /// JSON, but not an object.
     NotAnObject,
+    /// A member stands twice in an object, where that is not allowed.
+    Repeated,
 }
 
 impl fmt::Display for JsonError {
@@ -31,6 +32,7 @@ impl fmt::Display for JsonError {
             Self::TooDeep => "nested too deeply",
             Self::Malformed => "not JSON",
             Self::NotAnObject => "not a JSON object",
+            Self::Repeated => "a member stands twice in an object",
         })
     }
 }
@@ -84,67 +86,89 @@ pub(crate) fn check_depth(bytes: &[u8]) -> Result<(), JsonError> {
     Ok(())
 }
 
-/// Whether no object in this JSON, at any depth, has a member twice. The text has been parsed before.
-pub(crate) fn names_are_unique(bytes: &[u8]) -> bool {
-    Unique.deserialize(&mut serde_json::Deserializer::from_slice(bytes)).is_ok()
+/// As [`parse_object`], and no object in it, at any depth, has a member twice (RFC 7515 s4, RFC 7519 s4).
+///
+/// # Errors
+/// [`JsonError`] says which bound or rule the text breaks.
+pub(crate) fn parse_distinct(bytes: &[u8], max: usize) -> Result<Members, JsonError> {
+    if bytes.len() > max {
+        return Err(JsonError::TooLong);
+    }
+    check_depth(bytes)?;
+    let mut text = serde_json::Deserializer::from_slice(bytes);
+    let parsed = Distinct.deserialize(&mut text).map_err(|why| match why.classify() {
+        // Nothing else in what is JSON does not fit into a value.
+        serde_json::error::Category::Data => JsonError::Repeated,
+        _ => JsonError::Malformed,
+    })?;
+    match (text.end(), parsed) {
+        (Ok(()), Value::Object(members)) => Ok(Members(members)),
+        (ended, mut other) => {
+            wipe(&mut other);
+            Err(if ended.is_ok() { JsonError::NotAnObject } else { JsonError::Malformed })
+        }
+    }
 }
 
-/// Reads any value, keeps nothing, and fails at a name that it has met in the same object.
-struct Unique;
+/// Reads any value, and fails at a name that it has met in the same object.
+struct Distinct;
 
-impl<'de> DeserializeSeed<'de> for Unique {
-    type Value = ();
+impl<'de> DeserializeSeed<'de> for Distinct {
+    type Value = Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Unique {
-    type Value = ();
+impl<'de> Visitor<'de> for Distinct {
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON without repeated names")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(String::from(value)))
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Unique)?.is_some() {}
-        Ok(())
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(Distinct)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut names = BTreeSet::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if !names.insert(name) {
+            let value = members.next_value_seed(Distinct)?;
+            if map.insert(name, value).is_some() {
                 return Err(A::Error::custom("repeated name"));
             }
-            members.next_value_seed(Unique)?;
         }
-        Ok(())
+        Ok(Value::Object(map))
     }
 }
 
@@ -294,14 +318,23 @@ mod tests {
     #[test]
     fn names_that_repeat() {
         let cases = [
-            (r#"{"a":1,"b":[{"a":1},{"a":2.5}],"c":null}"#, true),
-            (r#"{"a":1,"a":1}"#, false),
-            (r#"{"a":1,"\u0061":2}"#, false),
-            (r#"{"b":[{"c":{"d":"x","d":true}}]}"#, false),
+            (r#"{"a":1,"b":[{"a":-1},{"a":2.5}],"c":null,"d":true,"e":"\u00e9","f":18446744073709551616}"#, Ok(6)),
+            (r#"{"a":1,"a":1}"#, Err(JsonError::Repeated)),
+            (r#"{"a":1,"\u0061":2}"#, Err(JsonError::Repeated)),
+            (r#"{"b":[{"c":{"d":"x","d":true}}]}"#, Err(JsonError::Repeated)),
+            (r#"["a"]"#, Err(JsonError::NotAnObject)),
+            (r#"{"a":1}x"#, Err(JsonError::Malformed)),
+            (r#"{"a":1"#, Err(JsonError::Malformed)),
+            (r#"{"a":1e999}"#, Err(JsonError::Malformed)),
         ];
         for (text, expected) in cases {
-            assert_eq!(names_are_unique(text.as_bytes()), expected, "{text}");
+            let parsed = parse_distinct(text.as_bytes(), 100);
+            if let Ok(members) = &parsed {
+                assert_eq!(Ok(members), parse_object(text.as_bytes(), 100).as_ref(), "{text}");
+            }
+            assert_eq!(parsed.map(|members| members.len()), expected, "{text}");
         }
+        assert_eq!(parse_distinct(b"{}", 1), Err(JsonError::TooLong));
     }
 
     #[test]

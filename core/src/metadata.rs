@@ -148,6 +148,7 @@ pub(crate) const fn json_rule(why: JsonError) -> &'static str {
         JsonError::TooDeep => "it is nested too deeply",
         JsonError::Malformed => "it is not JSON",
         JsonError::NotAnObject => "it is not a JSON object",
+        JsonError::Repeated => "a member stands twice in it",
     }
 }
 

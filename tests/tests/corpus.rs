@@ -15,7 +15,7 @@ use sansal::fuzzing::Target;
 
 /// Those of the core and those of the adapters.
 fn targets() -> impl Iterator<Item = &'static Target> {
-    sansal::fuzzing::TARGETS.iter().chain(sansal_std::fuzzing::TARGETS)
+    sansal::fuzzing::TARGETS.iter().chain(sansal_std::fuzzing::TARGETS).chain(sansal_embedded::fuzzing::TARGETS)
 }
 
 #[test]

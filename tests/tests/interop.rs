@@ -11,10 +11,15 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::Ordering;
 
-use sansal::error::{Config, HostRule, TlsReason};
+use sansal::error::{Config, HostRule, TlsReason, TokenError};
 use sansal::flow::SendError;
-use sansal::{Error, Token, TokenSource};
+use sansal::http::Request;
+use sansal::key::Algorithm;
+use sansal::time::{Clock, Millis};
+use sansal::{Endpoint, Error, Token, TokenSource};
+use sansal_std::{ConfidentialClient, HttpClient, SystemClock, Time, TokenValidator, UreqClient};
 use sansal_tests::hosts::executor::{Executor, join};
 use sansal_tests::hosts::superloop::{Names, Superloop};
 use sansal_tests::hosts::{Arguments, World, blocking};
@@ -375,4 +380,69 @@ fn the_command_line_fails_in_one_clear_line_each() {
         println!("{case}: exit status {:?}: {}", output.status.code(), stderr.trim_end());
         assert_eq!(lines.insert(stderr, case), None, "{case}: the same line as another");
     }
+}
+
+/// The clock of the system, some seconds ahead.
+#[derive(Clone, Default)]
+struct Ahead(std::sync::Arc<std::sync::atomic::AtomicU64>);
+
+impl Time for Ahead {
+    fn now(&self) -> Clock {
+        let ahead = self.0.load(Ordering::SeqCst);
+        let Clock { mono, wall, .. } = SystemClock.now();
+        Clock { mono: mono.after(Millis::from_secs(ahead)), wall: wall.map(|wall| wall.after(ahead)) }
+    }
+
+    fn sleep(&self, span: Millis) {
+        self.0.fetch_add(span.as_secs_ceil(), Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn tokens_are_validated_through_rotations() {
+    let Some(lab) = Lab::find() else { return };
+    let issuer = lab.issuer.replace("/lab", "/turning");
+    let roots = std::fs::read(lab.file("ca.pem")).unwrap();
+    let time = Ahead::default();
+    let validator = TokenValidator::builder(AUDIENCE)
+        .oidc_authority(&issuer)
+        .algorithms(&[Algorithm::Rs256, Algorithm::Es256])
+        .require_scope(SCOPE)
+        .extra_roots(&roots)
+        .time(time.clone())
+        .build()
+        .unwrap();
+    let token = || {
+        let client = ConfidentialClient::builder("cc-post").secret("s3cr3t-post").oidc_authority(&issuer);
+        let client = client.extra_roots(&roots).build().unwrap();
+        client.acquire_token_for_client(&[SCOPE]).unwrap().access_token().to_owned()
+    };
+    let http = UreqClient::builder().extra_roots(&roots).build().unwrap();
+    let turn = || {
+        let endpoint = Endpoint::parse(&lab.issuer.replace("/lab", "/turn")).unwrap();
+        assert_eq!(http.send(&Request::get(endpoint, 100, Millis::from_secs(10))).unwrap().status, 200);
+    };
+    let mut tokens = vec![token()];
+    for round in 0..4 {
+        let valid = validator.validate(tokens.last().unwrap()).unwrap();
+        let alg = if round % 2 == 0 { Algorithm::Rs256 } else { Algorithm::Es256 };
+        assert_eq!((valid.alg, valid.claims.text("client_id")), (alg, Some("cc-post")));
+        // The key before this one is still published.
+        if let [.., before, _] = tokens.as_slice() {
+            assert!(validator.validate(before).is_ok());
+        }
+        if let [.., older, _, _] = tokens.as_slice() {
+            assert!(matches!(validator.validate(older), Err(Error::Token(TokenError::UnknownKey))));
+        }
+        turn();
+        tokens.push(token());
+        // So shortly after the keys were read nobody is asked again, and then they are read anew.
+        assert!(matches!(validator.validate(tokens.last().unwrap()), Err(Error::Token(TokenError::UnknownKey))));
+        time.sleep(Millis::from_secs(301));
+    }
+    // Of a token by the one key that never turns, another issuer's, not even the key is known.
+    let client = ConfidentialClient::builder("cc-post").secret("s3cr3t-post").oidc_authority(&lab.issuer);
+    let foreign = client.extra_roots(&roots).build().unwrap().acquire_token_for_client(&[SCOPE]).unwrap();
+    assert!(matches!(validator.validate(foreign.access_token()), Err(Error::Token(TokenError::UnknownKey))));
+    println!("validation: {} tokens of oidc-provider through {} rotations", tokens.len(), tokens.len() - 1);
 }

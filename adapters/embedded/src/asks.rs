@@ -7,7 +7,7 @@ use core::fmt;
 use sansal::Secret;
 use sansal::error::AskError;
 use sansal::flow::{Answer, Ask, Input};
-use sansal::key::{Algorithm, KeyName};
+use sansal::key::{Algorithm, KeyName, KeyProtection};
 use sansal::secret::SecretBytes;
 
 /// Answers the questions of a machine that are not for a server. What a device does not have, it does not write: the default is
@@ -31,11 +31,12 @@ pub trait Asks {
         Err(AskError::NotSupported)
     }
 
-    /// The public half of a key that is held here, as a JWK.
+    /// The public half of a key that is held here, as a JWK, and what keeps the private half: for a secure element
+    /// [`KeyProtection::Hardware`].
     ///
     /// # Errors
     /// [`AskError`] says why not.
-    fn public_key(&mut self, key: &KeyName) -> Result<String, AskError> {
+    fn public_key(&mut self, key: &KeyName) -> Result<(String, KeyProtection), AskError> {
         let _ = key;
         Err(AskError::NotSupported)
     }
@@ -69,7 +70,7 @@ impl<A: Asks + ?Sized> Asks for &mut A {
         (**self).sign(key, alg, message)
     }
 
-    fn public_key(&mut self, key: &KeyName) -> Result<String, AskError> {
+    fn public_key(&mut self, key: &KeyName) -> Result<(String, KeyProtection), AskError> {
         (**self).public_key(key)
     }
 
@@ -132,7 +133,7 @@ pub(crate) fn answer<R>(asks: &mut impl Asks, ask: &Ask, step: impl FnOnce(Input
             Err(why) => step(failed(why)),
         },
         Ask::PublicKey { key } => match asks.public_key(key) {
-            Ok(jwk) => step(Input::Answer(Answer::PublicKey(&jwk))),
+            Ok((jwk, protection)) => step(Input::Answer(Answer::PublicKey { jwk: &jwk, protection })),
             Err(why) => step(failed(why)),
         },
         Ask::GenerateKey { alg } => {

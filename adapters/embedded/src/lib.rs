@@ -12,6 +12,8 @@
 //! The driver is written once, as futures. Streams that block ([`Blocking`]) never keep one waiting, and in a superloop each
 //! [`poll`](Superloop::poll) looks whether a stream is ready ([`Polled`]); nothing is spawned, nothing needs an executor.
 //!
+//! Tokens on flash, over resets and power losses, are in [`flash`](mod@flash) (feature `flash`, on by default).
+//!
 //! HTTP/1.1 with its limits is in [`http1`], for whoever brings a driver of their own.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -30,9 +32,15 @@ mod dates;
 mod driver;
 mod entropy;
 mod exchange;
+#[cfg(feature = "flash")]
+pub mod flash;
 mod superloop;
 mod time;
 mod tokens;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use asks::{Asks, DeviceCodePrompt, NoAsks};
 pub use blocking::{Blocking, BlockingConnect, block_on};

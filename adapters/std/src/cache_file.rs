@@ -1,37 +1,34 @@
 //! Tokens in a file that processes share: MSAL's JSON in plain text, readable by its owner only.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fmt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use std::{fmt, process, thread};
 
-use fs4::FileExt;
+use ring::digest::{SHA256, digest};
 use sansal::cache::{TokenCache, TokenChange};
 use sansal::error::CommitError;
 use sansal::flow::Partition;
-use sansal::limits::MAX_CACHE;
-use sansal::time::Millis;
-use zeroize::Zeroizing;
 
-use crate::clock::{SystemClock, Time};
+use crate::cache_lock::CacheLock;
 use crate::persistence::Persistence;
+use crate::private_file::{self, Stamp, Unreadable, beside};
 use crate::setup::SetupError;
 
-/// How long another process may hold the lock.
-const PATIENCE: Millis = Millis::from_secs(10);
-/// Between two attempts to lock.
-const PAUSE: Duration = Duration::from_millis(5);
-/// A file that was changed this shortly before it was read, in seconds, may change again without its time telling.
-const RACY: u64 = 2;
+/// How often the lock may be removed by others while a file is written.
+const ATTEMPTS: u8 = 5;
 
 /// A cache file for a client's [`persistence`](crate::PublicClientBuilder::persistence): what MSAL Python, .NET, Java and
 /// the Azure CLI read and write, in **plain text**.
 ///
-/// Other processes may use the file at the same time: each change is made to what is in the file by then, under a lock
-/// (`FILE.lockfile`, the one of MSAL Extensions), and what others wrote is read before each acquisition. A file is replaced
-/// as a whole: whoever reads it without the lock sees the old one or the new one.
+/// Other processes may use the file at the same time, those of MSAL with MSAL Extensions among them. What this client changed
+/// since it read the file is [merged](TokenCache::merge_changes) into what is there by then, under a lock (`FILE.lockfile`, the
+/// one of MSAL Extensions), and what others wrote is read before each acquisition. Whether they wrote is told by what is in the
+/// file, not by its times. A file is replaced as a whole: whoever reads it without the lock sees the old one or the new one.
+///
+/// A file that is no cache any more is kept under another name ([`damaged`](Self::damaged)). The entries that were whole
+/// are [taken out of it](TokenCache::salvage), those that this client knew are put back, and a `tracing` warning says so.
 ///
 /// On Unix the file belongs to its owner alone (0600), and one that others may read or write is refused. On Windows it
 /// has the permissions of its folder: put it into the user's profile. One client, one `TokenCacheFile`; any number may
@@ -54,39 +51,37 @@ struct State {
     told: TokenCache,
     /// Which file that was.
     stamp: Stamp,
-    damaged: Option<PathBuf>,
+    /// What was in it; nothing, if `told` is not exactly that.
+    generation: Option<Generation>,
+    damaged: Option<Damaged>,
 }
 
-/// What tells whether a file is still the one that was read; nothing where that cannot be told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Stamp {
-    #[default]
-    Unknown,
-    Absent,
-    Of {
-        len: u64,
-        modified: SystemTime,
-        identity: u64,
-    },
+/// What is in a file, in 32 bytes; of no file, nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Generation(Option<[u8; 32]>);
+
+#[derive(Clone)]
+struct Damaged {
+    kept: PathBuf,
+    entries: usize,
 }
 
-/// Why the file could not be read.
-enum Unreadable {
-    Io(io::Error),
-    /// With the permission bits.
-    Exposed(u32),
+/// A file as it was read.
+struct Content {
+    /// Nothing, if that is what the client has been told.
+    new: Option<TokenCache>,
+    generation: Generation,
+    stamp: Stamp,
 }
 
-impl From<io::Error> for Unreadable {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
+impl Generation {
+    fn of(text: &[u8]) -> Self {
+        Self(digest(&SHA256, text).as_ref().try_into().ok())
     }
 }
 
 impl TokenCacheFile {
     /// At this path; the file need not exist yet, its folder must. It is read now, to say early what is wrong with it.
-    ///
-    /// A file that is no token cache is kept under another name, and [`damaged`](Self::damaged) tells which.
     ///
     /// # Errors
     /// [`SetupError::File`] when it can neither be read nor made, [`SetupError::Exposed`] when others may read or write it.
@@ -96,8 +91,8 @@ impl TokenCacheFile {
         let path = fs::canonicalize(given).unwrap_or_else(|_| given.to_owned());
         let file = Self { path, state: Mutex::default() };
         {
-            let _lock = file.lock().map_err(|error| SetupError::file(&file.path, &error))?;
-            file.read(&mut file.state()).map_err(|why| match why {
+            let lock = file.lock().map_err(|error| SetupError::file(&file.path, &error))?;
+            file.read(&mut file.state(), &lock).map_err(|why| match why {
                 Unreadable::Io(error) => SetupError::file(&file.path, &error),
                 Unreadable::Exposed(mode) => SetupError::Exposed { path: file.path.clone(), mode },
             })?;
@@ -110,125 +105,114 @@ impl TokenCacheFile {
         &self.path
     }
 
-    /// Where a file was put that was no token cache, if there was one since [`open`](Self::open). Its users have to sign in
-    /// again; whoever wants to rescue tokens finds them there.
+    /// Where a file was put that was no token cache, if there was one since [`open`](Self::open).
     pub fn damaged(&self) -> Option<PathBuf> {
-        self.state().damaged.clone()
+        self.state().damaged.as_ref().map(|damaged| damaged.kept.clone())
+    }
+
+    /// How many entries were in the file after the last time it was found [damaged](Self::damaged): taken out of it, or known to
+    /// this client. If there are none, its users have to sign in again.
+    pub fn salvaged(&self) -> usize {
+        self.state().damaged.as_ref().map_or(0, |damaged| damaged.entries)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `FILE.suffix`
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(suffix);
-        name.into()
+    fn lock(&self) -> io::Result<CacheLock> {
+        let lock = CacheLock::acquire(beside(&self.path, ".lockfile"))?;
+        if lock.is_inherited() {
+            private_file::sweep(&self.path);
+        }
+        Ok(lock)
     }
 
-    /// Waits for the other processes; the lock ends with the file that comes back.
-    fn lock(&self) -> io::Result<File> {
-        let (path, begun) = (self.beside(".lockfile"), SystemClock.now().mono);
-        loop {
-            let file = private().create(true).truncate(false).open(&path)?;
-            match FileExt::try_lock(&file) {
-                // MSAL Extensions removes the lock file when it is done: a lock on one that is gone excludes nobody.
-                Ok(()) if is_at(&file, &path) => return Ok(file),
-                Ok(()) => {}
-                Err(fs4::TryLockError::WouldBlock) => {}
-                Err(fs4::TryLockError::Error(error)) => return Err(error),
-            }
-            if SystemClock.now().mono.since(begun) >= PATIENCE {
-                return Err(ErrorKind::TimedOut.into());
-            }
-            thread::sleep(PAUSE);
+    /// What is in the file. Without a lock one that is damaged, or seems so because it is being written, is no answer.
+    fn try_read(&self, state: &State) -> Result<Option<Content>, Unreadable> {
+        let (text, stamp) = private_file::read(&self.path)?;
+        let generation = text.as_ref().map_or(Generation(None), |text| Generation::of(text));
+        if state.generation == Some(generation) {
+            return Ok(Some(Content { new: None, generation, stamp }));
         }
+        let text = text.unwrap_or_default();
+        Ok(TokenCache::from_json(&text).ok().map(|cache| Content { new: Some(cache), generation, stamp }))
     }
 
-    /// What is in the file, with its stamp. The lock must be held: a file is judged here, and may be moved away.
-    fn read(&self, state: &mut State) -> Result<(TokenCache, Stamp), Unreadable> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((TokenCache::new(), Stamp::Absent)),
-            Err(error) => return Err(error.into()),
-        };
-        let metadata = file.metadata()?;
-        exposed(&metadata).map_or(Ok(()), |mode| Err(Unreadable::Exposed(mode)))?;
-        let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(MAX_CACHE);
-        let mut text = Zeroizing::new(Vec::with_capacity(len.saturating_add(1)));
-        let limit = u64::try_from(MAX_CACHE).unwrap_or(u64::MAX).saturating_add(1);
-        (&mut file).take(limit).read_to_end(&mut text)?;
-        match TokenCache::from_json(&text) {
-            Ok(cache) => Ok((cache, stamp(&metadata))),
-            Err(why) => {
-                let kept = self.keep_aside()?;
-                tracing::warn!(file = %self.path.display(), kept = %kept.display(), why = %why, "no token cache: kept aside");
-                state.damaged = Some(kept);
-                Ok((TokenCache::new(), Stamp::Absent))
-            }
+    /// The same under the lock: a file that is damaged now has nobody who will finish it.
+    fn read(&self, state: &mut State, lock: &CacheLock) -> Result<Content, Unreadable> {
+        if let Some(content) = self.try_read(state)? {
+            return Ok(content);
         }
-    }
-
-    /// Gives the file another name; none that is taken.
-    fn keep_aside(&self) -> io::Result<PathBuf> {
-        let names = (0_u16..1000).map(|n| if n == 0 { ".damaged".to_owned() } else { format!(".damaged.{n}") });
-        for name in names {
-            let path = self.beside(&name);
-            // `symlink_metadata`: a link that leads nowhere is a name that is taken.
-            if fs::symlink_metadata(&path).is_err() {
-                fs::rename(&self.path, &path)?;
-                return Ok(path);
-            }
-        }
-        Err(ErrorKind::AlreadyExists.into())
-    }
-
-    /// A new file in the place of the old one, on disk before it is there.
-    fn replace(&self, cache: &TokenCache) -> io::Result<()> {
-        let temporary = self.beside(&format!(".{}.new", process::id()));
-        let written = (|| {
-            // Left over from a process of the same number, which ended in the middle of this.
-            let _ = fs::remove_file(&temporary);
-            let mut file = private().create_new(true).open(&temporary)?;
-            file.write_all(&cache.to_json())?;
-            file.sync_all()?;
-            fs::rename(&temporary, &self.path)
-        })();
-        match &written {
-            Ok(()) => sync_folder(&self.path),
-            Err(_) => drop(fs::remove_file(&temporary)),
-        }
-        written
+        let (text, _) = private_file::read(&self.path)?;
+        let found = TokenCache::salvage(&text.unwrap_or_default());
+        let mut cache = found.cache;
+        // What this client knew and the file has not any more: nobody removed that, it was lost.
+        cache.apply(cache.merge(&TokenCache::new(), &state.told));
+        let entries = TokenCache::new().changes_to(&cache).len();
+        let kept = private_file::keep_aside(&self.path)?;
+        tracing::warn!(
+            file = %self.path.display(), kept = %kept.display(), salvaged = found.entries, broken = found.broken, entries,
+            "no token cache: kept aside, and what was whole taken out of it"
+        );
+        state.damaged = Some(Damaged { kept, entries });
+        let text = cache.to_json();
+        private_file::replace(&self.path, &text, || lock.is_held())?;
+        Ok(Content { new: Some(cache), generation: Generation::of(&text), stamp: Stamp::Unknown })
     }
 
     fn reload(&self) -> Result<Vec<TokenChange>, Unreadable> {
         let mut state = self.state();
-        let now = match fs::metadata(&self.path) {
-            Ok(metadata) => stamp(&metadata),
-            Err(error) if error.kind() == ErrorKind::NotFound => Stamp::Absent,
-            Err(error) => return Err(error.into()),
-        };
+        let now = private_file::look(&self.path)?;
         if now != Stamp::Unknown && now == state.stamp {
             return Ok(Vec::new());
         }
-        let _lock = self.lock()?;
-        let (cache, stamp) = self.read(&mut state)?;
-        let changes = state.told.changes_to(&cache);
-        (state.told, state.stamp) = (cache, stamp);
+        let content = match self.try_read(&state)? {
+            // MSAL Extensions empty a file before they write it.
+            Some(Content { new: Some(_), generation, .. }) if generation == Generation::of(b"") => None,
+            other => other,
+        };
+        let content = match content {
+            Some(content) => content,
+            None => {
+                let lock = self.lock()?;
+                self.read(&mut state, &lock)?
+            }
+        };
+        let changes = content.new.as_ref().map(|cache| state.told.changes_to(cache)).unwrap_or_default();
+        if let Some(cache) = content.new {
+            state.told = cache;
+        }
+        (state.stamp, state.generation) = (content.stamp, Some(content.generation));
         Ok(changes)
     }
 
     fn merge(&self, changes: &[TokenChange]) -> Result<(), Unreadable> {
         let mut state = self.state();
-        let _lock = self.lock()?;
-        let (mut cache, _) = self.read(&mut state)?;
-        cache.apply(changes.to_vec());
-        self.replace(&cache)?;
-        // The client knows its own changes. What others wrote meanwhile it does not: that is read the next time.
-        state.told.apply(changes.to_vec());
-        state.stamp = Stamp::Unknown;
-        Ok(())
+        for _ in 0..ATTEMPTS {
+            let lock = self.lock()?;
+            let content = self.read(&mut state, &lock)?;
+            let is_known = content.new.is_none();
+            let mut cache = content.new.unwrap_or_else(|| state.told.clone());
+            cache.apply(cache.merge_changes(&state.told, changes));
+            let text = cache.to_json();
+            match private_file::replace(&self.path, &text, || lock.is_held()) {
+                Ok(()) => {}
+                // Somebody removed the lock, so somebody else may have written.
+                Err(error) if error.kind() == ErrorKind::ResourceBusy => continue,
+                Err(error) => return Err(error.into()),
+            }
+            state.stamp = Stamp::Unknown;
+            if is_known {
+                (state.told, state.generation) = (cache, Some(Generation::of(&text)));
+            } else {
+                // The client knows its own changes. What others wrote meanwhile it does not: that is read the next time.
+                state.told.apply(changes.to_vec());
+                state.generation = None;
+            }
+            return Ok(());
+        }
+        Err(io::Error::from(ErrorKind::ResourceBusy).into())
     }
 }
 
@@ -253,69 +237,4 @@ impl fmt::Debug for TokenCacheFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenCacheFile").field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Exposed(mode) => write!(f, "others may read or write it (mode {mode:03o})"),
-        }
-    }
-}
-
-fn stamp(metadata: &Metadata) -> Stamp {
-    let wall = SystemClock.now().wall.map_or(0, |now| now.0);
-    let is_old = |changed: &SystemTime| {
-        changed.duration_since(UNIX_EPOCH).is_ok_and(|age| wall > age.as_secs().saturating_add(RACY))
-    };
-    match metadata.modified().ok().filter(is_old) {
-        Some(modified) => Stamp::Of { len: metadata.len(), modified, identity: identity(metadata) },
-        None => Stamp::Unknown,
-    }
-}
-
-/// Opens for writing; what is made is its owner's alone.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// The permission bits, where others have any.
-#[cfg(unix)]
-fn exposed(metadata: &Metadata) -> Option<u32> {
-    let mode = std::os::unix::fs::MetadataExt::mode(metadata) & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
-}
-
-#[cfg(not(unix))]
-fn exposed(_: &Metadata) -> Option<u32> {
-    None
-}
-
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn identity(_: &Metadata) -> u64 {
-    0
-}
-
-/// Whether this open file is what stands at the path.
-fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(own), Ok(there)) => identity(&own) == identity(&there),
-        _ => false,
-    }
-}
-
-/// Makes the new name last. Not all systems can, and the file is whole either way.
-fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }

@@ -242,6 +242,13 @@ macro_rules! common_settings {
     () => {
         $crate::common::server_settings!();
 
+        /// What the application can handle, for example `CP1` (claims challenges).
+        #[must_use]
+        pub fn client_capabilities<S: AsRef<str>>(mut self, capabilities: &[S]) -> Self {
+            self.common.settings.client_capabilities = capabilities.iter().map(|c| c.as_ref().to_owned()).collect();
+            self
+        }
+
         /// The application's name, for the server's logs.
         #[must_use]
         pub fn app_name(mut self, name: &str) -> Self {
@@ -286,6 +293,14 @@ macro_rules! common_settings {
         #[must_use]
         pub fn client_certificate(mut self, certificate: $crate::CertificateCredential) -> Self {
             self.common.client_certificate = Some(Box::new(certificate));
+            self
+        }
+
+        /// What is checked of an ID token before anything is stored. Default: its claims. With
+        /// [`Signature`](sansal::client::IdTokenPolicy::Signature) its signature too, by keys that are fetched once an hour.
+        #[must_use]
+        pub fn id_token_policy(mut self, policy: sansal::client::IdTokenPolicy) -> Self {
+            self.common.settings.id_token_policy = policy;
             self
         }
 

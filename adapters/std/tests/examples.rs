@@ -1,4 +1,4 @@
-//! What the examples `device_code`, `on_behalf_of` and `claims_challenge` decide, against the simulated platform.
+//! What the examples `device_code`, `on_behalf_of`, `claims_challenge` and `resource_server` decide, against the simulated platform.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -7,12 +7,23 @@
     reason = "a test"
 )]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use resource_server::Answer;
 use sansal_sim::{
-    CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_TENANT, CONTOSO_USER, CONTOSO_USER_ID, Platform, Resource, User,
+    CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_TENANT, CONTOSO_USER, CONTOSO_USER_ID, Fault, On, Platform, Resource,
+    Server, User, What,
 };
 use sansal_std::sansal::authorization::AuthorizationRequest;
+use sansal_std::sansal::error::{Error, TokenError};
 use sansal_std::sansal::http::challenge::claims_challenge;
-use sansal_std::{PublicClient, Token, TokenSource};
+use sansal_std::sansal::key::Algorithm;
+use sansal_std::sansal::time::{Clock, Millis};
+use sansal_std::sansal::validate::{Tenants, TokenValidation};
+use sansal_std::{
+    ConfidentialClient, ProxyChoice, PublicClient, SystemClock, Time, Token, TokenSource, TokenValidator,
+};
 
 use sim::{Sim, USER_READ};
 
@@ -25,6 +36,9 @@ mod device;
 #[allow(dead_code, reason = "its main")]
 #[path = "../examples/on_behalf_of.rs"]
 mod middle_tier;
+#[allow(dead_code, reason = "its main")]
+#[path = "../examples/resource_server.rs"]
+mod resource_server;
 #[path = "support/sim.rs"]
 mod sim;
 
@@ -89,4 +103,140 @@ fn a_claims_challenge() {
     let token = challenged::satisfy(&client, &[&scope], &account, claims).unwrap();
     assert_eq!(token.source(), TokenSource::IdentityProvider, "the cached token is no answer to a challenge");
     assert_ne!(token.access_token(), first.access_token());
+}
+
+/// The system's clock, some seconds ahead.
+#[derive(Clone, Default)]
+struct Ahead(Arc<AtomicU64>);
+
+impl Ahead {
+    fn pass(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Time for Ahead {
+    fn now(&self) -> Clock {
+        let (now, ahead) = (SystemClock.now(), self.0.load(Ordering::SeqCst));
+        Clock { mono: now.mono.after(Millis::from_secs(ahead)), wall: now.wall.map(|wall| wall.after(ahead)) }
+    }
+
+    fn sleep(&self, span: Millis) {
+        self.pass(span.as_secs_ceil());
+    }
+}
+
+const NOBODY: Answer = Answer::No(401, r#"Bearer error="invalid_token""#);
+
+/// An access token of the platform, over TLS, from nobody's cache.
+fn fresh(server: &Server) -> String {
+    let client = ConfidentialClient::builder(CONTOSO_CLIENT)
+        .secret(sansal_sim::CONTOSO_SECRET)
+        .authority(&server.authority(CONTOSO_TENANT))
+        .instance_discovery(sansal_std::sansal::client::InstanceDiscovery::Off)
+        .extra_roots(server.ca_pem().as_bytes())
+        .only_extra_roots()
+        .proxy(ProxyChoice::None);
+    let token = client.build().unwrap().acquire_token_for_client(&["https://graph.microsoft.com/.default"]).unwrap();
+    token.access_token().to_owned()
+}
+
+#[test]
+fn a_resource_server_through_rotations() {
+    let server = Server::start(Platform::contoso(1).unwrap().lifetime(1_000_000)).unwrap();
+    let time = Ahead::default();
+    let builder = || {
+        TokenValidator::builder("https://graph.microsoft.com")
+            .authority(&server.authority(CONTOSO_TENANT))
+            .issuer(&format!("{}/v2.0", server.authority(CONTOSO_TENANT)))
+            .instance_discovery(sansal_std::sansal::client::InstanceDiscovery::Off)
+            .extra_roots(server.ca_pem().as_bytes())
+            .only_extra_roots()
+            .proxy(ProxyChoice::None)
+            .time(time.clone())
+    };
+    let api = builder().require_role("Directory.Read.All").build().unwrap();
+    let judge = |token: &str| resource_server::judge(&api, &format!("Bearer {token}"));
+    let asked = || server.platform().asked(&On::Keys);
+    let first = fresh(&server);
+    assert_eq!(judge("nonsense"), NOBODY);
+    assert_eq!(resource_server::judge(&api, &format!("Basic {first}")), NOBODY);
+    assert_eq!(asked(), 0, "what is no token is no reason to ask");
+    for _ in 0..20 {
+        assert!(matches!(judge(&first), Answer::Welcome(who) if !who.is_empty()));
+    }
+    assert_eq!(asked(), 1);
+
+    // A rotation: at first the guard keeps us from asking, then we ask once, and both keys count.
+    server.platform().rotate_keys();
+    let second = fresh(&server);
+    time.pass(200);
+    assert_eq!((judge(&second), asked()), (NOBODY, 1));
+    time.pass(100);
+    for _ in 0..5 {
+        assert!(matches!(judge(&second), Answer::Welcome(_)) && matches!(judge(&first), Answer::Welcome(_)));
+    }
+    assert_eq!(asked(), 2);
+    // Another: the first key is no longer published, so its tokens are refused once we have seen that.
+    server.platform().rotate_keys();
+    let third = fresh(&server);
+    time.pass(301);
+    assert!(matches!(judge(&third), Answer::Welcome(_)));
+    assert_eq!((judge(&first), asked()), (NOBODY, 3));
+
+    // Each hour anew; while the issuer is away the old keys serve, for a day.
+    time.pass(3601);
+    assert!(matches!(judge(&third), Answer::Welcome(_)));
+    assert_eq!(asked(), 4);
+    server.platform().fault(Fault::new(On::Keys, What::Status { code: 500, retry_after: None }).always());
+    time.pass(3601);
+    assert!(matches!(judge(&third), Answer::Welcome(_)));
+    let tried = asked();
+    assert!(tried > 4, "{tried}");
+    assert!(matches!(judge(&second), Answer::Welcome(_)));
+    assert_eq!(asked(), tried, "the guard holds for an issuer that is away too");
+    // So long that the metadata has to be read again as well; keys that old are not believed.
+    time.pass(86_400);
+    assert_eq!(judge(&third), Answer::No(503, ""));
+    server.platform().clear_faults();
+    assert!(matches!(judge(&third), Answer::Welcome(_)));
+
+    // Other rules on other paths, by the same keys.
+    let wants = |change: fn(&mut TokenValidation)| {
+        let mut rules = api.rules().clone();
+        change(&mut rules);
+        api.validate_with(&third, &rules).map(|_| ()).map_err(|error| match error {
+            Error::Token(why) => why,
+            other => panic!("{other}"),
+        })
+    };
+    let before = asked();
+    assert_eq!(wants(|_| {}), Ok(()));
+    assert_eq!(wants(|rules| rules.scopes.push("x".into())), Err(TokenError::Scope));
+    assert_eq!(wants(|rules| rules.roles.push("x".into())), Err(TokenError::Role));
+    assert_eq!(wants(|rules| rules.audiences = vec!["x".into()]), Err(TokenError::Audience));
+    assert_eq!(wants(|rules| rules.algorithms = vec![Algorithm::Es256]), Err(TokenError::Algorithm));
+    assert_eq!(wants(|rules| rules.nonce = Some("x".into())), Err(TokenError::Missing("nonce")));
+    assert_eq!(wants(|rules| rules.types = Some(vec!["at+jwt".into()])), Err(TokenError::Type));
+    assert_eq!(asked(), before);
+    let api = builder().require_scope("User.Read").build().unwrap();
+    let answer = resource_server::judge(&api, &format!("bearer  {third}"));
+    assert_eq!(answer, Answer::No(403, r#"Bearer error="insufficient_scope""#));
+}
+
+#[test]
+fn validators_know_their_issuers() {
+    let build = |authority: &str| TokenValidator::builder("a").authority(authority).build();
+    let host = "https://login.microsoftonline.com";
+    assert!(build(&format!("{host}/{CONTOSO_TENANT}")).is_ok());
+    for authority in ["contoso.onmicrosoft.com", "organizations", "common"] {
+        let why = build(&format!("{host}/{authority}")).unwrap_err().to_string();
+        assert!(why.contains("id"), "{why}");
+        let several = TokenValidator::builder("a").authority(&format!("{host}/{authority}")).tenants(Tenants::Any);
+        assert!(several.build().is_ok());
+    }
+    assert!(build("https://fs.contoso.com/adfs").is_err());
+    assert!(TokenValidator::builder("a").oidc_authority("https://idp.example/x").build().is_ok());
+    let both = TokenValidator::builder("a").authority(host).issuer("https://x").tenants(Tenants::Any).build();
+    assert!(both.is_err());
 }

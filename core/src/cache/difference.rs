@@ -22,7 +22,7 @@ impl TokenCache {
             .collect()
     }
 
-    fn everything(&self) -> impl Iterator<Item = (&str, &str, &Entry)> {
+    pub(super) fn everything(&self) -> impl Iterator<Item = (&str, &str, &Entry)> {
         self.sections.iter().flat_map(|(name, body)| {
             let section = match body {
                 Body::Entries(section) => Some(section),
@@ -35,7 +35,8 @@ impl TokenCache {
         })
     }
 
-    fn at(&self, section: &str, key: &str) -> Option<&Entry> {
+    /// The entry at a place, if one stands there.
+    pub(super) fn at(&self, section: &str, key: &str) -> Option<&Entry> {
         match self.sections.get(section) {
             Some(Body::Entries(section)) => section.get(key),
             _ => None,

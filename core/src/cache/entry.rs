@@ -157,8 +157,12 @@ impl Entry {
         self.0.set(name, value);
     }
 
+    pub(super) fn unset(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// Numbers of other libraries may be JSON numbers; what lies before 1970 is 1970.
-    fn instant(&self, name: &str) -> Option<UnixTime> {
+    pub(super) fn instant(&self, name: &str) -> Option<UnixTime> {
         token::integer(self.0.get(name)?).map(|seconds| UnixTime(u64::try_from(seconds).unwrap_or(0)))
     }
 }

@@ -5,6 +5,7 @@
 //! record, expired, remove_…,
 //! over_budget                     compute what is to be written: Vec<TokenChange>
 //! apply                           writes it; the same delta goes to a file, Redis or flash
+//! merge, salvage                  two writers of one file, and a file that somebody spoilt
 //! from_json, to_json              the file that MSAL Python, .NET, Java and the Azure CLI share
 //! ```
 //!
@@ -19,10 +20,12 @@ mod facts;
 mod index;
 mod json;
 mod lookup;
+mod merge;
 mod mix;
 mod places;
 mod record;
 mod remove;
+mod salvage;
 mod search;
 mod section;
 mod slot;
@@ -46,6 +49,7 @@ pub use change::TokenChange;
 pub use entry::{Entry, Kind};
 pub use lookup::{Found, Lookup, Matching, Scheme};
 pub use record::TokenEvent;
+pub use salvage::Salvaged;
 pub use slot::ext_cache_key;
 
 use crate::secret::wipe;

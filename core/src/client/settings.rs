@@ -99,13 +99,17 @@ pub enum AliasSource {
     Discovered,
 }
 
-/// What is checked of an ID token that came straight from the token endpoint over TLS, before anything is stored.
+/// What is checked of an ID token before anything is stored.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdTokenPolicy {
     /// Issuer, audience, expiry, nonce, age of the sign-in (OpenID Connect Core s3.1.3.7), and that there is one at all
-    /// where a nonce was sent.
+    /// where a nonce was sent. TLS vouches for what comes straight from the token endpoint; otherwise as
+    /// [`Signature`](Self::Signature).
     Claims,
+    /// The same, and the signature by the issuer's keys, for which its JWK set is read. Where it cannot be read there is no
+    /// token: a code or a refresh token that was redeemed is lost with it.
+    Signature,
     /// The nonce and the age of the sign-in, where there is an ID token: what the reference checks.
     NonceOnly,
 }

@@ -4,10 +4,14 @@ use core::str;
 
 use crate::base64::url_encode;
 use crate::cache::{Found, Kind, Lookup, Matching, Scheme, TokenCache, TokenEvent};
+use crate::error::TokenError;
 use crate::jose::id_token::{Expected, decode_id_token};
-use crate::jose::{self, Compact, Jwk};
+use crate::jose::{self, Compact, Jwk, KeySet, SetKey, Verify};
+use crate::key::Algorithm;
+use crate::limits::MAX_JWKS_KEYS;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
+use crate::validate::{Issuers, Tenants, TokenValidation};
 
 const NOW: UnixTime = UnixTime(1_700_000_000);
 
@@ -42,6 +46,50 @@ pub fn jwk(data: &[u8]) {
     let Ok(again) = Jwk::parse(written.as_bytes()) else { panic!("a JWK that we wrote is not read") };
     assert_eq!(again.thumbprint(), jwk.thumbprint());
     assert_eq!(jwk.thumbprint().len(), 43);
+}
+
+/// A set of keys, and behind a zero byte a token: keys that are read are written and read again as themselves, nobody but the
+/// holder of a private key can sign, and what is refused is refused without a panic.
+pub fn key_set(data: &[u8]) {
+    let at = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+    let (set, token) = data.split_at(at);
+    let Ok(set) = KeySet::parse(set) else { return };
+    assert!(set.keys().len() <= MAX_JWKS_KEYS);
+    for key in set.keys() {
+        let Ok(again) = Jwk::parse(key.jwk().to_json().as_bytes()) else { panic!("a key that we wrote is not read") };
+        assert_eq!(again.key(), key.jwk().key());
+        for alg in ALGORITHMS {
+            assert!(set.verify(key.jwk().kid(), alg, b"message", b"").is_err());
+        }
+    }
+    let Some(Ok(token)) = token.get(1..).map(str::from_utf8) else { return };
+    for issuers in
+        [Issuers::One("i".into()), Issuers::Entra { host: "login.microsoftonline.com".into(), tenants: Tenants::Any }]
+    {
+        let rules = TokenValidation { algorithms: ALGORITHMS.into(), ..TokenValidation::new("a", issuers) };
+        if let Ok(valid) = rules.check_by(&Anything, token, &set, NOW) {
+            let of = |name| valid.claims.get(name).map(alloc::string::ToString::to_string).unwrap_or_default();
+            assert!(
+                of("aud").contains("\"a\"") && valid.claims.text("iss").is_some() && valid.claims.text("sub").is_some()
+            );
+            assert_eq!(valid.header.text("alg"), Some(valid.alg.as_str()));
+            let Ok(compact) = Compact::parse(token) else { panic!("a token that is not one") };
+            // No member stood twice: written again, the claims are as long as they would be read by anybody.
+            assert_eq!(compact.decode_payload().as_ref(), Ok(&valid.claims));
+        }
+    }
+}
+
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256];
+
+/// Takes any signature, so that claims are judged which a fuzzer cannot sign.
+#[derive(Debug)]
+struct Anything;
+
+impl Verify for Anything {
+    fn verify(&self, _: &SetKey, _: Algorithm, _: &[u8], _: &[u8]) -> Result<(), TokenError> {
+        Ok(())
+    }
 }
 
 /// What a response is recorded as, a look-up finds; and nothing that is bound is found as a bearer token.

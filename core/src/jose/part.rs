@@ -43,7 +43,7 @@ pub(super) fn members(bytes: &[u8]) -> Result<Members, JwtError> {
     core::str::from_utf8(bytes).map_err(|_| JwtError::BadUtf8)?;
     json::parse_object(bytes, MAX_JWT).map_err(|why| match why {
         JsonError::TooLong => JwtError::TooLong,
-        JsonError::TooDeep | JsonError::Malformed => JwtError::BadJson,
+        JsonError::TooDeep | JsonError::Malformed | JsonError::Repeated => JwtError::BadJson,
         JsonError::NotAnObject => JwtError::NotAnObject,
     })
 }

@@ -220,6 +220,7 @@ pub(crate) const fn reason(why: JsonError) -> &'static str {
         JsonError::TooDeep => "nested too deeply",
         JsonError::Malformed => "not JSON",
         JsonError::NotAnObject => "not a JSON object",
+        JsonError::Repeated => "a member stands twice in it",
     }
 }
 

@@ -11,6 +11,7 @@ use alloc::boxed::Box;
 use core::mem;
 
 pub(crate) use keys::IssuerKeys;
+pub(crate) use rules::check_signature;
 pub use rules::{Issuers, Tenants, TokenValidation, ValidatedToken};
 
 use crate::discover::Discover;

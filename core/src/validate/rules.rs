@@ -5,10 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde_json::Value;
 
-use crate::base64::url_decode;
-use crate::error::{JwtError, TokenError};
+use crate::error::TokenError;
 use crate::jose::{Compact, KeySet, SetKey, Software, Verify};
-use crate::json::{Members, names_are_unique};
+use crate::json::Members;
 use crate::key::Algorithm;
 use crate::secret::constant_time_eq;
 use crate::time::UnixTime;
@@ -120,8 +119,7 @@ impl TokenValidation {
     /// The checks that need no key.
     pub(super) fn open<'a>(&self, token: &'a str) -> Result<Opened<'a>, TokenError> {
         let compact = Compact::parse(token)?;
-        let header = compact.decode_header()?;
-        unique(compact.header)?;
+        let header = Compact::decode_distinct(compact.header)?;
         if header.contains("crit") {
             return Err(TokenError::Critical);
         }
@@ -224,6 +222,17 @@ impl TokenValidation {
     }
 }
 
+/// Whether an ID token has the signature of its issuer, which one of `keys` made. Its claims are not checked here.
+pub(crate) fn check_signature(verifier: &dyn Verify, id_token: &str, keys: &KeySet) -> Result<(), TokenError> {
+    let algorithms = Vec::from([Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256]);
+    let rules = TokenValidation { algorithms, ..TokenValidation::new("", Issuers::One(String::new())) };
+    let (key, claims) = rules.open(id_token)?.verify(verifier, keys)?;
+    match key.issuer() {
+        Some(issuer) if !issuer.contains("{tenantid}") && Some(issuer) != claims.text("iss") => Err(TokenError::Key),
+        _ => Ok(()),
+    }
+}
+
 impl Opened<'_> {
     /// The signature, and then the claims.
     pub(super) fn close(
@@ -233,19 +242,18 @@ impl Opened<'_> {
         keys: &KeySet,
         now: UnixTime,
     ) -> Result<ValidatedToken, TokenError> {
-        let signature = self.compact.decode_signature()?;
-        let (kid, input) = (self.header.text("kid"), self.compact.signing_input().as_bytes());
-        let key = keys.verify_by(verifier, kid, self.alg, input, &signature)?;
-        let claims = self.compact.decode_payload()?;
-        unique(self.compact.payload)?;
+        let (key, claims) = self.verify(verifier, keys)?;
         rules.check_claims(&claims, key, now)?;
         Ok(ValidatedToken { claims, header: self.header, alg: self.alg })
     }
-}
 
-fn unique(part: &str) -> Result<(), TokenError> {
-    let bytes = zeroize::Zeroizing::new(url_decode(part).ok_or(JwtError::BadBase64)?);
-    if names_are_unique(&bytes) { Ok(()) } else { Err(TokenError::Duplicate) }
+    /// The key that signed, and the claims that it signed.
+    fn verify<'k>(&self, verifier: &dyn Verify, keys: &'k KeySet) -> Result<(&'k SetKey, Members), TokenError> {
+        let signature = self.compact.decode_signature()?;
+        let (kid, input) = (self.header.text("kid"), self.compact.signing_input().as_bytes());
+        let key = keys.verify_by(verifier, kid, self.alg, input, &signature)?;
+        Ok((key, Compact::decode_distinct(self.compact.payload)?))
+    }
 }
 
 /// A NumericDate (RFC 7519 s2), fractions cut off.

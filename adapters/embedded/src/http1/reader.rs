@@ -129,6 +129,11 @@ impl Reader {
         self.keeps && matches!(self.phase, Phase::Complete)
     }
 
+    /// Bytes that came behind the response, once it is complete.
+    pub const fn excess(&self) -> usize {
+        self.filled.saturating_sub(self.end)
+    }
+
     /// Lends the response to `look`, once it is complete.
     ///
     /// # Errors
