@@ -141,7 +141,7 @@ impl Application {
         }
     }
 
-    /// An application on the user's machine. What is known goes with it.
+    /// What an application on the user's machine is made of. What is known goes with it.
     pub(crate) fn public(
         &self,
         client_id: &str,
@@ -149,14 +149,14 @@ impl Application {
         network: &Network,
         talk: &Talk,
         known: Known,
-    ) -> Result<PublicClient, Failure> {
+    ) -> Result<PublicClientBuilder, Failure> {
         let builder = PublicClient::builder(client_id).enable_pii_log(talk.names());
         let builder = configured!(builder, self, network);
         let builder: PublicClientBuilder = match authority {
             Chosen::Authority(authority) => builder.authority(authority),
             Chosen::Issuer(issuer) => builder.oidc_authority(issuer),
         };
-        Ok(known.persisted(builder).build()?)
+        Ok(known.persisted(builder))
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// The token itself, or the access token in what `sansal token --json` prints.
-fn token_in(text: &str) -> Secret {
+pub(crate) fn token_in(text: &str) -> Secret {
     let members = json::parse_object(text.as_bytes(), MAX_RESPONSE).ok();
     let inside = members.as_ref().and_then(|members| members.text("access_token"));
     Secret::from(inside.unwrap_or(text))

@@ -42,7 +42,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match &error {
-            Error::Refused(_) | Error::Fault(_) | Error::IdToken(_) => 1,
+            Error::Refused(_) | Error::Fault(_) | Error::IdToken(_) | Error::Token(_) => 1,
             Error::Config(_) => 2,
             Error::Unreachable { .. } => 3,
             Error::Throttled { .. } => 4,

@@ -96,7 +96,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let path = known.path().map(PathBuf::from).unwrap_or_default().display().to_string();
     let client_id = arguments.application.client_id(&environment, &known)?;
-    let client = arguments.application.public(&client_id, &authority, &arguments.network, &arguments.talk, known)?;
+    let client =
+        arguments.application.public(&client_id, &authority, &arguments.network, &arguments.talk, known)?.build()?;
     let token = if arguments.device_code { by_device(&client, arguments)? } else { by_browser(&client, arguments)? };
     token.stored().map_err(|_| not_written(&path, "the sign-in is lost"))?;
     let account = whose(&client, &token)?;

@@ -15,13 +15,16 @@ mod known;
 mod login;
 mod managed;
 mod output;
+mod proofs;
 mod qr;
 mod token;
+mod verify;
 mod waiting;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sansal_std::AuthScheme;
 
 /// Tokens of the Microsoft identity platform and any OpenID Connect provider.
 #[derive(Parser)]
@@ -41,6 +44,14 @@ enum Command {
     /// Gets a token and prints it: for a user who is signed in, for an application itself, or for a managed identity.
     #[command(after_help = token::NOTES)]
     Token(Box<token::Arguments>),
+    /// Prints the Authorization header for a request that is signed: a proof-of-possession token in a signed HTTP request.
+    #[command(after_help = proofs::NOTES)]
+    Pop(Box<proofs::Arguments>),
+    /// Prints the Authorization and DPoP headers for a request (RFC 9449).
+    #[command(after_help = proofs::NOTES)]
+    Dpop(Box<proofs::Arguments>),
+    /// Checks a token: signature, issuer, audience, dates. Prints its claims, or says which check it failed.
+    Verify(verify::Arguments),
     /// Lists who is signed in on this machine.
     Accounts(accounts::List),
     /// Signs users out on this machine: their tokens are removed.
@@ -71,6 +82,9 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Login(arguments) => login::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Pop(arguments) => proofs::run(&arguments, AuthScheme::Pop),
+        Command::Dpop(arguments) => proofs::run(&arguments, AuthScheme::Dpop),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Accounts(arguments) => accounts::list(&arguments),
         Command::Logout(arguments) => accounts::leave(&arguments),
         Command::Cache(arguments) => cache::run(&arguments),

@@ -6,17 +6,28 @@ use clap::Args;
 use sansal_std::sansal::Silent;
 use sansal_std::sansal::client::{Region, RegionName};
 use sansal_std::{
-    CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment,
-    EnvironmentError, Error, PublicClientBuilder, Secret, Token, TokenSource, X5c,
+    AuthScheme, BoundToken, CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder,
+    Environment, EnvironmentError, Error, PopKey, PublicClient, PublicClientBuilder, Secret, Token, TokenSource, X5c,
 };
 use serde_json::Value;
 
 use crate::application::{Application, Chosen, Network, Talk, claims, configured};
 use crate::azure_cli::{Got, Login};
 use crate::failure::Failure;
-use crate::known::{Cache, name};
+use crate::known::Cache;
 use crate::managed::Identity;
 use crate::{input, output};
+
+/// Applies a [`Bound`] to a builder of any client.
+macro_rules! bind {
+    ($builder:expr, $bound:expr) => {{
+        let builder = $builder.auth_scheme($bound.scheme);
+        match &$bound.key {
+            Some(key) => builder.proof_key(key.clone()),
+            None => builder,
+        }
+    }};
+}
 
 pub(crate) const NOTES: &str = "\
 Whose token it is:
@@ -77,6 +88,9 @@ pub(crate) struct Arguments {
     /// Send the certificate along where it is from a PFX file (subject name and issuer); from PEM it always is.
     #[arg(long, help_heading = "Credential", conflicts_with = "assertion_file")]
     x5c: bool,
+    /// Present the certificate to the server in TLS, in place of signing with its key (RFC 8705).
+    #[arg(long, help_heading = "Credential", conflicts_with_all = ["x5c", "assertion_file"])]
+    tls_client_auth: bool,
     /// A file with the passphrase of the private key.
     #[arg(long, value_name = "FILE", help_heading = "Credential", conflicts_with = "passphrase_env")]
     passphrase_file: Option<PathBuf>,
@@ -104,6 +118,28 @@ pub(crate) struct Arguments {
     network: Network,
     #[command(flatten)]
     talk: Talk,
+}
+
+/// How the token is to be bound to a key, and the key where there is one.
+pub(crate) struct Bound {
+    pub(crate) scheme: AuthScheme,
+    pub(crate) key: Option<PopKey>,
+}
+
+/// Gets a token that is bound to a key.
+pub(crate) fn bound(arguments: &Arguments, bound: &Bound) -> Result<BoundToken, Failure> {
+    arguments.talk.begin();
+    if arguments.identity.managed_identity {
+        return Err(Failure::usage("tokens of managed identities are not bound to keys"));
+    }
+    let environment = Environment::from_process()?;
+    if let Some((client, request)) = user_request(arguments, &environment, Some(bound))? {
+        let token = silent(&client, &request)?;
+        return Ok(client.bound_token(token)?);
+    }
+    let client = bind!(client(arguments, &environment)?, bound).build()?;
+    let token = client.acquire_token_for_client_with(&app_request(arguments)?)?;
+    Ok(client.bound_token(token)?)
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -146,6 +182,18 @@ fn azure_cli(arguments: &Arguments) -> Result<(), Failure> {
 
 /// For a user who is signed in; nothing, where an application has a credential or nobody is signed in.
 fn user(arguments: &Arguments, environment: &Environment) -> Result<Option<Token>, Failure> {
+    match user_request(arguments, environment, None)? {
+        Some((client, request)) => silent(&client, &request).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Who asks for a user who is signed in, and for what; nothing as in [`user`].
+fn user_request(
+    arguments: &Arguments,
+    environment: &Environment,
+    bound: Option<&Bound>,
+) -> Result<Option<(PublicClient, Silent)>, Failure> {
     // What lies in a file must not make a program that has a credential somebody else.
     let is_application = arguments.names_credential() || environment.credential().is_ok();
     if is_application && arguments.account.is_none() {
@@ -164,18 +212,32 @@ fn user(arguments: &Arguments, environment: &Environment) -> Result<Option<Token
     if let Some(claims) = &arguments.claims {
         request = request.claims_challenge(claims);
     }
-    let client = arguments.application.public(&client_id, &authority, &arguments.network, &arguments.talk, known)?;
-    let token = client.acquire_token_silent_with(&request).map_err(|error| match error {
-        Error::InteractionRequired { .. } => {
-            Failure::person(format_args!("{error}; run 'sansal login' for {}", self::name(&account)))
-        }
+    if bound.is_some_and(|bound| bound.scheme == AuthScheme::Dpop && bound.key.is_none()) {
+        return Err(Failure::usage(
+            "a user's refresh token would be bound to a key that ends with this command: give one that stays, --proof-key",
+        ));
+    }
+    let builder = arguments.application.public(&client_id, &authority, &arguments.network, &arguments.talk, known)?;
+    let client = match bound {
+        Some(bound) => bind!(builder, bound).build()?,
+        None => builder.build()?,
+    };
+    Ok(Some((client, request)))
+}
+
+fn silent(client: &PublicClient, request: &Silent) -> Result<Token, Failure> {
+    client.acquire_token_silent_with(request).map_err(|error| match error {
+        Error::InteractionRequired { .. } => Failure::person(format_args!("{error}; run 'sansal login'")),
         error => error.into(),
-    })?;
-    Ok(Some(token))
+    })
 }
 
 /// For the application itself.
 fn application(arguments: &Arguments, environment: &Environment) -> Result<Token, Failure> {
+    Ok(client(arguments, environment)?.build()?.acquire_token_for_client_with(&app_request(arguments)?)?)
+}
+
+fn app_request(arguments: &Arguments) -> Result<ClientCredentials, Failure> {
     let mut request = ClientCredentials::new(&arguments.scope)?;
     if let Some(claims) = &arguments.claims {
         request = request.claims_challenge(claims);
@@ -183,10 +245,14 @@ fn application(arguments: &Arguments, environment: &Environment) -> Result<Token
     if let Some(path) = &arguments.fmi_path {
         request = request.fmi_path(path);
     }
-    Ok(client(arguments, environment)?.build()?.acquire_token_for_client_with(&request)?)
+    Ok(request)
 }
 
 impl Arguments {
+    pub(crate) fn is_json(&self) -> bool {
+        self.talk.json
+    }
+
     fn names_credential(&self) -> bool {
         let files = [&self.client_secret_file, &self.certificate, &self.key, &self.assertion_file];
         files.iter().any(|file| file.is_some()) || self.client_secret_env.is_some()
@@ -214,7 +280,9 @@ fn client(arguments: &Arguments, environment: &Environment) -> Result<Confidenti
     };
     builder = match credential {
         Some(Given::Secret(secret)) => builder.secret(secret),
+        Some(Given::Certificate(certificate)) if arguments.tls_client_auth => builder.tls_client_auth(*certificate),
         Some(Given::Certificate(certificate)) => builder.certificate(*certificate),
+        _ if arguments.tls_client_auth => return Err(Failure::usage("--tls-client-auth needs --certificate")),
         Some(Given::AssertionFile(path)) => builder.assertion_file(path),
         None => builder.environment_credential(environment.credential().map_err(nobody)?)?,
     };

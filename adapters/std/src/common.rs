@@ -271,14 +271,6 @@ macro_rules! common_settings {
             self
         }
 
-        /// What is checked of an ID token before anything is stored. Default: its claims. With
-        /// [`Signature`](sansal::client::IdTokenPolicy::Signature) its signature too, by keys that are fetched once an hour.
-        #[must_use]
-        pub fn id_token_policy(mut self, policy: sansal::client::IdTokenPolicy) -> Self {
-            self.common.settings.id_token_policy = policy;
-            self
-        }
-
         /// The key that tokens are bound to, in place of one that is made here: one that was kept, or one that is held
         /// elsewhere. See [`PopKey`](sansal::pop::PopKey).
         #[must_use]
@@ -301,6 +293,14 @@ macro_rules! common_settings {
         #[must_use]
         pub fn client_certificate(mut self, certificate: $crate::CertificateCredential) -> Self {
             self.common.client_certificate = Some(Box::new(certificate));
+            self
+        }
+
+        /// What is checked of an ID token before anything is stored. Default: its claims. With
+        /// [`Signature`](sansal::client::IdTokenPolicy::Signature) its signature too, by keys that are fetched once an hour.
+        #[must_use]
+        pub fn id_token_policy(mut self, policy: sansal::client::IdTokenPolicy) -> Self {
+            self.common.settings.id_token_policy = policy;
             self
         }
 

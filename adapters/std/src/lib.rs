@@ -70,6 +70,7 @@ mod persistence;
 mod pfx;
 mod private_file;
 mod proof;
+mod proof_key;
 mod public;
 mod pinned;
 mod random;
@@ -105,6 +106,7 @@ pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_i
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
 pub use proof::BoundToken;
+pub use proof_key::read_proof_key;
 pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
 pub use setup::SetupError;

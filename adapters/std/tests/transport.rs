@@ -318,7 +318,7 @@ fn client_certificates() {
     let key = one.split_inclusive("-----END PRIVATE KEY-----\n").next().unwrap();
     let certificate = &other[other.find("-----BEGIN CERT").unwrap()..];
     for (credential, expected) in [
-        (CertificateCredential::pem(key.as_bytes()).certificate(certificate), "another key"),
+        (CertificateCredential::pem(key.as_bytes()).certificate(certificate), "another private key"),
         (CertificateCredential::pem(key.as_bytes()), "client_certificate"),
         (CertificateCredential::pem(one.as_bytes()).thumbprint(&"0".repeat(40)), "thumbprint"),
     ] {

@@ -37,9 +37,9 @@ pub struct Client {
     credential: Credential,
     client_claims: Option<Members>,
     dpop_key: Option<PopKey>,
-    verifier: &'static dyn Verify,
     client_certificate: Option<ClientCertificate>,
     auth_scheme: AuthScheme,
+    verifier: &'static dyn Verify,
     settings: Settings,
 }
 
@@ -68,9 +68,9 @@ impl Client {
             credential: Credential::None,
             client_claims: None,
             dpop_key: None,
-            verifier: &Software,
             client_certificate: None,
             auth_scheme: AuthScheme::Bearer,
+            verifier: &Software,
             settings: Settings::default(),
         }
     }
@@ -110,11 +110,6 @@ impl Client {
         self.dpop_key.as_ref()
     }
 
-    /// Who verifies the signatures of tokens.
-    pub fn verifier(&self) -> &'static dyn Verify {
-        self.verifier
-    }
-
     /// The certificate that is presented at the provider's endpoints.
     pub fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.client_certificate.as_ref()
@@ -129,6 +124,11 @@ impl Client {
     #[must_use]
     pub fn with_dpop_key(&self, key: PopKey) -> Self {
         Self { dpop_key: Some(key), ..self.clone() }
+    }
+
+    /// Who verifies the signatures of tokens.
+    pub fn verifier(&self) -> &'static dyn Verify {
+        self.verifier
     }
 
     /// The region for application tokens. `MSAL_FORCE_REGION` counts for confidential clients that say nothing themselves.
@@ -219,9 +219,9 @@ pub struct ClientBuilder {
     credential: Credential,
     client_claims: Option<Members>,
     dpop_key: Option<PopKey>,
-    verifier: &'static dyn Verify,
     client_certificate: Option<ClientCertificate>,
     auth_scheme: AuthScheme,
+    verifier: &'static dyn Verify,
     settings: Settings,
 }
 
@@ -262,13 +262,6 @@ impl ClientBuilder {
         self
     }
 
-    /// Who verifies the signatures of tokens. Default: [`Software`], which needs the features `rsa` and `es256`.
-    #[must_use]
-    pub fn verifier(mut self, verifier: &'static dyn Verify) -> Self {
-        self.verifier = verifier;
-        self
-    }
-
     /// The certificate for the provider's endpoints (RFC 8705): for authentication with [`Credential::Tls`], for tokens that are
     /// bound to it, or for both.
     #[must_use]
@@ -282,6 +275,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn auth_scheme(mut self, scheme: AuthScheme) -> Self {
         self.auth_scheme = scheme;
+        self
+    }
+
+    /// Who verifies the signatures of tokens. Default: [`Software`], which needs the features `rsa` and `es256`.
+    #[must_use]
+    pub fn verifier(mut self, verifier: &'static dyn Verify) -> Self {
+        self.verifier = verifier;
         self
     }
 
@@ -343,9 +343,9 @@ impl ClientBuilder {
             credential: self.credential,
             client_claims: self.client_claims,
             dpop_key: self.dpop_key,
-            verifier: self.verifier,
             client_certificate: self.client_certificate,
             auth_scheme: self.auth_scheme,
+            verifier: self.verifier,
             settings: self.settings,
         })
     }
