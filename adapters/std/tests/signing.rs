@@ -164,7 +164,7 @@ enum Mood {
 }
 
 /// A key behind a socket: the length of the message and the message go there, `+` and a signature or `-` come back.
-struct RemoteKey(SocketAddr, Option<Jwk>);
+struct RemoteKey(SocketAddr, Option<Jwk>, Duration);
 
 impl RemoteKey {
     /// A service on loopback, which ends with the process.
@@ -187,12 +187,14 @@ impl RemoteKey {
                 };
             }
         });
-        Self(address, public)
+        // A service that answers may need long on a busy machine; one that does not is given up soon.
+        let patience = if matches!(mood, Mood::Sleeps) { Duration::from_millis(300) } else { Duration::from_secs(60) };
+        Self(address, public, patience)
     }
 
     fn ask(&self, alg: Algorithm, message: &[u8]) -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(self.0)?;
-        stream.set_read_timeout(Some(Duration::from_millis(300)))?;
+        stream.set_read_timeout(Some(self.2))?;
         let length = u16::try_from(message.len()).map_err(io::Error::other)?.to_be_bytes();
         stream.write_all(&[&alg.as_str().as_bytes()[..4], &length, message].concat())?;
         let mut sign = [0];
