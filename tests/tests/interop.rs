@@ -19,7 +19,9 @@ use sansal::http::Request;
 use sansal::key::Algorithm;
 use sansal::time::{Clock, Millis};
 use sansal::{Endpoint, Error, Token, TokenSource};
-use sansal_std::{ConfidentialClient, HttpClient, SystemClock, Time, TokenValidator, UreqClient};
+use sansal_std::{
+    CertificateCredential, ConfidentialClient, HttpClient, Pkcs11Key, SystemClock, Time, TokenValidator, UreqClient,
+};
 use sansal_tests::hosts::executor::{Executor, join};
 use sansal_tests::hosts::superloop::{Names, Superloop};
 use sansal_tests::hosts::{Arguments, World, blocking};
@@ -212,6 +214,54 @@ fn each_host_gets_a_token_each_way_and_then_finds_it() {
             fresh.insert(first.access_token().to_owned(), way.as_the_server_says());
         }
         assert_eq!(fresh.len(), WAYS.len(), "{host}: a token was handed out twice");
+    }
+}
+
+#[test]
+fn a_key_in_a_pkcs11_token_signs_assertions() {
+    // The private key never is in this process: SoftHSM2 signs, the server verifies (RFC 7523 s3).
+    let Some(lab) = Lab::find() else { return };
+    let Some(module) = variable("SANSAL_HSM") else { panic!("no PKCS#11 token: tests/lab/with-softhsm makes one") };
+    let key = || Pkcs11Key::builder(&module).token("sansal").label("client").pin("1234").open().unwrap();
+    let ca = std::fs::read(lab.file("ca.pem")).unwrap();
+    let get = |credential: CertificateCredential| {
+        let client = ConfidentialClient::builder("cc-jwt").oidc_authority(&lab.issuer).extra_roots(&ca);
+        client.certificate(credential).build().unwrap().acquire_token_for_client(&[SCOPE])
+    };
+    let certificate = std::fs::read_to_string(lab.file("jwt.pem")).unwrap();
+    for (way, credential) in [
+        (Way::Ps256, CertificateCredential::held(key()).certificate(&certificate)),
+        (Way::Rs256, CertificateCredential::held(key()).thumbprint(&lab.thumbprint())),
+    ] {
+        let token = get(credential).unwrap_or_else(|e| panic!("{way:?}: {e}"));
+        lab.verify(way, &[token.access_token()]);
+    }
+    let other = Pkcs11Key::builder(&module).token("sansal").label("made").pin("1234").open().unwrap();
+    match get(CertificateCredential::held(other).thumbprint(&lab.thumbprint())) {
+        Err(Error::Refused(refusal)) => assert_eq!(refusal.error(), "invalid_client"),
+        other => panic!("{other:?}"),
+    }
+
+    let pin = lab.write("pkcs11.pin", b"1234");
+    let wrong = lab.write("pkcs11.wrong", b"4321");
+    let uri =
+        |object: &str, pin: &str| format!("pkcs11:token=sansal;object={object}?module-path={module}&pin-source={pin}");
+    let with = |key: String| Arguments { key: Some(key), ..lab.arguments(Way::Ps256, "pkcs11.secret") };
+    let output = run_token(&with(uri("client", &pin)), &["--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    lab.verify(Way::Ps256, &[said["access_token"].as_str().unwrap()]);
+    for (key, word) in [
+        (uri("client", &wrong), "does not take this PIN"),
+        (uri("another", &pin), "no private key \"another\""),
+        (uri("made", &pin), "another private key"),
+        ("pkcs11:object=client?module-path=/nonexistent.so".to_owned(), "cannot load the PKCS#11 module"),
+    ] {
+        let output = run_token(&with(key), &[]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{word}: a token");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.contains(word) && !stderr.contains("4321"), "{word}: {stderr}");
     }
 }
 

@@ -13,7 +13,7 @@ use sansal::{
     TokenSource,
 };
 use sansal_sim::{CLIENT_CERTIFICATE, CLIENT_KEY, CONTOSO_CLIENT, CONTOSO_PUBLIC, CONTOSO_USER, Platform, Redirected};
-use sansal_std::{Asks, RingKeys, SystemClock, SystemRandom, Time, platform};
+use sansal_std::{Asks, Keys, SystemClock, SystemRandom, Time, platform};
 use serde_json::{Map, Value};
 
 use crate::decode::decode;
@@ -44,7 +44,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let colour = io::stdout().is_terminal() && output::wants_colour();
     let mut world = World {
         show: Show { colour },
-        keys: RingKeys::new(),
+        keys: Keys::new(),
         store: Store::new(&mut SystemRandom).map_err(Error::from)?,
         platform: Platform::contoso(1).map_err(Failure::local)?,
         ahead: Millis(0),
@@ -120,7 +120,7 @@ fn from_cache(show: Show, token: &Token) -> Result<(), Failure> {
 /// What a host has: keys, a store, a clock, a way to the platform; and a person.
 struct World {
     show: Show,
-    keys: RingKeys,
+    keys: Keys,
     store: Store,
     platform: Platform,
     /// How far its clock is ahead of the real one.

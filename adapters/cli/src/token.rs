@@ -7,7 +7,8 @@ use sansal_std::sansal::Silent;
 use sansal_std::sansal::client::{Region, RegionName};
 use sansal_std::{
     AuthScheme, BoundToken, CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder,
-    Environment, EnvironmentError, Error, PopKey, PublicClient, PublicClientBuilder, Secret, Token, TokenSource, X5c,
+    Environment, EnvironmentError, Error, Pkcs11Key, PopKey, PublicClient, PublicClientBuilder, Secret, SetupError, Token,
+    TokenSource, X5c,
 };
 use serde_json::Value;
 
@@ -82,7 +83,8 @@ pub(crate) struct Arguments {
     /// A PEM or PKCS#12 (PFX) file with the certificate, and the private key unless --key names another file.
     #[arg(long, value_name = "FILE", help_heading = "Credential", conflicts_with = "assertion_file")]
     certificate: Option<PathBuf>,
-    /// The private key, in PEM, DER or a PKCS#12 (PFX) file.
+    /// The private key: a PEM, DER or PKCS#12 (PFX) file, or a PKCS#11 URI (RFC 7512) with module-path, whose PIN is in
+    /// pin-source or is the passphrase.
     #[arg(long, value_name = "FILE", help_heading = "Credential", conflicts_with = "assertion_file")]
     key: Option<PathBuf>,
     /// Send the certificate along where it is from a PFX file (subject name and issuer); from PEM it always is.
@@ -317,9 +319,13 @@ fn credential(arguments: &Arguments) -> Result<Option<Given<'_>>, Failure> {
     )?;
     let passphrase =
         input::secret("passphrase", arguments.passphrase_file.as_deref(), arguments.passphrase_env.as_deref())?;
+    let mut passphrase = passphrase;
     let mut certificate = match (&arguments.certificate, &arguments.key) {
         (certificate, Some(key)) => {
-            let credential = CertificateCredential::file(key)?;
+            let credential = match key.to_str().filter(|text| text.starts_with("pkcs11:")) {
+                Some(uri) => held(uri, passphrase.take())?,
+                None => CertificateCredential::file(key)?,
+            };
             match certificate {
                 Some(path) => credential.certificate_file(path)?,
                 None => credential,
@@ -348,6 +354,16 @@ fn credential(arguments: &Arguments) -> Result<Option<Given<'_>>, Failure> {
         certificate = certificate.x5c(X5c::Leaf);
     }
     Ok(Some(Given::Certificate(Box::new(certificate))))
+}
+
+/// A key in a PKCS#11 token. The passphrase is the PIN, unless the address names a file with it.
+fn held(uri: &str, pin: Option<Secret>) -> Result<CertificateCredential, Failure> {
+    let key = Pkcs11Key::from_uri(uri).map_err(SetupError::from)?;
+    let key = match pin {
+        Some(pin) => key.pin(pin),
+        None => key,
+    };
+    Ok(CertificateCredential::held(key.open().map_err(SetupError::from)?))
 }
 
 /// What `--json` prints.

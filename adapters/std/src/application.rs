@@ -11,7 +11,8 @@ use sansal::cache::TokenCache;
 use sansal::client::Client;
 use sansal::error::{AskError, CommitError, Error};
 use sansal::flow::Flow;
-use sansal::key::{Algorithm, KeyName};
+use sansal::jose::Jwk;
+use sansal::key::{Algorithm, KeyName, KeyProtection};
 use sansal::refresh_token::RefreshTokenImport;
 use sansal::silent::Silent;
 use sansal::username_password::UsernamePassword;
@@ -19,8 +20,8 @@ use sansal::{Endpoint, Secret, Token};
 
 use crate::asks::{Asks, AssertionContext};
 use crate::driver::Driver;
-use crate::keys::RingKeys;
 use crate::proof::Prover;
+use crate::signing_key::Keys;
 
 /// The methods of [`PublicClient`](crate::PublicClient) and [`ConfidentialClient`](crate::ConfidentialClient) that do
 /// not depend on the kind. Both hand out a reference to it by `Deref`: call the methods on the client itself.
@@ -180,13 +181,21 @@ pub(crate) type AssertionCallback = dyn Fn(&AssertionContext) -> Result<Secret, 
 /// What the client answers by itself.
 #[derive(Default)]
 pub(crate) struct Own {
-    pub(crate) keys: RingKeys,
+    pub(crate) keys: Keys,
     pub(crate) callback: Option<Box<AssertionCallback>>,
 }
 
 impl Asks for Own {
     fn sign(&self, key: &KeyName, alg: Algorithm, message: &[u8]) -> Result<Vec<u8>, AskError> {
         self.keys.sign(key, alg, message)
+    }
+
+    fn public_key(&self, key: &KeyName) -> Result<(Jwk, KeyProtection), AskError> {
+        self.keys.public_key(key)
+    }
+
+    fn generate_key(&self, alg: Algorithm) -> Result<KeyName, AskError> {
+        self.keys.generate_key(alg)
     }
 
     fn assertion(&self, context: &AssertionContext) -> Result<Secret, AskError> {

@@ -4,7 +4,8 @@ use std::fmt;
 
 use sansal::Secret;
 use sansal::error::AskError;
-use sansal::key::{Algorithm, KeyName};
+use sansal::jose::Jwk;
+use sansal::key::{Algorithm, KeyName, KeyProtection};
 use sansal::secret::SecretBytes;
 
 /// Answers the questions of a machine that are not for a server. What an implementation does not have, it does not
@@ -16,6 +17,24 @@ pub trait Asks {
     /// [`AskError`] says why not.
     fn sign(&self, key: &KeyName, alg: Algorithm, message: &[u8]) -> Result<Vec<u8>, AskError> {
         let _ = (key, alg, message);
+        Err(AskError::NotSupported)
+    }
+
+    /// The public half of a key that is held here, and how the private half is protected.
+    ///
+    /// # Errors
+    /// [`AskError`] says why not.
+    fn public_key(&self, key: &KeyName) -> Result<(Jwk, KeyProtection), AskError> {
+        let _ = key;
+        Err(AskError::NotSupported)
+    }
+
+    /// Makes a key pair and holds it; its name.
+    ///
+    /// # Errors
+    /// [`AskError`] says why not.
+    fn generate_key(&self, alg: Algorithm) -> Result<KeyName, AskError> {
+        let _ = alg;
         Err(AskError::NotSupported)
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -14,9 +15,9 @@ use sansal::key::KeyName;
 use sansal::secret::SecretBytes;
 
 use crate::client_tls::TlsIdentity;
-use crate::keys::RingKeys;
 use crate::pfx::{Pfx, X5c};
 use crate::setup::SetupError;
+use crate::signing_key::{Keys, SigningKey};
 
 /// The name under which a client holds its own key.
 const OWN_KEY: &str = "client certificate";
@@ -34,6 +35,8 @@ const OWN_KEY: &str = "client certificate";
 /// ```
 pub struct CertificateCredential {
     key: SecretBytes,
+    /// The key is not here: it is this one.
+    held: Option<Arc<dyn SigningKey>>,
     certificate: Option<String>,
     passphrase: Option<Secret>,
     thumbprint: Option<String>,
@@ -50,6 +53,7 @@ impl CertificateCredential {
     pub fn pem(bytes: &[u8]) -> Self {
         Self {
             key: SecretBytes::from(bytes),
+            held: None,
             certificate: certificates_in(bytes),
             passphrase: None,
             thumbprint: None,
@@ -57,6 +61,12 @@ impl CertificateCredential {
             key_file: None,
             certificate_file: None,
         }
+    }
+
+    /// A key that signs where it is held. [`Self::certificate`] or [`Self::thumbprint`] say which certificate goes with it;
+    /// where the public half of the key can be had, it is held against the certificate.
+    pub fn held(key: impl SigningKey + 'static) -> Self {
+        Self { held: Some(Arc::new(key)), ..Self::pem(b"") }
     }
 
     /// A key with its certificate in a PKCS#12 (PFX) file.
@@ -119,14 +129,17 @@ impl CertificateCredential {
     }
 
     /// Reads it all: what the core needs to know, and the key that signs.
-    pub(crate) fn open(self) -> Result<(Credential, RingKeys), SetupError> {
+    pub(crate) fn open(self) -> Result<(Credential, Keys), SetupError> {
+        if let Some(key) = &self.held {
+            return self.open_held(key);
+        }
         if let Some(x5c) = &self.pfx {
             return self.open_pfx(x5c);
         }
         let key = PrivateKey::parse(self.key.expose(), self.passphrase.as_ref())
             .map_err(|why| in_file(self.key_file.as_deref(), why))?;
         let name = KeyName(OWN_KEY.to_owned());
-        let mut keys = RingKeys::new();
+        let keys = Keys::new();
         keys.add(name.clone(), &key)?;
         let credential = KeyCredential::with_certificate(
             Signer::External(name),
@@ -134,17 +147,53 @@ impl CertificateCredential {
             self.thumbprint.as_deref(),
             self.certificate.as_deref(),
         )
-        .map_err(|error| match error {
+        .map_err(|error| self.about(error))?;
+        Ok((Credential::Key(Box::new(credential)), keys))
+    }
+
+    /// An error about the certificate names its file.
+    fn about(&self, error: Error) -> SetupError {
+        match error {
             Error::Config(Config::Certificate(why)) if is_about_certificate(why) => {
                 in_file(self.certificate_file.as_deref(), why)
             }
             other => other.into(),
-        })?;
+        }
+    }
+
+    fn open_held(&self, key: &Arc<dyn SigningKey>) -> Result<(Credential, Keys), SetupError> {
+        if self.passphrase.is_some() {
+            return Err(SetupError::Contradiction("a key that is held elsewhere has no passphrase here"));
+        }
+        if let Some(text) = &self.certificate {
+            let in_certificate_file = |why| in_file(self.certificate_file.as_deref(), why);
+            let leaf = Certificate::from_pem(text).map_err(in_certificate_file)?;
+            if let Ok(public) = key.public_key()
+                && leaf.public_key().is_some_and(|certified| certified.key() != public.key())
+            {
+                return Err(CertError::KeyMismatch.into());
+            }
+        }
+        let name = KeyName(OWN_KEY.to_owned());
+        let keys = Keys::new();
+        keys.hold(name.clone(), Arc::clone(key));
+        let credential = KeyCredential::with_certificate(
+            Signer::External(name),
+            None,
+            self.thumbprint.as_deref(),
+            self.certificate.as_deref(),
+        )
+        .map_err(|error| self.about(error))?;
         Ok((Credential::Key(Box::new(credential)), keys))
     }
 
     /// Reads it all, for presenting it to a server (RFC 8705). Here a key may also be an EC one, in PEM and not encrypted.
     pub(crate) fn open_tls(&self) -> Result<TlsIdentity, SetupError> {
+        if self.held.is_some() {
+            return Err(SetupError::Contradiction(
+                "a key that is held elsewhere cannot prove the client in a TLS handshake here",
+            ));
+        }
         let in_key_file = |why| in_file(self.key_file.as_deref(), why);
         if self.pfx.is_some() {
             let pfx = Pfx::parse(self.key.expose(), self.passphrase.as_ref()).map_err(in_key_file)?;
@@ -170,7 +219,7 @@ impl CertificateCredential {
         }
     }
 
-    fn open_pfx(&self, x5c: &X5c) -> Result<(Credential, RingKeys), SetupError> {
+    fn open_pfx(&self, x5c: &X5c) -> Result<(Credential, Keys), SetupError> {
         let in_key_file = |why| in_file(self.key_file.as_deref(), why);
         let in_certificate_file = |why| in_file(self.certificate_file.as_deref(), why);
         let pfx = Pfx::parse(self.key.expose(), self.passphrase.as_ref()).map_err(in_key_file)?;
@@ -190,7 +239,7 @@ impl CertificateCredential {
             return Err(CertError::KeyMismatch.into());
         }
         let name = KeyName(OWN_KEY.to_owned());
-        let mut keys = RingKeys::new();
+        let keys = Keys::new();
         keys.add(name.clone(), key)?;
         Ok((Credential::Key(Box::new(pfx.credential(Signer::External(name), &x5c)?)), keys))
     }

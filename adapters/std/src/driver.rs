@@ -8,6 +8,8 @@ use sansal::client::Client;
 use sansal::error::{AskError, CommitError, Error, SendError};
 use sansal::flow::{Answer, Ask, Changes, Cx, Flow, Input, Partition, Step};
 use sansal::http::{Request, Response, ResponseHeader};
+use sansal::jose::Jwk;
+use sansal::key::{KeyName, KeyProtection};
 use sansal::secret::SecretBytes;
 use sansal::{Secret, Store};
 
@@ -175,6 +177,8 @@ enum Happened {
 
 enum Answered {
     Signature(SecretBytes),
+    PublicKey(Box<Jwk>, KeyProtection),
+    Generated(KeyName),
     Assertion(Secret),
     Redirected(Secret),
     Shown,
@@ -195,6 +199,10 @@ impl Happened {
             Self::Failed(why) => step(Input::Failed(*why)),
             Self::Woke => step(Input::Woke),
             Self::Answered(Answered::Signature(bytes)) => step(Input::Answer(Answer::Signature(bytes.expose()))),
+            Self::Answered(Answered::PublicKey(jwk, protection)) => {
+                step(Input::Answer(Answer::PublicKey { jwk: &jwk.to_json(), protection: *protection }))
+            }
+            Self::Answered(Answered::Generated(name)) => step(Input::Answer(Answer::Generated(name.clone()))),
             Self::Answered(Answered::Assertion(text)) => step(Input::Answer(Answer::Assertion(text.expose()))),
             Self::Answered(Answered::Redirected(text)) => step(Input::Answer(Answer::Redirected(text.expose()))),
             Self::Answered(Answered::Shown) => step(Input::Answer(Answer::Shown)),
@@ -211,6 +219,10 @@ fn answer(ask: &Ask, asks: &dyn Asks) -> Answered {
         Ask::Sign { key, alg, message } => {
             asks.sign(key, *alg, message).map(|bytes| Answered::Signature(SecretBytes::new(bytes)))
         }
+        Ask::PublicKey { key } => {
+            asks.public_key(key).map(|(jwk, protection)| Answered::PublicKey(Box::new(jwk), protection))
+        }
+        Ask::GenerateKey { alg } => asks.generate_key(*alg).map(Answered::Generated),
         Ask::Assertion { client_id, token_endpoint, fmi_path } => {
             let context = AssertionContext {
                 client_id: client_id.clone(),

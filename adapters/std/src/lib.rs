@@ -29,8 +29,20 @@
 //! | [`HttpClient`], [`UreqClient`] | how requests leave; bring your own if you like |
 //! | [`Interactive`], [`LoopbackListener`] | the browser's half of a sign-in: opens it, waits for it to come back |
 //! | [`Driver`] | drives any [`Flow`](sansal::Flow): store, clock, randomness, HTTP |
-//! | [`Asks`], [`RingKeys`] | who signs and who makes assertions |
+//! | [`Asks`], [`Keys`], [`SigningKey`] | who signs and who makes assertions |
 //! | [`RingVerifier`] | who verifies the signatures of tokens |
+//! | [`SoftwareKey`] | a key in memory, by `ring` or AWS-LC |
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `aws-lc-rs` | no | keys in memory sign by AWS-LC, faster and blinded; it is C and takes a minute to build |
+//! | `pkcs11` | no | keys in PKCS#11 tokens: `Pkcs11Key` |
+//! | `fuzzing` | no | bodies of fuzz targets |
+//!
+//! The crate `rsa` is no part of it: RSA signatures come from `ring`, or from where the key is. The README says
+//! what that means for RUSTSEC-2023-0071.
 //!
 //! # What it does by itself
 //!
@@ -61,13 +73,14 @@ mod environment;
 mod failure;
 mod http;
 mod interactive;
-mod keys;
 mod local_files;
 mod log;
 mod name_lookup;
 mod managed;
 mod persistence;
 mod pfx;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod private_file;
 mod proof;
 mod proof_key;
@@ -76,6 +89,8 @@ mod pinned;
 mod random;
 mod sent;
 mod setup;
+mod signing_key;
+mod software_key;
 mod token_validator;
 mod ureq_client;
 mod verifier;
@@ -100,16 +115,21 @@ pub use interactive::{
     AddressToOpen, Cancel, DEFAULT_TIMEOUT, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages,
     ShowAddress, SystemBrowser, WaitOptions,
 };
-pub use keys::RingKeys;
 pub use local_files::LocalFiles;
 pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{Pkcs11Error, Pkcs11Key, Pkcs11KeyBuilder};
 pub use proof::BoundToken;
 pub use proof_key::read_proof_key;
 pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
 pub use setup::SetupError;
+pub use signing_key::{Keys, SigningKey};
+#[cfg(feature = "aws-lc-rs")]
+pub use software_key::AwsLcKey;
+pub use software_key::{RingKey, SoftwareKey};
 pub use token_validator::{TokenValidator, TokenValidatorBuilder};
 pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};
 pub use verifier::RingVerifier;

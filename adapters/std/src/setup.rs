@@ -42,6 +42,9 @@ pub enum SetupError {
     Roots(&'static str),
     /// The address of the proxy cannot be used.
     Proxy,
+    /// A key in a PKCS#11 token cannot be used.
+    #[cfg(feature = "pkcs11")]
+    Pkcs11(crate::pkcs11::Pkcs11Error),
     /// Two settings exclude each other.
     Contradiction(&'static str),
 }
@@ -65,6 +68,8 @@ impl fmt::Display for SetupError {
             }
             Self::Roots(why) => write!(f, "the extra roots cannot be used: {why}"),
             Self::Proxy => f.write_str("the proxy must look like http://host:port"),
+            #[cfg(feature = "pkcs11")]
+            Self::Pkcs11(why) => why.fmt(f),
             Self::Contradiction(which) => f.write_str(which),
         }
     }
@@ -81,6 +86,13 @@ impl From<Error> for SetupError {
 impl From<Config> for SetupError {
     fn from(why: Config) -> Self {
         Self::Client(why.into())
+    }
+}
+
+#[cfg(feature = "pkcs11")]
+impl From<crate::pkcs11::Pkcs11Error> for SetupError {
+    fn from(why: crate::pkcs11::Pkcs11Error) -> Self {
+        Self::Pkcs11(why)
     }
 }
 
