@@ -15,6 +15,57 @@ pub fn url_decode(text: &str) -> Option<Vec<u8>> {
     Base64UrlUnpadded::decode_vec(text).ok()
 }
 
+/// [`url_decode`] by a table, several times as fast, for what is no key: its time depends on the data.
+pub(crate) fn url_decode_by_table(text: &str) -> Option<Vec<u8>> {
+    let (groups, rest) = text.as_bytes().as_chunks::<4>();
+    let mut out = Vec::with_capacity(text.len());
+    let mut invalid = 0;
+    for [a, b, c, d] in groups {
+        let [a, b, c, d] = [a, b, c, d].map(|byte| url_value(*byte));
+        invalid |= a | b | c | d;
+        out.extend([(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d]);
+    }
+    let value = |at: usize| rest.get(at).map_or(0, |byte| url_value(*byte));
+    let (a, b, c) = (value(0), value(1), value(2));
+    invalid |= a | b | c;
+    let left_over = match rest.len() {
+        0 => 0,
+        2 => {
+            out.push((a << 2) | (b >> 4));
+            b << 4
+        }
+        3 => {
+            out.extend([(a << 2) | (b >> 4), (b << 4) | (c >> 2)]);
+            c << 6
+        }
+        _ => return None,
+    };
+    (invalid < 64 && left_over == 0).then_some(out)
+}
+
+/// Whether this is base64url without padding, but for bits that may be left over.
+pub(crate) fn is_base64url(text: &str) -> bool {
+    text.len() % 4 != 1 && text.bytes().fold(0, |all, byte| all | url_value(byte)) < 64
+}
+
+/// Six bits, or 255.
+fn url_value(byte: u8) -> u8 {
+    const TABLE: [u8; 256] = {
+        let mut table = [255; 256];
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut value = 0_u8;
+        while value < 64 {
+            #[expect(clippy::indexing_slicing, reason = "computed by the compiler, which checks it")]
+            {
+                table[alphabet[value as usize] as usize] = value;
+            }
+            value = value.saturating_add(1);
+        }
+        table
+    };
+    TABLE.get(usize::from(byte)).copied().unwrap_or(255)
+}
+
 /// base64 with padding and without line breaks, as in `x5c` (RFC 7515 s4.1.6).
 pub fn std_encode(bytes: &[u8]) -> String {
     Base64::encode_string(bytes)
@@ -30,6 +81,10 @@ pub fn std_decode(text: &str) -> Option<Vec<u8>> {
 /// Characters outside of both alphabets are skipped, complete padding ends the data, bits left over are dropped.
 /// `None` if a character is not ASCII, or if the padding does not come out. Its time depends on the data.
 pub fn lenient_decode(text: &str) -> Option<Vec<u8>> {
+    // Most texts are as they should be.
+    if let Some(bytes) = url_decode_by_table(text) {
+        return Some(bytes);
+    }
     if !text.is_ascii() {
         return None;
     }
@@ -102,6 +157,30 @@ fn six_bits(byte: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_decodes_as_base64ct() {
+        let alphabet: Vec<char> = (0..128_u8).map(char::from).chain(['\u{e9}', '\u{ff}']).collect();
+        let mut state = 7_u64;
+        let mut pick = |end: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % end
+        };
+        let mut valid = 0;
+        for _ in 0..20_000 {
+            // Mostly from the right alphabet.
+            let good: Vec<char> =
+                alphabet.iter().copied().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+            let length = pick(12);
+            let text: String =
+                (0..length).map(|_| if pick(60) == 0 { alphabet[pick(130)] } else { good[pick(64)] }).collect();
+            let expected = url_decode(&text);
+            assert_eq!(url_decode_by_table(&text), expected, "{text:?}");
+            assert!(is_base64url(&text) || expected.is_none(), "{text:?}");
+            valid += usize::from(expected.is_some());
+        }
+        assert!(valid > 2000, "{valid}");
+    }
 
     #[test]
     fn lenient_as_the_reference() {

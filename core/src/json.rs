@@ -94,9 +94,9 @@ pub(crate) fn parse_distinct(bytes: &[u8], max: usize) -> Result<Members, JsonEr
     if bytes.len() > max {
         return Err(JsonError::TooLong);
     }
-    check_depth(bytes)?;
     let mut text = serde_json::Deserializer::from_slice(bytes);
-    let parsed = Distinct.deserialize(&mut text).map_err(|why| match why.classify() {
+    let parsed = Distinct { deeper: MAX_JSON_DEPTH }.deserialize(&mut text).map_err(|why| match why.classify() {
+        _ if check_depth(bytes).is_err() => JsonError::TooDeep,
         // Nothing else in what is JSON does not fit into a value.
         serde_json::error::Category::Data => JsonError::Repeated,
         _ => JsonError::Malformed,
@@ -110,8 +110,18 @@ pub(crate) fn parse_distinct(bytes: &[u8], max: usize) -> Result<Members, JsonEr
     }
 }
 
-/// Reads any value, and fails at a name that it has met in the same object.
-struct Distinct;
+/// Reads any value, and fails at a name that it has met in the same object, and where it is nested too deeply.
+#[derive(Clone, Copy)]
+struct Distinct {
+    deeper: usize,
+}
+
+impl Distinct {
+    fn inside<E: serde::de::Error>(self) -> Result<Self, E> {
+        let deeper = self.deeper.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
+        Ok(Self { deeper })
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Distinct {
     type Value = Value;
@@ -153,17 +163,19 @@ impl<'de> Visitor<'de> for Distinct {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inside = self.inside()?;
         let mut values = Vec::new();
-        while let Some(value) = items.next_element_seed(Distinct)? {
+        while let Some(value) = items.next_element_seed(inside)? {
             values.push(value);
         }
         Ok(Value::Array(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inside = self.inside()?;
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(Distinct)?;
+            let value = members.next_value_seed(inside)?;
             if map.insert(name, value).is_some() {
                 return Err(A::Error::custom("repeated name"));
             }
@@ -335,6 +347,11 @@ mod tests {
             assert_eq!(parsed.map(|members| members.len()), expected, "{text}");
         }
         assert_eq!(parse_distinct(b"{}", 1), Err(JsonError::TooLong));
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        for (depth, expected) in [(MAX_JSON_DEPTH - 1, Ok(1)), (MAX_JSON_DEPTH, Err(JsonError::TooDeep))] {
+            assert_eq!(parse_distinct(nested(depth).as_bytes(), 1000).map(|members| members.len()), expected);
+            assert_eq!(parse_object(nested(depth).as_bytes(), 1000).map(|members| members.len()), expected);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::part::members;
-use crate::base64::url_decode;
+use crate::base64::{is_base64url, url_decode_by_table};
 use crate::error::{JwtError, TokenError};
 use crate::json::{self, JsonError, Members};
 use crate::limits::MAX_JWT;
@@ -102,11 +102,7 @@ pub(super) fn parts(token: &str) -> Result<core::str::Split<'_, char>, JwtError>
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, JwtError> {
-    url_decode(part).ok_or(JwtError::BadBase64)
-}
-
-fn is_base64url(part: &str) -> bool {
-    part.len() % 4 != 1 && part.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+    url_decode_by_table(part).ok_or(JwtError::BadBase64)
 }
 
 #[cfg(test)]
