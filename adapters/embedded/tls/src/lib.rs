@@ -1,0 +1,30 @@
+//! TLS for firmware (RFC 8446, RFC 5246): `rustls` without `std`, RustCrypto primitives, and the certificate checks of webpki.
+//!
+//! [`Tls`] makes a [`Connect`](sansal_embedded::Connect) with TLS out of one without. The application brings the roots that it
+//! trusts and a source of random numbers; the date comes with each [`Peer`](sansal_embedded::Peer).
+//!
+//! | what | which |
+//! |---|---|
+//! | versions | TLS 1.3 and 1.2 |
+//! | key exchange | P-256 |
+//! | cipher | AES-128-GCM with SHA-256 |
+//! | certificates | ES256; with the feature `rsa` (default) PKCS #1 v1.5 and PSS with SHA-256 and SHA-384 |
+//!
+//! Client certificates and pinned servers are not there yet: a request that asks for one fails before anything is sent.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod aead;
+mod connect;
+mod hash;
+mod provider;
+mod stream;
+mod verify;
+
+pub use connect::{MaybeTls, Tls};
+pub use provider::Random;
+pub use rustls::RootCertStore;
+pub use rustls::pki_types;
+pub use stream::{TlsError, TlsStream};
