@@ -18,6 +18,7 @@ Whose token it is, and what the exit codes mean, is said by 'sansal token --help
 
 /// Which request, and with whose token.
 #[derive(Args)]
+#[group(id = "proof")]
 pub(crate) struct Arguments {
     /// The method of the request.
     #[arg(value_name = "METHOD")]

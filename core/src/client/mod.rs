@@ -270,8 +270,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Has every token bound to the [`dpop_key`](Self::dpop_key) or the [`client_certificate`](Self::client_certificate) that is asked for without a
-    /// [`Binding`](crate::binding::Binding) of its own.
+    /// Has every token that is asked for without a [`Binding`](crate::binding::Binding) of its own bound to the
+    /// [`dpop_key`](Self::dpop_key) or the [`client_certificate`](Self::client_certificate).
     #[must_use]
     pub fn auth_scheme(mut self, scheme: AuthScheme) -> Self {
         self.auth_scheme = scheme;
