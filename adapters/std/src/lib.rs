@@ -57,6 +57,7 @@ mod default_chain;
 mod driver;
 mod environment;
 mod failure;
+mod happened;
 mod http;
 mod interactive;
 mod keys;
@@ -64,6 +65,7 @@ mod local_files;
 mod log;
 mod name_lookup;
 mod managed;
+mod parts;
 mod persistence;
 mod pfx;
 mod private_file;
@@ -91,6 +93,8 @@ pub use confidential::ConfidentialClient;
 pub use default_chain::{ChainError, DefaultChain, DefaultChainBuilder, Link, LinkAnswer};
 pub use driver::Driver;
 pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
+pub use failure::tls_reason;
+pub use happened::{Answered, Happened, answer};
 pub use http::{HttpClient, HttpResponse};
 pub use interactive::{
     AddressToOpen, Cancel, DEFAULT_TIMEOUT, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages,
@@ -98,15 +102,18 @@ pub use interactive::{
 };
 pub use keys::RingKeys;
 pub use local_files::LocalFiles;
+pub use log::Log;
 pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
+pub use parts::Parts;
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
+pub use pinned::pinned_tls;
 pub use proof::BoundToken;
 pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
 pub use setup::SetupError;
 pub use token_validator::{TokenValidator, TokenValidatorBuilder};
-pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};
+pub use ureq_client::{ProxyChoice, Transport, UreqClient, UreqClientBuilder};
 pub use verifier::RingVerifier;
 
 pub use sansal;
