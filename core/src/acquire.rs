@@ -96,9 +96,8 @@ impl<S: Source> Acquire<S> {
     }
 
     fn hit(&mut self, cx: &Cx<'_>, token: Token) -> Step<Token> {
-        let memory = Vec::from([MemoryChange::Telemetry(cx.client.client_id().to_string(), Outcome::Hit)]);
         self.state = State::Committing(Ok(token));
-        Step::Commit(Changes { tokens: Vec::new(), memory })
+        Step::Commit(Changes::hits(cx.client.client_id(), 1))
     }
 
     /// An aging token is better than none, whatever went wrong (G-02).

@@ -14,7 +14,7 @@ use crate::keys::{AssertionKey, ProcessKey, WireKey};
 use crate::limits::MAX_MEMORY_ENTRIES;
 use crate::metadata::ProviderMetadata;
 use crate::secret::{Secret, SecretBytes};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Outcome, Telemetry};
 use crate::time::{Millis, UnixTime};
 
 /// Tokens and memory, as a machine sees them. Two objects: applications share caches, not memory.
@@ -60,6 +60,18 @@ impl Changes {
     /// Whether there is something to persist; otherwise only the memory of this process changes.
     pub fn is_durable(&self) -> bool {
         !self.tokens.is_empty()
+    }
+
+    /// Whether all it says is that one call was answered from the cache. A host may count these and apply them later, all at
+    /// once, as [`hits`](Self::hits): then a hit changes nothing.
+    pub fn is_hit(&self) -> bool {
+        self.tokens.is_empty() && matches!(self.memory.as_slice(), [MemoryChange::Telemetry(_, Outcome::Hits(1))])
+    }
+
+    /// So many calls of this application were answered from the cache: what the telemetry headers of its next request tell.
+    pub fn hits(client_id: &str, count: u64) -> Self {
+        let memory = Vec::from([MemoryChange::Telemetry(client_id.into(), Outcome::Hits(count))]);
+        Self { tokens: Vec::new(), memory }
     }
 
     /// Whether there is nothing at all.
@@ -163,7 +175,7 @@ pub(crate) enum MemoryChange {
     /// Keys of an issuer, by their address.
     Keys(String, Kept<HeldKeys>),
     /// What became of a call, for the telemetry headers of this client.
-    Telemetry(String, crate::telemetry::Outcome),
+    Telemetry(String, Outcome),
     /// This host knows nothing of user realms.
     #[cfg(feature = "wstrust")]
     NoUserRealm(String, Kept<()>),

@@ -93,7 +93,7 @@ struct Failure {
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     /// Served from the cache.
-    Hit,
+    Hits(u64),
     /// The server gave a token.
     Succeeded,
     /// The server gave an OAuth error.
@@ -103,7 +103,7 @@ pub(crate) enum Outcome {
 impl Telemetry {
     pub(crate) fn record(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Hit => self.hits = self.hits.saturating_add(1),
+            Outcome::Hits(count) => self.hits = self.hits.saturating_add(count),
             Outcome::Succeeded => *self = Self::default(),
             Outcome::Failed { api, correlation_id, error } => {
                 let size = |c: &str, e: &str| format!(",{},{c},{e}", api.id()).len();
@@ -149,7 +149,7 @@ mod tests {
         };
         let mut telemetry = Telemetry::default();
         assert_eq!(last(None), "4|0|||");
-        for outcome in [Outcome::Hit, failed("id_1", "e1"), failed("id_2", "e2")] {
+        for outcome in [Outcome::Hits(1), failed("id_1", "e1"), failed("id_2", "e2")] {
             telemetry.record(outcome);
         }
         assert_eq!(last(Some(&telemetry)), "4|1|730,id_1,730,id_2|e1,e2|");

@@ -7,8 +7,8 @@ use sansal_std::sansal::Silent;
 use sansal_std::sansal::client::{Region, RegionName};
 use sansal_std::{
     AuthScheme, BoundToken, CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder,
-    Environment, EnvironmentError, Error, Pkcs11Key, PopKey, PublicClient, PublicClientBuilder, Secret, SetupError, Token,
-    TokenSource, X5c,
+    Environment, EnvironmentError, Error, Pkcs11Key, PopKey, PublicClient, PublicClientBuilder, Secret, SetupError,
+    Token, TokenSource, X5c,
 };
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use sansal::client::{Credential, Region};
+use sansal::client::{ClientBuilder, Credential, Region};
 use sansal::error::{AskError, Config};
 use sansal::limits::MAX_CLAIMS;
 use sansal::{Secret, json};
@@ -14,6 +14,7 @@ use crate::certificate::CertificateCredential;
 use crate::common::{Common, common_settings};
 use crate::confidential::ConfidentialClient;
 use crate::environment::{Environment, EnvironmentCredential, read_assertion};
+use crate::parts::Parts;
 use crate::pfx::X5c;
 use crate::setup::SetupError;
 
@@ -147,6 +148,24 @@ impl ConfidentialClientBuilder {
     /// # Errors
     /// [`SetupError`] says what does not fit.
     pub fn build(self) -> Result<ConfidentialClient, SetupError> {
+        let (add, own, common) = self.proved()?;
+        let (client, driver) = common.open(add)?;
+        Ok(ConfidentialClient(ClientApplication::new(client, driver, own)))
+    }
+
+    /// Checks it all, and hands the parts to a host of another kind.
+    ///
+    /// # Errors
+    /// [`SetupError`] says what does not fit.
+    pub fn parts(self) -> Result<Parts, SetupError> {
+        let (add, own, common) = self.proved()?;
+        let (client, opened) = common.check(add)?;
+        Parts::new(client, opened, own)
+    }
+
+    fn proved(
+        self,
+    ) -> Result<(impl FnOnce(ClientBuilder) -> Result<ClientBuilder, SetupError>, Own, Common), SetupError> {
         let mut own = Own::default();
         let credential = match self.credential {
             None => {
@@ -172,13 +191,13 @@ impl ConfidentialClientBuilder {
             }
         };
         let client_claims = self.client_claims;
-        let (client, driver) = self.common.open(|client| {
+        let add = move |client: ClientBuilder| {
             let client = client.credential(credential);
             let Some(text) = client_claims else { return Ok(client) };
             let claims = json::parse_object(text.as_bytes(), MAX_CLAIMS);
             Ok(client.client_claims(claims.map_err(|_| Config::Claims("client_claims"))?))
-        })?;
-        Ok(ConfidentialClient(ClientApplication::new(client, driver, own)))
+        };
+        Ok((add, own, self.common))
     }
 }
 

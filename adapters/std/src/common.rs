@@ -41,7 +41,7 @@ pub(crate) struct Common {
     pub(crate) http: Option<Arc<dyn HttpClient>>,
     pub(crate) ureq: UreqClientBuilder,
     pub(crate) ureq_configured: bool,
-    pub(crate) time: Arc<dyn Time>,
+    pub(crate) time: Option<Arc<dyn Time>>,
     pub(crate) tokens: Option<TokenCache>,
     pub(crate) persistence: Option<Arc<dyn Persistence>>,
 }
@@ -60,7 +60,7 @@ impl Common {
             http: None,
             ureq: UreqClient::builder(),
             ureq_configured: false,
-            time: Arc::new(SystemClock),
+            time: None,
             tokens: None,
             persistence: None,
         }
@@ -74,6 +74,27 @@ impl Common {
         self,
         add: impl FnOnce(ClientBuilder) -> Result<ClientBuilder, SetupError>,
     ) -> Result<(Client, Driver), SetupError> {
+        let (client, opened) = self.check(add)?;
+        let http = match opened.http {
+            Some(http) => http,
+            None => Arc::new(opened.ureq.build()?),
+        };
+        let time = opened.time.unwrap_or_else(|| Arc::new(SystemClock));
+        let mut driver = Driver::new(http, opened.store).time(time);
+        if let Some(persistence) = opened.persistence {
+            driver = driver.persistence(persistence);
+        }
+        Ok((client, driver))
+    }
+
+    /// The same for a host of another kind: nothing that does input or output is made.
+    ///
+    /// # Errors
+    /// [`SetupError`] says what does not fit.
+    pub(crate) fn check(
+        self,
+        add: impl FnOnce(ClientBuilder) -> Result<ClientBuilder, SetupError>,
+    ) -> Result<(Client, Opened), SetupError> {
         let mut settings = self.settings;
         if settings.platform == Settings::default().platform {
             platform().clone_into(&mut settings.platform);
@@ -111,23 +132,24 @@ impl Common {
             ureq = ureq.identity(name, identity);
         }
         let client = add(client)?.build()?;
-        let http = match self.http {
-            Some(_) if self.ureq_configured => {
-                return Err(SetupError::Contradiction(
-                    "roots, proxy and connect time-out are the default HTTP client's: configure your own HTTP client itself",
-                ));
-            }
-            Some(http) => http,
-            None => Arc::new(ureq.build()?),
-        };
+        if self.http.is_some() && self.ureq_configured {
+            return Err(SetupError::Contradiction(
+                "roots, proxy and connect time-out are the default HTTP client's: configure your own HTTP client itself",
+            ));
+        }
         let mut store = Store::new(&mut SystemRandom).map_err(Error::from)?;
         store.tokens = self.tokens.unwrap_or_default();
-        let mut driver = Driver::new(http, store).time(self.time);
-        if let Some(persistence) = self.persistence {
-            driver = driver.persistence(persistence);
-        }
-        Ok((client, driver))
+        Ok((client, Opened { http: self.http, ureq, store, time: self.time, persistence: self.persistence }))
     }
+}
+
+/// What a driver is made of.
+pub(crate) struct Opened {
+    pub(crate) http: Option<Arc<dyn HttpClient>>,
+    pub(crate) ureq: UreqClientBuilder,
+    pub(crate) store: Store,
+    pub(crate) time: Option<Arc<dyn Time>>,
+    pub(crate) persistence: Option<Arc<dyn Persistence>>,
 }
 
 pub(crate) fn millis(span: Duration) -> Millis {
@@ -230,7 +252,7 @@ macro_rules! server_settings {
         /// Counts by another clock: for tests.
         #[must_use]
         pub fn time(mut self, time: impl $crate::Time + 'static) -> Self {
-            self.common.time = std::sync::Arc::new(time);
+            self.common.time = Some(std::sync::Arc::new(time));
             self
         }
     };

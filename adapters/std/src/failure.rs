@@ -19,6 +19,11 @@ pub(crate) fn send_error(error: &ureq::Error, sent: bool) -> SendError {
     }
 }
 
+/// Why TLS failed, if that is the cause, however deep.
+pub fn tls_reason(error: &(dyn StdError + 'static)) -> Option<TlsReason> {
+    tls(error).map(reason)
+}
+
 /// The `rustls` error that is the cause, however deep: `ureq` wraps it in I/O errors, and those in its own.
 fn tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     if let Some(why) = error.downcast_ref::<rustls::Error>() {

@@ -71,12 +71,14 @@ mod default_chain;
 mod driver;
 mod environment;
 mod failure;
+mod happened;
 mod http;
 mod interactive;
 mod local_files;
 mod log;
 mod name_lookup;
 mod managed;
+mod parts;
 mod persistence;
 mod pfx;
 #[cfg(feature = "pkcs11")]
@@ -110,15 +112,20 @@ pub use confidential::ConfidentialClient;
 pub use default_chain::{ChainError, DefaultChain, DefaultChainBuilder, Link, LinkAnswer};
 pub use driver::Driver;
 pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
+pub use failure::tls_reason;
+pub use happened::{Answered, Happened, answer};
 pub use http::{HttpClient, HttpResponse};
 pub use interactive::{
     AddressToOpen, Cancel, DEFAULT_TIMEOUT, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages,
     ShowAddress, SystemBrowser, WaitOptions,
 };
 pub use local_files::LocalFiles;
+pub use log::Log;
 pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
+pub use parts::Parts;
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
+pub use pinned::pinned_tls;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::{Pkcs11Error, Pkcs11Key, Pkcs11KeyBuilder};
 pub use proof::BoundToken;
@@ -131,7 +138,7 @@ pub use signing_key::{Keys, SigningKey};
 pub use software_key::AwsLcKey;
 pub use software_key::{RingKey, SoftwareKey};
 pub use token_validator::{TokenValidator, TokenValidatorBuilder};
-pub use ureq_client::{ProxyChoice, UreqClient, UreqClientBuilder};
+pub use ureq_client::{ProxyChoice, Transport, UreqClient, UreqClientBuilder};
 pub use verifier::RingVerifier;
 
 pub use sansal;

@@ -31,21 +31,23 @@ const KNOWN_SEGMENTS: [&str; 18] = [
 /// Hosts whose first label is a tenant's name.
 const TENANT_HOSTS: [&str; 3] = [".ciamlogin.com", ".b2clogin.com", ".onmicrosoft.com"];
 
-/// Decides what may be said.
+/// Decides what may be said, and says it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Log {
+pub struct Log {
     /// Whether names of applications, tenants and users may be said.
-    pub(crate) pii: bool,
+    pub pii: bool,
 }
 
 impl Log {
-    pub(crate) fn begin(self, client_id: &str) {
+    /// A machine begins.
+    pub fn begin(self, client_id: &str) {
         if self.pii {
             tracing::debug!(client_id, "acquiring");
         }
     }
 
-    pub(crate) fn request(self, request: &Request) {
+    /// A request goes out.
+    pub fn request(self, request: &Request) {
         let correlation_id = request.headers.iter().find(|h| h.name == "client-request-id").map(|h| h.value.expose());
         tracing::debug!(
             method = request.method.as_str(),
@@ -56,7 +58,8 @@ impl Log {
         );
     }
 
-    pub(crate) fn response(self, request: &Request, response: &HttpResponse, ms: u64) {
+    /// A response came, after so many milliseconds.
+    pub fn response(self, request: &Request, response: &HttpResponse, ms: u64) {
         tracing::debug!(
             host = self.host(request),
             status = response.status,
@@ -66,11 +69,13 @@ impl Log {
         );
     }
 
-    pub(crate) fn failed(self, request: &Request, why: SendError, ms: u64) {
+    /// None came.
+    pub fn failed(self, request: &Request, why: SendError, ms: u64) {
         tracing::debug!(host = self.host(request), why = %why, ms, "no response");
     }
 
-    pub(crate) fn outcome(self, error: Option<&Error>) {
+    /// A machine has come to its end.
+    pub fn outcome(self, error: Option<&Error>) {
         match error {
             None => tracing::debug!("done"),
             Some(error) if self.pii => tracing::debug!(error = %error, "failed"),

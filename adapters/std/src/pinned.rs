@@ -27,15 +27,22 @@ impl PinnedConnector {
     /// # Errors
     /// When `ring` and `rustls` do not agree on a version of TLS.
     pub(crate) fn new(thumbprint: [u8; 20]) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Pin { thumbprint, provider: provider.clone() };
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
-        Ok(Self(Arc::new(config)))
+        Ok(Self(Arc::new(pinned_tls(thumbprint)?)))
     }
+}
+
+/// TLS to the server whose certificate has this SHA-1 thumbprint, and to no other.
+///
+/// # Errors
+/// When `ring` and `rustls` do not agree on a version of TLS.
+pub fn pinned_tls(thumbprint: [u8; 20]) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = Pin { thumbprint, provider: provider.clone() };
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
 }
 
 impl<In: Transport> Connector<In> for PinnedConnector {

@@ -12,6 +12,7 @@ use sansal::error::{AskError, Error};
 use crate::application::{ClientApplication, Own};
 use crate::common::{Common, common_settings};
 use crate::interactive::Interactive;
+use crate::parts::Parts;
 use crate::proof::With;
 use crate::setup::SetupError;
 
@@ -138,6 +139,15 @@ impl PublicClientBuilder {
     pub fn build(self) -> Result<PublicClient, SetupError> {
         let (client, driver) = self.common.open(Ok)?;
         Ok(PublicClient(ClientApplication::new(client, driver, Own::default())))
+    }
+
+    /// Checks it all, and hands the parts to a host of another kind.
+    ///
+    /// # Errors
+    /// [`SetupError`] says what does not fit.
+    pub fn parts(self) -> Result<Parts, SetupError> {
+        let (client, opened) = self.common.check(Ok)?;
+        Parts::new(client, opened, Own::default())
     }
 }
 

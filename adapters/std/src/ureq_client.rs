@@ -78,6 +78,21 @@ pub enum ProxyChoice {
     Address(String),
 }
 
+/// How requests are to travel, whatever HTTP client sends them.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    /// Certificates that are trusted too.
+    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// Whether those of the operating system are.
+    pub system_roots: bool,
+    /// Which proxy to use.
+    pub proxy: ProxyChoice,
+    /// Time to find and connect to the server, TLS included.
+    pub connect_timeout: Duration,
+    /// How many client certificates there are to present. They cannot be handed on yet.
+    pub client_certificates: usize,
+}
+
 /// Collects what a [`UreqClient`] is made of.
 #[derive(Default)]
 pub struct UreqClientBuilder {
@@ -132,11 +147,21 @@ impl UreqClientBuilder {
         self
     }
 
-    /// Checks it all.
+    /// The settings, checked: for an HTTP client of another kind.
     ///
     /// # Errors
-    /// [`SetupError::Roots`] when the roots hold no certificate, [`SetupError::Proxy`] when the proxy has no address.
-    pub fn build(self) -> Result<UreqClient, SetupError> {
+    /// [`SetupError::Roots`] when the roots hold no certificate.
+    pub fn transport(&self) -> Result<Transport, SetupError> {
+        Ok(Transport {
+            extra_roots: self.roots()?,
+            system_roots: !self.without_system,
+            proxy: self.proxy.clone(),
+            connect_timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+            client_certificates: self.identities.len(),
+        })
+    }
+
+    fn roots(&self) -> Result<Vec<CertificateDer<'static>>, SetupError> {
         let mut extra = Vec::new();
         for pem in &self.extra_roots {
             let before = extra.len();
@@ -145,7 +170,7 @@ impl UreqClientBuilder {
                 rustls::RootCertStore::empty()
                     .add(der.clone())
                     .map_err(|_| SetupError::Roots("one of them is not an X.509 certificate"))?;
-                extra.push(Certificate::from_der(&der).to_owned());
+                extra.push(der);
             }
             if extra.len() == before {
                 return Err(SetupError::Roots("there is no PEM certificate in them"));
@@ -154,6 +179,15 @@ impl UreqClientBuilder {
         if self.without_system && extra.is_empty() {
             return Err(SetupError::Roots("there are none, and the system's are switched off"));
         }
+        Ok(extra)
+    }
+
+    /// Checks it all.
+    ///
+    /// # Errors
+    /// [`SetupError::Roots`] when the roots hold no certificate, [`SetupError::Proxy`] when the proxy has no address.
+    pub fn build(self) -> Result<UreqClient, SetupError> {
+        let extra = self.roots()?.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
         let proxy = match &self.proxy {
             ProxyChoice::Environment => ureq::Proxy::try_from_env(),
             ProxyChoice::None => None,

@@ -1,0 +1,48 @@
+//! Tokens for asynchronous programs: the machines of [`sansal`] driven with `tokio`, `reqwest`, `rustls` and `ring`.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use sansal_tokio::{ConfidentialClient, sansal_std};
+//!
+//! let client = ConfidentialClient::new(
+//!     sansal_std::ConfidentialClient::builder("your-application-id")
+//!         .authority("https://login.microsoftonline.com/your-tenant")
+//!         .secret("your-client-secret"),
+//! )?;
+//! let token = client.acquire_token_for_client(&["https://graph.microsoft.com/.default"]).await?;
+//! println!("Authorization: {} {}", token.token_type(), token.access_token());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is not asynchronous is `sansal-std`'s: builders and their checks, certificates, environment, keys, token files, the rules of
+//! the log. Its builders hand over their [`Parts`](sansal_std::Parts). What may block (token files, callbacks) runs on tokio's
+//! threads for it.
+//!
+//! | room | what for |
+//! |---|---|
+//! | [`ConfidentialClient`] | an application that gets tokens on its own behalf |
+//! | [`PublicClient`] | an application on a user's machine |
+//! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
+//! | [`HttpClient`], [`ReqwestClient`] | how requests leave; bring your own if you like |
+//! | [`Driver`] | drives any [`Flow`](sansal::Flow) |
+#![forbid(unsafe_code)]
+
+mod application;
+mod confidential;
+mod driver;
+mod http;
+mod public;
+mod reqwest_client;
+mod single_flight;
+
+pub use application::ClientApplication;
+pub use confidential::ConfidentialClient;
+pub use driver::{Driver, SharedAsks};
+pub use http::{HttpClient, Sending};
+pub use public::PublicClient;
+pub use reqwest_client::ReqwestClient;
+
+pub use sansal;
+pub use sansal_std;
+pub use sansal_std::SetupError;
