@@ -1,0 +1,121 @@
+//! `ReqwestClient` over real TLS against the simulated platform: every fault must end as it does with `sansal-std`'s client.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::time::Duration;
+
+use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, Fault, On, Platform, Server, What};
+use sansal_std::{ConfidentialClientBuilder, Error, ProxyChoice, Token, TokenSource};
+use sansal_tokio::sansal::client::{Retries, Settings};
+use sansal_tokio::sansal::error::{SendError, TlsReason};
+use sansal_tokio::sansal::time::Millis;
+use sansal_tokio::{ConfidentialClient, sansal_std};
+
+const SCOPES: [&str; 1] = ["https://graph.microsoft.com/.default"];
+const PATH: &str = "realms/contoso";
+const LONG: Duration = Duration::from_secs(3600);
+
+fn server() -> Server {
+    Server::start(Platform::contoso(1).unwrap().issuer(PATH)).unwrap()
+}
+
+fn settings(server: &Server, patience: Millis) -> ConfidentialClientBuilder {
+    let settings = Settings { retries: Retries::NONE, attempt_timeout: patience, ..Settings::default() };
+    sansal_std::ConfidentialClient::builder(CONTOSO_CLIENT)
+        .secret(CONTOSO_SECRET)
+        .oidc_authority(&server.authority(PATH))
+        .settings(settings)
+        .extra_roots(server.ca_pem().as_bytes())
+        .only_extra_roots()
+        .proxy(ProxyChoice::None)
+}
+
+fn shown(result: &Result<Token, Error>) -> String {
+    match result {
+        Ok(_) => "a token".to_owned(),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_token_over_tls_and_then_from_the_cache() {
+    let server = server();
+    let client = ConfidentialClient::new(settings(&server, Millis::from_secs(30))).unwrap();
+    let token = client.acquire_token_for_client(&SCOPES).await.unwrap();
+    assert_eq!(token.source(), TokenSource::IdentityProvider);
+    let again = client.acquire_token_for_client(&SCOPES).await.unwrap();
+    assert_eq!((again.source(), again.access_token()), (TokenSource::Cache, token.access_token()));
+    assert_eq!(server.platform().asked(&On::Token), 1);
+    client.remove_tokens_for_client().await.unwrap().unwrap();
+    let third = client.acquire_token_for_client(&SCOPES).await.unwrap();
+    assert_eq!(third.source(), TokenSource::IdentityProvider);
+    // The hit is told to the server, as MSAL does.
+    assert_eq!(server.platform().asked(&On::Token), 2);
+}
+
+#[tokio::test]
+async fn every_fault_ends_as_with_the_blocking_client() {
+    let status = |code, retry_after| What::Status { code, retry_after };
+    let faults = [
+        What::NoAnswer,
+        What::Reset,
+        What::CutBody,
+        status(500, None),
+        status(503, Some(9)),
+        status(429, Some(7)),
+        What::Html,
+        What::Oversize(10_000_000),
+        What::Redirect("https://evil.example/".to_owned()),
+        What::Garbage,
+        What::WrongContentType,
+        What::SlowDrip(LONG),
+        What::Delay(LONG),
+    ];
+    let mut count = 0;
+    for on in [On::Metadata, On::Token] {
+        for what in &faults {
+            let server = server();
+            let patience = match what {
+                What::NoAnswer | What::SlowDrip(_) | What::Delay(_) => Millis(500),
+                _ => Millis::from_secs(30),
+            };
+            let case = format!("{what:?} on {on:?}");
+            let fault = || Fault::new(on.clone(), what.clone());
+            server.platform().fault(fault());
+            let blocking = settings(&server, patience).build().unwrap();
+            let theirs = tokio::task::spawn_blocking(move || blocking.acquire_token_for_client(&SCOPES)).await.unwrap();
+            server.platform().clear_faults();
+            server.platform().fault(fault());
+            let client = ConfidentialClient::new(settings(&server, patience)).unwrap();
+            let ours = client.acquire_token_for_client(&SCOPES).await;
+            assert_eq!(shown(&ours), shown(&theirs), "{case}");
+            assert!(!shown(&ours).contains(CONTOSO_SECRET) && !shown(&ours).contains("eyJ"), "{case}");
+            let stored = client.with_token_cache(|tokens| String::from_utf8(tokens.to_json().to_vec()).unwrap());
+            assert_eq!(stored.contains("eyJ"), ours.is_ok(), "{case}");
+            // Afterwards it is as if nothing had been, but for answers that are remembered (section 10 of the reference).
+            server.platform().clear_faults();
+            let next = client.acquire_token_for_client(&SCOPES).await;
+            assert!(next.is_ok() || matches!(next, Err(Error::Throttled { .. })), "{case}: {next:?}");
+            count += 1;
+        }
+    }
+    println!("{count} cases");
+}
+
+#[tokio::test]
+async fn who_is_not_trusted_or_not_there_gets_nothing() {
+    let server = server();
+    let other = Server::start(Platform::contoso(2).unwrap().issuer(PATH)).unwrap();
+    let wrong_roots = sansal_std::ConfidentialClient::builder(CONTOSO_CLIENT)
+        .secret(CONTOSO_SECRET)
+        .oidc_authority(&server.authority(PATH))
+        .extra_roots(other.ca_pem().as_bytes())
+        .only_extra_roots()
+        .proxy(ProxyChoice::None);
+    let error = ConfidentialClient::new(wrong_roots).unwrap().acquire_token_for_client(&SCOPES).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { why: SendError::Tls(TlsReason::UnknownIssuer), .. }), "{error:?}");
+    assert_eq!(server.platform().asked(&On::Any), 0);
+    let client = ConfidentialClient::new(settings(&server, Millis::from_secs(30))).unwrap();
+    drop(server);
+    let error = client.acquire_token_for_client(&SCOPES).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { why: SendError::NotSent, .. }), "{error:?}");
+}
