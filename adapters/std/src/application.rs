@@ -32,7 +32,7 @@ use crate::signing_key::Keys;
 /// comes back to [`bound_token`](Self::bound_token).
 pub struct ClientApplication {
     pub(crate) client: Client,
-    pub(crate) driver: Driver,
+    pub(crate) driver: Arc<Driver>,
     pub(crate) own: Arc<Own>,
     /// From the first time that something is proved.
     pub(crate) prover: OnceLock<Arc<Prover>>,
@@ -160,7 +160,7 @@ impl ClientApplication {
     }
 
     pub(crate) fn new(client: Client, driver: Driver, own: Own) -> Self {
-        Self { client, driver, own: Arc::new(own), prover: OnceLock::new() }
+        Self { client, driver: Arc::new(driver), own: Arc::new(own), prover: OnceLock::new() }
     }
 
     /// Drives a machine that needs nobody but servers and the application's own credential.

@@ -52,11 +52,6 @@ impl Driver {
         self
     }
 
-    /// What time it is.
-    pub(crate) fn clock(&self) -> &Arc<dyn Time> {
-        &self.time
-    }
-
     /// Looks into the store. Nothing can be committed meanwhile: be quick.
     pub fn with_store<R>(&self, read: impl FnOnce(&Store) -> R) -> R {
         read(&self.read())

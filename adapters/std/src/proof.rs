@@ -5,19 +5,18 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sansal::client::Client;
-use sansal::entropy::uuid_v4;
 use sansal::error::{Config, Error};
 use sansal::http::{Response, ResponseHeader};
 use sansal::key::{Algorithm, KeyName};
 use sansal::pop::dpop::{self, Proof};
-use sansal::pop::shr::{self, Profile, SignedRequest};
-use sansal::pop::{PopKey, Signed, nonce};
-use sansal::time::UnixTime;
+use sansal::pop::shr::{Profile, SignedRequest};
+use sansal::pop::{PopKey, nonce};
+use sansal::prove::Prove;
 use sansal::{Binding, PopAuthScheme, Secret, Token};
 
 use crate::application::{ClientApplication, Own};
 use crate::asks::Asks;
-use crate::clock::Time;
+use crate::driver::Driver;
 use crate::random::SystemRandom;
 
 /// Servers whose nonces are kept at the same time. One that is forgotten costs a request.
@@ -27,8 +26,8 @@ const MAX_NONCES: usize = 256;
 pub(crate) struct Prover {
     /// The application with the key.
     pub(crate) client: Client,
+    driver: Arc<Driver>,
     own: Arc<Own>,
-    time: Arc<dyn Time>,
     /// The newest nonce of each resource server, by scheme and origin.
     nonces: Mutex<BTreeMap<(Kind, String), String>>,
 }
@@ -94,9 +93,9 @@ impl ClientApplication {
             Some(_) => self.client.clone(),
             None => self.client.with_dpop_key(PopKey::generate(&mut SystemRandom)?),
         };
-        let (own, time) = (self.own.clone(), self.driver.clock().clone());
+        let (driver, own) = (self.driver.clone(), self.own.clone());
         // Of two threads one makes the key that counts.
-        Ok(self.prover.get_or_init(|| Arc::new(Prover { client, own, time, nonces: Mutex::default() })))
+        Ok(self.prover.get_or_init(|| Arc::new(Prover { client, driver, own, nonces: Mutex::default() })))
     }
 }
 
@@ -105,19 +104,8 @@ impl Prover {
         self.client.dpop_key().ok_or(Config::ProofKey)
     }
 
-    fn now(&self) -> Result<UnixTime, Error> {
-        self.time.now().wall.ok_or_else(|| Config::ClockUnknown.into())
-    }
-
-    fn sign(&self, message: &Secret) -> Result<Vec<u8>, Error> {
-        let key = self.key()?;
-        match key.sign(message.expose().as_bytes(), &mut SystemRandom)? {
-            Signed::Here(signature) => Ok(signature),
-            Signed::Elsewhere(name) => {
-                let signed = self.own.sign(name, key.alg(), message.expose().as_bytes());
-                signed.map_err(|why| Error::Unanswered { ask: "signature", why })
-            }
-        }
+    fn prove(&self, proof: Prove<'_>) -> Result<Secret, Error> {
+        self.driver.drive(&self.client, proof, &*self.own)
     }
 }
 
@@ -170,19 +158,14 @@ impl BoundToken {
     /// As [`sign_request`](Self::sign_request), and [`Config::HttpMethod`] for what is no method.
     pub fn sign_request_as(&self, request: &SignedRequest<'_>) -> Result<Secret, Error> {
         self.must_be(Kind::Pop)?;
-        let (learned, drawn);
+        let learned;
         let mut request = *request;
         if request.nonce.is_none() {
             learned = self.learned(request.url)?;
             request.nonce = learned.as_deref();
         }
-        if let (Profile::Entra { .. }, None) = (request.profile, request.nonce) {
-            drawn = uuid_v4(&mut SystemRandom).map_err(Error::from)?;
-            request.nonce = Some(&drawn);
-        }
-        let key = self.prover.key()?;
-        let input = shr::signing_input(&request, self.token.access_token(), key.alg(), key.jwk(), self.prover.now()?)?;
-        Ok(shr::complete(&input, &self.prover.sign(&input)?))
+        let token = Secret::from(self.token.access_token());
+        self.prover.prove(Prove::signed_request(request, &token, self.prover.key()?))
     }
 
     /// The DPoP proof for this request (RFC 9449 s7): bound to the token by `ath`, with the nonce that was
@@ -196,10 +179,7 @@ impl BoundToken {
         self.must_be(Kind::Dpop)?;
         let learned = self.learned(url)?;
         let proof = Proof { method, url, access_token: Some(self.token.access_token()), nonce: learned.as_deref() };
-        let key = self.prover.key()?;
-        let jti = uuid_v4(&mut SystemRandom).map_err(Error::from)?;
-        let input = dpop::signing_input(&proof, key.alg(), key.jwk(), self.prover.now()?, &jti)?;
-        Ok(dpop::complete(&input, &self.prover.sign(&input)?))
+        self.prover.prove(Prove::dpop(proof, self.prover.key()?))
     }
 
     /// The headers that this request to a resource needs: `Authorization`, and with a DPoP token `DPoP`. They serve once.
