@@ -62,7 +62,8 @@ pub enum Matching {
 pub enum Found<'a> {
     /// A token with at least 300 seconds left.
     Fresh(&'a Entry),
-    /// Such a token, which the server wants renewed by now. Use it if that fails.
+    /// Such a token, which the server wants renewed by now, or which was stored at a time that has not come. Use it if
+    /// renewing fails.
     Aging(&'a Entry),
     /// There is a token, but it ends within 300 seconds or has ended.
     Expiring,
@@ -125,9 +126,7 @@ impl<S: AsRef<str>> Lookup<'_, S> {
         let posting = self.rarest(partition, section).map_or_else(|| partition.all(), |scope| partition.scope(scope));
         let others = |least| {
             let mut tokens = section.lasting(posting, least);
-            tokens.find(|(entry, facts)| {
-                facts.fit(self, of_account, entry) && self.is_within(facts) && !self.is_ahead(facts, now)
-            })
+            tokens.find(|(entry, facts)| facts.fit(self, of_account, entry) && self.is_within(facts))
         };
         match others(now.after(MARGIN)) {
             Some((entry, facts)) => self.age(entry, facts, now),
@@ -138,15 +137,17 @@ impl<S: AsRef<str>> Lookup<'_, S> {
 
     fn age<'e>(&self, entry: &'e Entry, facts: &Facts, now: UnixTime) -> Found<'e> {
         match facts.end {
-            Some(end) if end >= now.after(MARGIN) && !self.is_ahead(facts, now) => match facts.refresh_on {
+            Some(end) if end >= now.after(MARGIN) => match facts.refresh_on {
                 Some(refresh) if refresh < now => Found::Aging(entry),
+                _ if self.is_ahead(facts, now) => Found::Aging(entry),
                 _ => Found::Fresh(entry),
             },
             _ => Found::Expiring,
         }
     }
 
-    /// Whether the token was stored at a time that has not come: the clock was wrong then, and so is the token's end.
+    /// Whether the token was stored at a time that has not come. The clock was wrong then, and so is the token's end; or it is
+    /// wrong now. So another one is asked for, and this one serves if there is none.
     fn is_ahead(&self, facts: &Facts, now: UnixTime) -> bool {
         self.matching == Matching::Tolerant && facts.cached_at > Some(now.after(MARGIN))
     }
@@ -245,14 +246,14 @@ mod tests {
             (r#""secret":"""#, "(nothing)"),
             // The clock was ahead when it was stored.
             (r#""expires_on":"4900","cached_at":"1300""#, "s"),
-            (r#""expires_on":"4901","cached_at":"1301""#, "(expiring)"),
+            (r#""expires_on":"4901","cached_at":"1301""#, "(aging)"),
             (r#""expires_on":"4901","cached_at":"soon""#, "s"),
         ] {
             let cache = cache(&[("k", &token("a", members))]);
             assert_eq!(show(&cache.find(&lookup(&["a"]), NOW)), expected, "{members}");
         }
         let ahead = cache(&[("k", &token("a b", r#""expires_on":"4901","cached_at":1301"#))]);
-        assert_eq!(show(&ahead.find(&lookup(&["a"]), NOW)), "(nothing)");
+        assert_eq!(show(&ahead.find(&lookup(&["a"]), NOW)), "(aging)");
         let reference = Lookup { matching: Matching::Reference, ..lookup(&["a"]) };
         assert_eq!(show(&ahead.find(&reference, NOW)), "s");
         // A token that has ended is not even a reason when it only happens to have the scopes among others.

@@ -132,7 +132,7 @@ impl List {
                 Matching::Tolerant => scope.to_lowercase() == wanted.to_lowercase(),
             };
             let is_within = lookup.scopes.iter().all(|wanted| token.scopes().any(|scope| is_same(scope, wanted)));
-            if token.expires_on() < Some(now) || !is_within || is_ahead(token, lookup, now) {
+            if token.expires_on() < Some(now) || !is_within {
                 continue;
             }
             match age(token, lookup, now) {
@@ -189,9 +189,9 @@ fn is_ahead(token: &Entry, lookup: &Lookup<'_>, now: UnixTime) -> bool {
 }
 
 fn age<'a>(token: &'a Entry, lookup: &Lookup<'_>, now: UnixTime) -> Answer<'a> {
-    if token.expires_on() < Some(now.after(300)) || is_ahead(token, lookup, now) {
+    if token.expires_on() < Some(now.after(300)) {
         Answer::Expiring
-    } else if token.refresh_on().is_some_and(|refresh| refresh < now) {
+    } else if token.refresh_on().is_some_and(|refresh| refresh < now) || is_ahead(token, lookup, now) {
         Answer::Aging(token)
     } else {
         Answer::Fresh(token)
