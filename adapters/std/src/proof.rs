@@ -113,7 +113,7 @@ impl Prover {
 /// the token ends. Owned, and for many threads.
 ///
 /// ```no_run
-/// # fn send(headers: &[(&str, sansal_std::Secret)]) -> (u16, Vec<(String, String)>) { unimplemented!() }
+/// # fn send(_headers: &[(&str, sansal_std::Secret)]) -> (u16, Vec<(String, String)>) { (200, Vec::new()) }
 /// use sansal_std::{PublicClient, sansal::Silent};
 ///
 /// let client = PublicClient::builder("your-application-id").build()?;

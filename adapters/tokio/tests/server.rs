@@ -48,7 +48,6 @@ async fn a_token_over_tls_and_then_from_the_cache() {
     client.remove_tokens_for_client().await.unwrap().unwrap();
     let third = client.acquire_token_for_client(&SCOPES).await.unwrap();
     assert_eq!(third.source(), TokenSource::IdentityProvider);
-    // The hit is told to the server, as MSAL does.
     assert_eq!(server.platform().asked(&On::Token), 2);
 }
 

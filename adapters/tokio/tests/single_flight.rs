@@ -1,4 +1,4 @@
-//! Many tasks, one client, a slow simulated platform: each token is asked for once, whoever gives up.
+//! Many tasks, one client, a slow scripted server: each token is asked for once, whoever gives up.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
