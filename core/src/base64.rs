@@ -25,7 +25,7 @@ pub(crate) fn url_decode_by_table(text: &str) -> Option<Vec<u8>> {
         _ => return None,
     };
     let length = groups.len().saturating_mul(3).saturating_add(more);
-    // Not `vec!`: allocators have memory at hand sooner than zeroed memory.
+    #[expect(clippy::slow_vector_initialization, reason = "allocators have memory at hand sooner than zeroed memory")]
     let mut out = Vec::with_capacity(length);
     out.resize(length, 0);
     let (triples, last) = out.as_chunks_mut::<3>();
