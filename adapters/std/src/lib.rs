@@ -80,6 +80,7 @@ mod interactive;
 mod keyring;
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 mod libsecret;
+mod lease;
 mod local_files;
 mod log;
 mod name_lookup;
@@ -95,6 +96,8 @@ mod proof_key;
 mod public;
 mod pinned;
 mod random;
+#[cfg(feature = "redis")]
+mod redis_cache;
 mod sent;
 mod setup;
 mod signing_key;
@@ -128,6 +131,7 @@ pub use interactive::{
 };
 #[cfg(feature = "keyring")]
 pub use keyring::KeyringError;
+pub use lease::{Granted, Lease};
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 pub use libsecret::LibsecretCache;
 pub use local_files::LocalFiles;
@@ -143,6 +147,8 @@ pub use proof::BoundToken;
 pub use proof_key::read_proof_key;
 pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
+#[cfg(feature = "redis")]
+pub use redis_cache::{LeaseCounts, RedisCache, RedisCacheBuilder};
 pub use setup::SetupError;
 pub use signing_key::{Keys, SigningKey};
 #[cfg(feature = "aws-lc-rs")]
