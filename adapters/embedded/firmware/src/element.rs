@@ -3,19 +3,9 @@
 //! The protocol is that of [`simulated_element`](crate::simulated_element), in the manner of the parts that are sold: one byte that
 //! says what is wanted, a slot, what belongs to it, and a checksum both ways. With another part this file is what changes.
 
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use board::println;
 use embedded_hal::i2c::I2c;
-use sansal::base64::url_encode;
-use sansal::error::AskError;
-use sansal::key::{Algorithm, KeyName, KeyProtection};
-use sansal_embedded::{Asks, DeviceCodePrompt};
-use sha2::{Digest, Sha256};
-
-use crate::device::Console;
 
 /// Where the element answers on its bus.
 pub(crate) const ADDRESS: u8 = 0x60;
@@ -23,6 +13,8 @@ pub(crate) const ADDRESS: u8 = 0x60;
 pub(crate) const GENERATE: u8 = 0x40;
 pub(crate) const SIGN: u8 = 0x41;
 pub(crate) const PUBLIC: u8 = 0x42;
+/// The slot for the key of tokens.
+pub(crate) const SLOT: u8 = 0;
 /// The first byte of an answer to something that was done.
 pub(crate) const DONE: u8 = 0;
 /// The longest answer: the status, two numbers of P-256, the checksum.
@@ -103,49 +95,6 @@ pub(crate) fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |sum, byte| {
         (0..8).fold(sum ^ u16::from(*byte) << 8, |sum, _| sum << 1 ^ if sum & 0x8000 == 0 { 0 } else { 0x8005 })
     })
-}
-
-/// The device's front: the console, and the keys of the element by the names of their slots.
-pub(crate) struct Panel<S> {
-    pub(crate) element: S,
-}
-
-/// The slot for the key of tokens.
-const SLOT: u8 = 0;
-const NAME: &str = "element/0";
-
-fn slot(key: &KeyName) -> Result<u8, AskError> {
-    if key.0 == NAME { Ok(SLOT) } else { Err(AskError::NotFound) }
-}
-
-impl<S: SecureElement> Asks for Panel<S> {
-    fn show_code(&mut self, code: &DeviceCodePrompt<'_>) -> Result<(), AskError> {
-        Console.show_code(code)
-    }
-
-    fn generate_key(&mut self, alg: Algorithm) -> Result<KeyName, AskError> {
-        if alg != Algorithm::Es256 {
-            return Err(AskError::NotSupported);
-        }
-        self.element.generate(SLOT).map_err(|_| AskError::Failed)?;
-        Ok(KeyName(NAME.into()))
-    }
-
-    fn public_key(&mut self, key: &KeyName) -> Result<(String, KeyProtection), AskError> {
-        let both = self.element.public_key(slot(key)?).map_err(|_| AskError::Failed)?;
-        let (x, y) = both.split_at(32);
-        let jwk = format!(r#"{{"kty":"EC","crv":"P-256","x":"{}","y":"{}"}}"#, url_encode(x), url_encode(y));
-        Ok((jwk, KeyProtection::Hardware))
-    }
-
-    fn sign(&mut self, key: &KeyName, alg: Algorithm, message: &[u8]) -> Result<Vec<u8>, AskError> {
-        if alg != Algorithm::Es256 {
-            return Err(AskError::NotSupported);
-        }
-        let signature = self.element.sign(slot(key)?, &Sha256::digest(message).into()).map_err(|_| AskError::Failed)?;
-        println!("signed by the element");
-        Ok(signature.to_vec())
-    }
 }
 
 /// What must not work: bits that change on the way, a slot without a key, and asking for the private half.

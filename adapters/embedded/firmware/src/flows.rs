@@ -16,6 +16,7 @@ use crate::device::{BUILT, Chance, Clock, Console};
 use crate::link;
 
 /// The directory of the simulated platform, and the applications that are registered there. All of this is public.
+#[cfg(feature = "tls")]
 pub(crate) const TENANT: &str = "7e3a0b52-1d4f-4c8e-9b6a-2f5d8c1e4a70";
 #[cfg(any(feature = "secret", feature = "certificate"))]
 const DAEMON: &str = "c0ffee00-aaaa-4bbb-8ccc-123456789abc";
@@ -82,10 +83,12 @@ fn choose(mode: &str, wire: &link::Wire) -> Result<(), Failed> {
         "certificate" => own_token(wire, Credential::certificate(KEY.as_bytes(), None, None, Some(CERTIFICATE))?),
         #[cfg(feature = "device-code")]
         "device-code" => device_code(wire),
-        #[cfg(all(feature = "device-code", feature = "tls"))]
+        #[cfg(feature = "superloop")]
         "superloop" => superloop(wire),
         #[cfg(feature = "bound")]
         "bound" => bound(wire),
+        #[cfg(feature = "bound-in-memory")]
+        "bound-in-memory" => bound_in_memory(wire),
         #[cfg(feature = "reboot")]
         "reboot" => crate::flash::reboot(wire),
         _ => Err(Failed::Board("no such mode")),
@@ -135,7 +138,7 @@ fn device_code(wire: &link::Wire) -> Result<(), Failed> {
 }
 
 /// Each turn of the loop does what can be done without waiting, and then what else there is to do.
-#[cfg(all(feature = "device-code", feature = "tls"))]
+#[cfg(feature = "superloop")]
 #[inline(never)]
 fn superloop(wire: &link::Wire) -> Result<(), Failed> {
     let client = thing()?;
@@ -161,24 +164,44 @@ fn superloop(wire: &link::Wire) -> Result<(), Failed> {
 #[cfg(feature = "bound")]
 #[inline(never)]
 fn bound(wire: &link::Wire) -> Result<(), Failed> {
-    use crate::element::{Element, Panel};
+    use crate::element::Element;
+    use crate::panel::Panel;
     use crate::simulated_element::SimulatedElement;
-    use sansal::{Binding, HeldKey, PopAuthScheme, Prove, Secret};
+    use sansal::HeldKey;
 
     let client = thing()?;
-    let mut panel = Panel { element: Element::new(SimulatedElement::new(Chance)) };
+    let mut panel = Panel { element: Element::new(SimulatedElement::new(board::random)) };
     if !crate::element::refusals(&mut panel.element) {
         return Err(Failed::Board("the element did what it must not"));
     }
     let key = drive(wire, &client, &mut panel, HeldKey::generated(sansal::key::Algorithm::Es256))?;
     println!("key {}", key.jwk().to_json());
-    let flow = DeviceCode::new(&["User.Read"])?.bound(&Binding::pop(key.jwk())).flow(&client)?;
-    let token = drive(wire, &client, &mut panel, flow)?;
+    signed_request(wire, &client, &mut panel, &key)
+}
+
+/// The same with a key that is made and kept in memory.
+#[cfg(feature = "bound-in-memory")]
+#[inline(never)]
+fn bound_in_memory(wire: &link::Wire) -> Result<(), Failed> {
+    signed_request(wire, &thing()?, &mut Console, &sansal::pop::PopKey::generate(&mut Chance)?)
+}
+
+#[cfg(any(feature = "bound", feature = "bound-in-memory"))]
+fn signed_request(
+    wire: &link::Wire,
+    client: &Client,
+    asks: &mut impl Asks,
+    key: &sansal::pop::PopKey,
+) -> Result<(), Failed> {
+    use sansal::{Binding, PopAuthScheme, Prove, Secret};
+
+    let flow = DeviceCode::new(&["User.Read"])?.bound(&Binding::pop(key.jwk())).flow(client)?;
+    let token = drive(wire, client, &mut *asks, flow)?;
     show(&token);
     let scheme = PopAuthScheme::new("GET", "https://graph.microsoft.com/v1.0/me", "nonce-of-the-api")
         .map_err(sansal::Error::from)?;
     let token = Secret::from(token.access_token());
-    let proof = drive(wire, &client, &mut panel, Prove::signed_request(scheme.request(), &token, &key))?;
+    let proof = drive(wire, client, &mut *asks, Prove::signed_request(scheme.request(), &token, key))?;
     println!("proof {}", proof.expose());
     Ok(())
 }

@@ -6,7 +6,8 @@
 //! | `device-code` | a user signs in elsewhere (RFC 8628); the code is shown on the console |
 //! | `superloop` | the same, in a loop that polls and has other things to do |
 //! | `bound` | the same, the token bound to a key that a secure element never gives out (PoP, ES256) |
-//! | `reboot` | the same, with a reset after the code was shown and one after the tokens came; then a refresh from flash |
+//! | `bound-in-memory` | the same with a key in memory; in a build of its own, for comparing |
+//! | `reboot` | device code, with a reset after the code was shown and one after the tokens came; then a refresh from flash |
 //!
 //! The second argument is the server's port at the emulator's host. The exit status is 0 if there was a token.
 #![no_std]
@@ -14,14 +15,21 @@
 
 extern crate alloc;
 
-mod device;
+#[cfg(not(feature = "flows"))]
+#[path = "alone.rs"]
 mod flows;
-#[cfg(feature = "bound")]
+#[cfg(feature = "flows")]
+mod device;
+#[cfg(feature = "element")]
 mod element;
-#[cfg(feature = "bound")]
-mod simulated_element;
 #[cfg(feature = "reboot")]
 mod flash;
+#[cfg(feature = "flows")]
+mod flows;
+#[cfg(feature = "bound")]
+mod panel;
+#[cfg(feature = "element")]
+mod simulated_element;
 #[cfg(feature = "tls")]
 #[path = "network.rs"]
 mod link;

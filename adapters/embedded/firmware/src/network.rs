@@ -7,7 +7,9 @@ use core::cell::RefCell;
 use board::{Network, NetworkError, Stream};
 use sansal::error::SendError;
 use sansal::time::Millis;
-use sansal_embedded::{Blocking, BlockingConnect, Peer, Polled, PolledConnect};
+use sansal_embedded::{Blocking, BlockingConnect, Peer};
+#[cfg(feature = "superloop")]
+use sansal_embedded::{Polled, PolledConnect};
 use sansal_embedded_tls::pki_types::CertificateDer;
 use sansal_embedded_tls::{Random, RootCertStore, Tls};
 
@@ -32,6 +34,7 @@ pub(crate) fn connector(wire: &Wire) -> Option<Connector<'_>> {
 }
 
 /// Connections for a superloop.
+#[cfg(feature = "superloop")]
 pub(crate) fn polled(wire: &Wire) -> Option<Tls<Polled<Link<'_>>>> {
     Some(Tls::new(Polled(Link::new(wire)), roots()?, &RANDOM))
 }
@@ -52,12 +55,17 @@ fn roots() -> Option<RootCertStore> {
 pub(crate) struct Link<'n> {
     wire: &'n Wire,
     /// The connection that is being made, and to which port.
+    #[cfg(feature = "superloop")]
     under_way: Option<(u16, Stream<'n>)>,
 }
 
 impl<'n> Link<'n> {
     fn new(wire: &'n Wire) -> Self {
-        Self { wire, under_way: None }
+        Self {
+            wire,
+            #[cfg(feature = "superloop")]
+            under_way: None,
+        }
     }
 
     fn begin(&self, peer: &Peer<'_>) -> Result<Stream<'n>, SendError> {
@@ -81,6 +89,7 @@ impl<'n> BlockingConnect for Link<'n> {
     }
 }
 
+#[cfg(feature = "superloop")]
 impl<'n> PolledConnect for Link<'n> {
     type Stream = Stream<'n>;
 

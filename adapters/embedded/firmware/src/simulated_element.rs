@@ -3,7 +3,6 @@
 use embedded_hal::i2c::{Error, ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Operation};
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::ecdsa::{Signature, SigningKey};
-use sansal::entropy::Entropy;
 
 use crate::element::{ADDRESS, DONE, GENERATE, PUBLIC, SIGN, crc};
 
@@ -32,7 +31,7 @@ impl Error for Nobody {
     }
 }
 
-impl<E: Entropy> SimulatedElement<E> {
+impl<E: FnMut(&mut [u8]) -> bool> SimulatedElement<E> {
     pub(crate) fn new(chance: E) -> Self {
         Self { chance, keys: [const { None }; SLOTS], answer: [0; 67] }
     }
@@ -48,7 +47,7 @@ impl<E: Entropy> SimulatedElement<E> {
         match (*what, data) {
             (GENERATE, []) => {
                 let mut scalar = [0; 32];
-                self.chance.fill(&mut scalar).map_err(|_| NO_CHANCE)?;
+                (self.chance)(&mut scalar).then_some(()).ok_or(NO_CHANCE)?;
                 // One draw in 2^32 is no key: the host asks again.
                 let new = SigningKey::from_slice(&scalar).map_err(|_| NO_CHANCE)?;
                 Ok(public(key.insert(new)))
@@ -75,7 +74,7 @@ impl<E> ErrorType for SimulatedElement<E> {
     type Error = Nobody;
 }
 
-impl<E: Entropy> I2c for SimulatedElement<E> {
+impl<E: FnMut(&mut [u8]) -> bool> I2c for SimulatedElement<E> {
     fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), Nobody> {
         if address != ADDRESS {
             return Err(Nobody);
