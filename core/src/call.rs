@@ -16,7 +16,7 @@ use crate::keys::WireKey;
 use crate::limits::{MAX_CHALLENGE, MAX_REMEMBERED_BODY};
 use crate::pop::nonce;
 use crate::secret::{Secret, SecretBytes};
-use crate::store::{Answered, Kept, MemoryChange};
+use crate::store::{Answered, Fact, MemoryChange};
 use crate::time::Millis;
 
 /// Seconds that a 400 is remembered (section 10.2 of the reference).
@@ -195,7 +195,7 @@ impl Call {
             return None;
         }
         let answered = Answered { status: response.status, body: SecretBytes::from(response.body) };
-        Some(MemoryChange::Answered(self.key(cx), Kept::for_seconds(answered, cx.clock.mono, seconds)))
+        Some(Fact::Answered(answered).for_seconds(self.key(cx).as_bytes(), cx.clock.mono, seconds))
     }
 
     fn failed(&mut self, cx: &mut Cx<'_>, why: SendError) -> Result<Step<Reply>, Error> {

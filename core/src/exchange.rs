@@ -29,7 +29,7 @@ use crate::metadata::json_rule;
 use crate::pop::Signed;
 use crate::pop::dpop::{self, Proof};
 use crate::secret::Secret;
-use crate::store::{HeldAssertion, Kept, MemoryChange};
+use crate::store::{Fact, HeldAssertion, MemoryChange};
 use crate::telemetry::{self, Api, CacheRefresh, Outcome};
 use crate::time::{Millis, UnixTime};
 use crate::token::TokenResponse;
@@ -167,7 +167,7 @@ impl Exchange {
     ) -> Result<Step<Exchanged>, Error> {
         let text = assertion::complete(signing_input, signature);
         let held = HeldAssertion { text: text.clone(), issued };
-        self.memory.push(MemoryChange::Assertion(key, Kept::for_seconds(held, cx.clock.mono, REUSE)));
+        self.memory.push(Fact::Assertion(held).for_seconds(key.as_bytes(), cx.clock.mono, REUSE));
         self.prove(cx, Authentication::Assertion(text))
     }
 
@@ -284,9 +284,9 @@ impl Exchange {
                     self.memory.extend(reply.remember.take());
                 }
                 if let Some(nonce) = reply.dpop_nonce.take().filter(|_| self.is_proved()) {
-                    let origin = self.target.token_endpoint.origin().to_string();
-                    let kept = Kept::for_seconds(nonce.clone(), cx.clock.mono, NONCE_LIFETIME);
-                    self.memory.push(MemoryChange::DpopNonce(origin, kept));
+                    let origin = self.target.token_endpoint.origin();
+                    let fact = Fact::DpopNonce(nonce.clone());
+                    self.memory.push(fact.for_seconds(origin.as_bytes(), cx.clock.mono, NONCE_LIFETIME));
                     // Once: a server that wants another nonce each time is not to be satisfied.
                     if wants_nonce && self.nonce.is_none() {
                         self.nonce = Some(nonce);

@@ -23,6 +23,18 @@ pub struct AcquireKey([u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AssertionKey([u8; 32]);
 
+impl WireKey {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AssertionKey {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// These headers name the call, not what it asks for: they differ in each request by design.
 const PER_CALL: [&str; 4] =
     ["client-request-id", "x-ms-client-request-id", "x-client-current-telemetry", "x-client-last-telemetry"];

@@ -26,6 +26,8 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `index` | yes | look-ups that do not grow with the token cache |
+//! | `floats` | yes | numbers with a fraction that stay the same to the last digit |
 //! | `url` | yes | authorities as people type them |
 //! | `rsa` | yes | signing in software |
 //! | `es256` | yes | keys for proofs of possession, made and used in software |
