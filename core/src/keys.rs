@@ -19,6 +19,7 @@ pub struct WireKey([u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AcquireKey([u8; 32]);
 
+#[cfg(feature = "assertions")]
 /// Identifies a signed client assertion by what it says and who signed it; key of the assertions that are held.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AssertionKey([u8; 32]);
@@ -29,6 +30,7 @@ impl WireKey {
     }
 }
 
+#[cfg(feature = "assertions")]
 impl AssertionKey {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -92,6 +94,7 @@ impl ProcessKey {
     }
 
     /// The key of a held assertion.
+    #[cfg(feature = "assertions")]
     pub(crate) fn assertion<'a>(&self, inputs: impl Iterator<Item = Option<&'a [u8]>>) -> AssertionKey {
         AssertionKey(self.list("assertion", inputs))
     }
@@ -145,6 +148,7 @@ impl fmt::Debug for WireKey {
     }
 }
 
+#[cfg(feature = "assertions")]
 impl fmt::Debug for AssertionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AssertionKey(..)")
@@ -157,6 +161,7 @@ impl fmt::Debug for AcquireKey {
     }
 }
 
+#[cfg(feature = "assertions")]
 #[cfg(test)]
 mod tests {
     use super::*;

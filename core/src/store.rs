@@ -9,8 +9,14 @@ use crate::cache::{Limits, TokenCache, TokenChange};
 use crate::entropy::{Entropy, NoEntropy};
 use crate::telemetry::Outcome;
 
+#[cfg(feature = "assertions")]
+pub(crate) use memory::HeldAssertion;
+#[cfg(feature = "validate")]
+pub(crate) use memory::HeldKeys;
+#[cfg(any(feature = "validate", feature = "fuzzing"))]
+pub(crate) use memory::Kept;
 pub use memory::Memory;
-pub(crate) use memory::{Answered, Fact, HeldAssertion, HeldKeys, Kept, MemoryChange};
+pub(crate) use memory::{Answered, Fact, MemoryChange};
 
 /// Tokens and memory, as a machine sees them. Two objects: applications share caches, not memory.
 #[derive(Debug)]

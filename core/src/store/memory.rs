@@ -10,13 +10,18 @@ use core::fmt;
 
 use crate::client::RegionName;
 use crate::entropy::{Entropy, NoEntropy};
+#[cfg(feature = "validate")]
 use crate::jose::KeySet;
-use crate::keys::{AssertionKey, ProcessKey, WireKey};
+#[cfg(feature = "assertions")]
+use crate::keys::AssertionKey;
+use crate::keys::{ProcessKey, WireKey};
 use crate::limits::MAX_MEMORY_ENTRIES;
 use crate::metadata::ProviderMetadata;
 use crate::secret::{Secret, SecretBytes};
 use crate::telemetry::{Outcome, Telemetry};
-use crate::time::{Millis, UnixTime};
+use crate::time::Millis;
+#[cfg(feature = "assertions")]
+use crate::time::UnixTime;
 
 /// What one process remembers besides tokens. Counted on the monotonic clock: a jump of the date changes nothing here.
 pub struct Memory {
@@ -37,6 +42,7 @@ pub(crate) struct Answered {
 }
 
 /// The keys of an issuer.
+#[cfg(feature = "validate")]
 #[derive(Clone, Debug)]
 pub(crate) struct HeldKeys {
     pub(crate) set: KeySet,
@@ -45,6 +51,7 @@ pub(crate) struct HeldKeys {
 }
 
 /// A client assertion signed earlier.
+#[cfg(feature = "assertions")]
 #[derive(Clone, Debug)]
 pub(crate) struct HeldAssertion {
     pub(crate) text: Secret,
@@ -64,6 +71,7 @@ impl<T> Kept<T> {
         Self { value, from: now, until: now.after(Millis::from_secs(seconds)) }
     }
 
+    #[cfg(feature = "validate")]
     fn map<U>(self, to: impl FnOnce(T) -> U) -> Kept<U> {
         Kept { value: to(self.value), from: self.from, until: self.until }
     }
@@ -83,10 +91,12 @@ pub(crate) enum Fact {
     /// An error answer, by [`WireKey`].
     Answered(Answered),
     /// A client assertion that may be used again, by [`AssertionKey`].
+    #[cfg(feature = "assertions")]
     Assertion(HeldAssertion),
     /// The DPoP nonce that this server, by scheme, host and port, gave last.
     DpopNonce(Secret),
     /// Keys of an issuer, by their address.
+    #[cfg(feature = "validate")]
     Keys(Box<HeldKeys>),
     /// This host knows nothing of user realms.
     #[cfg(feature = "wstrust")]
@@ -101,14 +111,17 @@ enum Topic {
     DetectedRegion,
     Regional,
     Answered,
+    #[cfg(feature = "assertions")]
     Assertion,
     DpopNonce,
+    #[cfg(feature = "validate")]
     Keys,
     #[cfg(feature = "wstrust")]
     NoUserRealm,
+    Last,
 }
 
-const TOPICS: usize = if cfg!(feature = "wstrust") { 9 } else { 8 };
+const TOPICS: usize = Topic::Last as usize;
 
 impl Fact {
     const fn topic(&self) -> Topic {
@@ -118,8 +131,10 @@ impl Fact {
             Self::DetectedRegion(_) => Topic::DetectedRegion,
             Self::Regional(_) => Topic::Regional,
             Self::Answered(_) => Topic::Answered,
+            #[cfg(feature = "assertions")]
             Self::Assertion(_) => Topic::Assertion,
             Self::DpopNonce(_) => Topic::DpopNonce,
+            #[cfg(feature = "validate")]
             Self::Keys(_) => Topic::Keys,
             #[cfg(feature = "wstrust")]
             Self::NoUserRealm => Topic::NoUserRealm,
@@ -132,12 +147,14 @@ impl Fact {
     }
 }
 
+#[cfg(feature = "validate")]
 impl Kept<&HeldKeys> {
     pub(crate) fn cloned(&self) -> Kept<HeldKeys> {
         Kept { value: self.value.clone(), from: self.from, until: self.until }
     }
 }
 
+#[cfg(feature = "validate")]
 impl Kept<HeldKeys> {
     /// To be remembered under this address, for the rest of their span.
     pub(crate) fn under(self, address: &str) -> MemoryChange {
@@ -228,6 +245,7 @@ impl Memory {
         }
     }
 
+    #[cfg(feature = "assertions")]
     /// A signed assertion that may be used again: by the monotonic clock, and if the date jumped, by the date too.
     pub(crate) fn assertion(&self, key: &AssertionKey, now: Millis, date: UnixTime) -> Option<&Secret> {
         let kept = self.valid(Topic::Assertion, key.as_bytes(), now)?;
@@ -245,6 +263,7 @@ impl Memory {
     }
 
     /// The keys at an address, while they count.
+    #[cfg(feature = "validate")]
     pub(crate) fn keys(&self, address: &str, now: Millis) -> Option<Kept<&HeldKeys>> {
         let kept = self.valid(Topic::Keys, address.as_bytes(), now)?;
         match &kept.value {
@@ -326,7 +345,6 @@ impl fmt::Debug for Memory {
         f.debug_struct("Memory")
             .field("metadata", &self.topic(Topic::Metadata).len())
             .field("answers", &self.topic(Topic::Answered).len())
-            .field("assertions", &self.topic(Topic::Assertion).len())
             .finish_non_exhaustive()
     }
 }
