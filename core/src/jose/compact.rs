@@ -5,10 +5,15 @@ use core::fmt;
 
 use super::part::members;
 use crate::base64::{is_base64url, url_decode_by_table};
-use crate::error::{JwtError, TokenError};
-use crate::json::{self, JsonError, Members};
+use crate::error::JwtError;
+use crate::json::Members;
 use crate::limits::MAX_JWT;
-use zeroize::Zeroizing;
+#[cfg(feature = "validate")]
+use {
+    crate::error::TokenError,
+    crate::json::{self, JsonError},
+    zeroize::Zeroizing,
+};
 
 /// A JWS in compact form: three base64url parts. Nothing here says that its signature is right.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +64,7 @@ impl<'a> Compact<'a> {
     }
 
     /// The members of one part, where none stands twice in an object (RFC 7515 s4, RFC 7519 s4).
+    #[cfg(feature = "validate")]
     pub(crate) fn decode_distinct(part: &str) -> Result<Members, TokenError> {
         let bytes = Zeroizing::new(decode(part)?);
         json::parse_distinct(&bytes, MAX_JWT).map_err(|why| match why {
