@@ -5,7 +5,8 @@
 //!            ↓ miss                                            ↑
 //!        Discovering → (hit under the real tenant) ────────────┤
 //!            ↓ miss                                            │
-//!        Locating (the region) → Obtaining → Exchanging ───────'  a token, an error, or the aging token
+//!        Locating (the region) → Equipping (with keys) → Obtaining → Exchanging → Checking ─'
+//!                                                              a token, an error, or the aging token
 //! ```
 
 use alloc::boxed::Box;
@@ -14,7 +15,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::accept::{accept, wants_signature};
+use crate::accept::{accept, wants_signatures};
 use crate::cache::{TokenChange, TokenEvent};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
@@ -61,6 +62,9 @@ enum State {
     Loading,
     Discovering(Discover),
     Locating(DiscoverRegion, Box<ProviderMetadata>),
+    /// Where signatures have to be checked, keys come first: a grant that can be used once is not spent without them.
+    #[cfg(feature = "validate")]
+    Equipping(IssuerKeys, Box<ProviderMetadata>, Target),
     Obtaining(Box<ProviderMetadata>, Target),
     Exchanging(Box<Exchange>, Box<ProviderMetadata>),
     /// The keys that signed the ID token are looked for.
@@ -159,6 +163,21 @@ impl<S: Source> Acquire<S> {
         self.state =
             State::Exchanging(Box::new(Exchange::new(grant.bound(binding), target, occasion, self.deadline)), metadata);
         Ok(())
+    }
+
+    /// What comes before the grant is obtained.
+    #[cfg(feature = "validate")]
+    fn equip(&self, cx: &Cx<'_>, metadata: Box<ProviderMetadata>, target: Target) -> Result<State, Error> {
+        // Applications by themselves get no ID tokens.
+        if self.source.is_regional() || !wants_signatures(cx, &target.token_endpoint) {
+            return Ok(State::Obtaining(metadata, target));
+        }
+        Ok(State::Equipping(IssuerKeys::of(cx, &metadata, self.deadline)?, metadata, target))
+    }
+
+    #[cfg(not(feature = "validate"))]
+    fn equip(&self, _: &Cx<'_>, metadata: Box<ProviderMetadata>, target: Target) -> Result<State, Error> {
+        Ok(State::Obtaining(metadata, target))
     }
 
     /// Looks for the keys of the answer's ID token, if its signature is to be checked; else it is finished here.
@@ -315,7 +334,21 @@ impl<S: Source> Flow for Acquire<S> {
                     let regional = ready!(step, else self.state = State::Locating(region, metadata));
                     let audience = metadata.token_endpoint.clone();
                     let token_endpoint = regional.map_or_else(|| audience.clone(), |regional| regional.token_endpoint);
-                    self.state = State::Obtaining(metadata, Target { token_endpoint, audience });
+                    let target = Target { token_endpoint, audience };
+                    match self.equip(cx, metadata, target) {
+                        Ok(state) => self.state = state,
+                        Err(error) => return self.fall_back(error),
+                    }
+                }
+                #[cfg(feature = "validate")]
+                (State::Equipping(mut keys, metadata, target), input) => {
+                    let step = match keys.step(cx, input, |_| Ok(())) {
+                        Ok(step) => step,
+                        Err(error) => return self.fall_back(error),
+                    };
+                    // Whose they are is found out when there is a signature.
+                    let _any = ready!(step, else self.state = State::Equipping(keys, metadata, target));
+                    self.state = State::Obtaining(metadata, target);
                 }
                 (State::Obtaining(metadata, target), input) => {
                     let step = match self.source.obtain(cx, &metadata, input) {
@@ -393,7 +426,8 @@ impl<S: Source> Flow for Acquire<S> {
 /// Whether the signature of an ID token has to be checked.
 fn has_to_be_judged(cx: &Cx<'_>, exchanged: &Exchanged) -> bool {
     let response = exchanged.result.as_ref();
-    response.is_ok_and(|response| wants_signature(cx, &exchanged.target.token_endpoint, response))
+    response.is_ok_and(|response| response.id_token().is_some())
+        && wants_signatures(cx, &exchanged.target.token_endpoint)
 }
 
 /// Whether an answer says whose it is.
