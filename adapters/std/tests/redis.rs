@@ -24,10 +24,13 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, On, Platform, Resource, Server};
+use sansal_std::sansal::ClientCredentials;
 use sansal_std::sansal::cache::{Entry, TokenChange};
-use sansal_std::sansal::client::InstanceDiscovery;
+use sansal_std::sansal::client::{Client, InstanceDiscovery};
 use sansal_std::sansal::store::{Owner, Partition};
-use sansal_std::{ConfidentialClient, DataKey, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, TokenSource};
+use sansal_std::{
+    ConfidentialClient, DataKey, Lease, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, TokenSource,
+};
 use serde_json::json;
 
 /// Whether there is a Redis, with a word about it if there is none.
@@ -320,6 +323,46 @@ fn without_redis_it_goes_on_and_says_so() {
     all.insert("y".into(), Some("planted-9".into()));
     assert_eq!(brought(&redis.host().build().unwrap().load(&of_ada())), all);
     assert_eq!(brought(&redis.host().build().unwrap().load(&of("c", Owner::Everyone))), all);
+}
+
+#[test]
+fn leases_are_one_hosts_at_a_time_and_end() {
+    if !redis() {
+        return;
+    }
+    let redis = Redis::new("leases");
+    let host = |span| redis.host().lease(Duration::from_millis(span)).build().unwrap();
+    let (a, b) = (host(60_000), host(400));
+    let scopes = |scope: &str| {
+        let request = ClientCredentials::new(&[scope]).unwrap();
+        let client = Client::builder("c").authority("https://login.microsoftonline.com/t").build().unwrap();
+        // Under the key that both have in common it is the same for both.
+        let [of_a, of_b] = [&a, &b].map(|host| request.key(&client, &host.lease_key().unwrap()));
+        assert_eq!(of_a.as_bytes(), of_b.as_bytes());
+        of_a
+    };
+    let (x, y) = (scopes("x"), scopes("y"));
+    let lease = a.lease(&x);
+    assert!(matches!(lease, Lease::Granted(_)));
+    assert!(matches!(b.lease(&x), Lease::Busy(span) if span.0 < 100) && matches!(b.lease(&y), Lease::Granted(_)));
+    drop(lease);
+    let lease = b.lease(&x);
+    assert!(matches!(lease, Lease::Granted(_)));
+    // One whose host ends is over when its time is; what it gives back later is not another's.
+    let begun = Instant::now();
+    let next = loop {
+        match a.lease(&x) {
+            Lease::Busy(span) => thread::sleep(Duration::from_millis(span.0)),
+            next => break next,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    };
+    assert!(matches!(next, Lease::Granted(_)) && begun.elapsed() > Duration::from_millis(300));
+    drop(lease);
+    assert!(matches!(b.lease(&x), Lease::Busy(_)));
+    let counts = (a.leases(), b.leases());
+    assert_eq!((counts.0.granted, counts.1.granted, counts.0.alone), (2, 2, 0));
+    assert!(counts.0.waited > 0 && counts.1.waited == 2);
 }
 
 // ---- hosts: this program once more ----
