@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -126,7 +126,7 @@ async fn after_a_failure_the_next_one_asks() {
 #[derive(Clone, Default)]
 struct Elsewhere {
     tokens: Arc<Mutex<TokenCache>>,
-    leases: Arc<Mutex<BTreeMap<[u8; 32], ()>>>,
+    leases: Arc<Mutex<BTreeSet<[u8; 32]>>>,
     told: Arc<Mutex<TokenCache>>,
 }
 
@@ -171,11 +171,11 @@ impl Persistence for Elsewhere {
 
     fn lease(&self, key: &AcquireKey) -> Lease {
         let key = *key.as_bytes();
-        if self.leases.lock().unwrap().insert(key, ()).is_some() {
+        if !self.leases.lock().unwrap().insert(key) {
             return Lease::Busy(Millis(5));
         }
         let leases = self.leases.clone();
-        Lease::Granted(Granted::new(move || drop(leases.lock().unwrap().remove(&key))))
+        Lease::Granted(Granted::new(move || assert!(leases.lock().unwrap().remove(&key))))
     }
 }
 
