@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, On, Platform, Resource, Server};
@@ -255,6 +255,27 @@ fn two_writers_lose_nothing() {
     a.save(&[refresh_token(60), token("x", 60)]).unwrap();
     assert!(host().load(&of_ada()).is_empty());
     assert!(a.load(&of_ada()).iter().all(|change| change.entry().is_none()));
+
+    // What has ended is no obstacle, for whoever knew it and whoever did not.
+    let soon = |name: &str, cached_at: u64, after: u64| {
+        let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + after;
+        put(
+            "AccessToken",
+            name,
+            json!({"secret": format!("planted-{cached_at}"), "cached_at": cached_at.to_string(),
+            "expires_on": end.to_string(), "target": name, "realm": "t"}),
+        )
+    };
+    let (c, d, e) = (host(), host(), host());
+    c.save(&[soon("p", 1, 1), soon("q", 1, 1)]).unwrap();
+    d.load(&of_ada());
+    thread::sleep(Duration::from_millis(1200));
+    d.save(&[soon("p", 2, 1000)]).unwrap();
+    e.save(&[soon("q", 2, 1000)]).unwrap();
+    assert_eq!(brought(&host().load(&of_ada())), rows(&[("p", Some("planted-2")), ("q", Some("planted-2"))]));
+    c.save(&[remove("AccessToken", "p"), remove("AccessToken", "q")]).unwrap();
+    c.load(&of_ada());
+    c.save(&[remove("AccessToken", "p"), remove("AccessToken", "q")]).unwrap();
 
     // Many at once, each entry its own; and one that all of them write.
     let hosts: Vec<_> = (0..8).map(|_| host()).collect();
