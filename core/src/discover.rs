@@ -195,7 +195,7 @@ fn discovery_base(origin: &str) -> Result<Endpoint, Config> {
     Endpoint::parse(&format!("{origin}/common/discovery/instance")).map_err(|why| Config::Authority(why.reason()))
 }
 
-fn instance(client: &Client, reply: &Reply) -> Result<Endpoint, Error> {
+fn instance(client: &Client, reply: &Reply<'_>) -> Result<Endpoint, Error> {
     if reply.status >= 500 || reply.status == 429 {
         return Err(unavailable(reply));
     }
@@ -208,7 +208,7 @@ fn instance(client: &Client, reply: &Reply) -> Result<Endpoint, Error> {
 }
 
 /// Provider metadata from an answer, held against the authority (sections 2.5 to 2.7 of the reference).
-pub(crate) fn read_metadata(client: &Client, reply: &Reply) -> Result<ProviderMetadata, Error> {
+pub(crate) fn read_metadata(client: &Client, reply: &Reply<'_>) -> Result<ProviderMetadata, Error> {
     let authority = client.authority();
     match reply.status {
         200..300 => {}
@@ -254,7 +254,7 @@ pub(crate) fn allowed(client: &Client, endpoint: Endpoint) -> Result<Endpoint, E
     Err(Config::HostNotAllowed { host, rule: HostRule::OutsideAuthority }.into())
 }
 
-pub(crate) fn unavailable(reply: &Reply) -> Error {
+pub(crate) fn unavailable(reply: &Reply<'_>) -> Error {
     Error::Throttled { status: reply.status, retry_after: reply.retry_after, refusal: None }
 }
 

@@ -67,6 +67,9 @@ pub trait Source {
         More::No
     }
 
+    /// The server gave a token: what was kept for another attempt is not needed any more.
+    fn granted(&mut self) {}
+
     /// What the answer must fit before anything of it is stored.
     fn expected(&self) -> Expected<'_> {
         Expected::default()
