@@ -106,6 +106,13 @@ impl ProcessKey {
     }
 }
 
+impl AcquireKey {
+    /// For processes that share a [`ProcessKey`], as the name of a lease in a store that they share too. Not for logs.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// HMAC-SHA-256 (RFC 2104) over parts, each with its length before it: no two lists of parts look the same.
 struct Digest(Hmac<Sha256>);
 

@@ -4,7 +4,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
-use crate::issue::Asked;
+use crate::issue::{Asked, confirmation};
 use crate::message::{Request, Response};
 use crate::platform::Platform;
 use crate::realm::Realm;
@@ -39,7 +39,8 @@ impl Platform {
         }
         let strength = self.strength(proof, client_id, request.now)?;
         let client_info = fields.get("client_info") == Some("1");
-        let asked = Asked { scope: fields.get("scope"), claims, client_info, strength, chain: None };
+        let confirmation = confirmation(fields.get("token_type"), fields.get("req_cnf"))?;
+        let asked = Asked { scope: fields.get("scope"), claims, client_info, strength, chain: None, confirmation };
         let (session, asked) = match kind {
             "authorization_code" => self.code(realm, client_id, fields, asked, request.now)?,
             "refresh_token" => self.refresh(realm, client_id, fields, asked)?,

@@ -75,6 +75,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) strength: &'static str,
     /// The refresh tokens that this one comes from.
     pub(crate) chain: Option<u64>,
+    /// The key that a PoP token is to be bound to: the value of its `cnf` (RFC 7800 s3.4).
+    pub(crate) confirmation: Option<Value>,
 }
 
 impl Platform {
@@ -123,13 +125,16 @@ impl Platform {
         put(&mut access, "azp", session.client_id.as_str().into());
         put(&mut access, "azpacr", asked.strength.into());
         put(&mut access, "scp", granted.names.join(" ").into());
+        if let Some(confirmation) = &asked.confirmation {
+            put(&mut access, "cnf", confirmation.clone());
+        }
         for (name, values) in claims.map(challenged).unwrap_or_default() {
             if access.get(&name).is_none() {
                 put(&mut access, &name, values.into());
             }
         }
         let mut answer = json!({
-            "token_type": "Bearer",
+            "token_type": if asked.confirmation.is_some() { "pop" } else { "Bearer" },
             "scope": granted.answer,
             "expires_in": self.lifetime,
             "access_token": self.keys.sign(&access).ok_or(Refusal::no_signature())?,
@@ -183,6 +188,18 @@ fn put(object: &mut Value, name: &str, value: Value) {
     if let Some(members) = object.as_object_mut() {
         members.insert(name.to_owned(), value);
     }
+}
+
+/// The key that is named by `req_cnf`, for a client that asks for a PoP token; nothing for one that does not.
+pub(crate) fn confirmation(token_type: Option<&str>, req_cnf: Option<&str>) -> Result<Option<Value>, Refusal> {
+    if token_type != Some("pop") {
+        return Ok(None);
+    }
+    let req_cnf = req_cnf.ok_or(Refusal::missing("req_cnf"))?;
+    let bytes = Base64UrlUnpadded::decode_vec(req_cnf).unwrap_or_default();
+    let cnf: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let named = cnf.get("kid").and_then(Value::as_str).is_some_and(|kid| !kid.is_empty());
+    if named { Ok(Some(cnf)) } else { Err(Refusal::malformed("req_cnf names no key.")) }
 }
 
 /// Claims for the access token with the values that are wanted (OpenID Connect Core s5.5).

@@ -34,16 +34,16 @@ impl<'a> Compact<'a> {
     /// [`JwtError::TooLong`], [`JwtError::NotThreeParts`], or [`JwtError::BadBase64`] for a character outside of the
     /// alphabet and a length that no base64 has.
     pub fn parse(jws: &'a str) -> Result<Self, JwtError> {
-        let mut parts = parts(jws)?;
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(JwtError::NotThreeParts);
-        };
-        if header.is_empty() || ![header, payload, signature].into_iter().all(is_base64url) {
-            return Err(JwtError::BadBase64);
+        if jws.len() > MAX_JWT {
+            return Err(JwtError::TooLong);
         }
-        let signing_input = jws.rsplit_once('.').map_or(jws, |(input, _)| input);
+        // From both ends: what lies between need not be searched, since a dot is no character of base64url.
+        let split = jws.split_once('.').and_then(|(header, rest)| Some((header, rest.rsplit_once('.')?)));
+        let (header, (payload, signature)) = split.ok_or(JwtError::NotThreeParts)?;
+        if header.is_empty() || ![header, payload, signature].into_iter().all(is_base64url) {
+            return Err(if payload.contains('.') { JwtError::NotThreeParts } else { JwtError::BadBase64 });
+        }
+        let signing_input = jws.get(..jws.len().saturating_sub(signature.len()).saturating_sub(1)).unwrap_or_default();
         Ok(Self { header, payload, signature, signing_input })
     }
 
@@ -99,7 +99,7 @@ impl fmt::Debug for Compact<'_> {
     }
 }
 
-/// The dot-separated parts, however many. The only place that splits a token.
+/// The dot-separated parts, however many. But for [`Compact::parse`], the only place that splits a token.
 pub(super) fn parts(token: &str) -> Result<core::str::Split<'_, char>, JwtError> {
     match token.len() <= MAX_JWT {
         true => Ok(token.split('.')),
