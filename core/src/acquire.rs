@@ -87,6 +87,9 @@ impl<S: Source> Acquire<S> {
 
     /// A token from the cache that needs no refresh. Notes why not, and what could stand in.
     fn look_up(&mut self, cx: &Cx<'_>, realm: &str) -> Option<Token> {
+        if !self.source.is_looked_up() {
+            return None;
+        }
         self.realm = realm.to_string();
         match self.wanted.look_up(cx, realm) {
             Looked::Fresh(token) => Some(token),
@@ -194,7 +197,7 @@ impl<S: Source> Acquire<S> {
         if result.is_ok() {
             self.source.granted();
         }
-        let mut tokens = match (cx.clock.wall, self.wanted.cached) {
+        let mut tokens = match (cx.clock.wall, self.wanted.cached && self.source.is_looked_up()) {
             (Some(now), true) => cx.store.tokens.expired(now),
             _ => Vec::new(),
         };

@@ -204,6 +204,10 @@ impl Source for DevicePolling {
         self.flow.check(client).map_err(Error::from)
     }
 
+    fn is_looked_up(&self) -> bool {
+        false
+    }
+
     fn waits_for_a_person(&self) -> bool {
         true
     }
@@ -282,6 +286,10 @@ impl Source for DeviceCodeFlow {
 
     fn begins(&mut self, deadline: Millis) {
         self.deadline = deadline;
+    }
+
+    fn is_looked_up(&self) -> bool {
+        false
     }
 
     fn waits_for_a_person(&self) -> bool {
