@@ -28,7 +28,6 @@ use crate::grant::Grant;
 use crate::issued::Token;
 use crate::metadata::ProviderMetadata;
 use crate::region::DiscoverRegion;
-use crate::secret::Secret;
 use crate::source::{More, Recording, Source};
 use crate::store::{Changes, MemoryChange, Partition};
 use crate::telemetry::Outcome;
@@ -92,6 +91,9 @@ impl<S: Source> Acquire<S> {
 
     /// A token from the cache that needs no refresh. Notes why not, and what could stand in.
     fn look_up(&mut self, cx: &Cx<'_>, realm: &str) -> Option<Token> {
+        if !self.source.is_looked_up() {
+            return None;
+        }
         self.realm = realm.to_string();
         match self.wanted.look_up(cx, realm) {
             Looked::Fresh(token) => Some(token),
@@ -211,7 +213,10 @@ impl<S: Source> Acquire<S> {
         if let Err(error) = &result {
             self.count_pending(cx, error);
         }
-        let mut tokens = match (cx.clock.wall, self.wanted.cached) {
+        if result.is_ok() {
+            self.source.granted();
+        }
+        let mut tokens = match (cx.clock.wall, self.wanted.cached && self.source.is_looked_up()) {
             (Some(now), true) => cx.store.tokens.expired(now),
             _ => Vec::new(),
         };
@@ -232,33 +237,48 @@ impl<S: Source> Acquire<S> {
         cx: &Cx<'_>,
         metadata: &ProviderMetadata,
         grant: &Grant,
-        response: TokenResponse,
+        mut response: TokenResponse,
     ) -> Result<(Token, Vec<TokenChange>), Error> {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
         if let Some(binding) = &self.wanted.binding {
             binding.check(&response)?;
         }
         accept(cx, metadata, &self.source.expected(), &response)?;
+        let mut changes = Vec::new();
+        let redeemed = self.source.recording().redeemed;
+        // Where the old one lies, and not where a first one would.
+        let rotated = redeemed.and_then(|_| response.take_refresh_token());
+        if let (Some(entry), Some(rotated)) = (redeemed, &rotated) {
+            changes.push(cx.store.tokens.update_refresh_token(entry, rotated, now));
+        }
+        self.record(cx, metadata, grant, &response, &mut changes)?;
+        if let Some(rotated) = rotated {
+            response.give_back_refresh_token(&rotated);
+        }
+        // Last of all, since it takes the answer over: tokens are large.
+        Ok((self.wanted.labelled(cx, Token::issued(response, now)?), changes))
+    }
+
+    fn record(
+        &self,
+        cx: &Cx<'_>,
+        metadata: &ProviderMetadata,
+        grant: &Grant,
+        response: &TokenResponse,
+        changes: &mut Vec<TokenChange>,
+    ) -> Result<(), Error> {
+        let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
         let strict = !cx.client.settings().lenient_answers;
         let account = self.wanted.home_account_id.as_deref().filter(|_| strict);
-        let token = self.wanted.labelled(cx, Token::issued(&response, now)?);
         let Recording { username, redeemed } = self.source.recording();
-        let mut changes = Vec::new();
-        let mut response = response;
-        if let Some(entry) = redeemed
-            && let Some(rotated) = response.refresh_token()
-        {
-            changes.push(cx.store.tokens.update_refresh_token(entry, &Secret::from(rotated), now));
-            response.remove("refresh_token");
-        }
         // A user's token whose account nobody named would lie where the application's own tokens are.
         if strict
             && account.is_none()
             && !grant.is_of_application()
             && self.wanted.data.is_empty()
-            && !names_account(&response)?
+            && !names_account(response)?
         {
-            return Ok((token, changes));
+            return Ok(());
         }
         // Where it lies; it may come from a region, or from an endpoint for clients with certificates.
         let token_endpoint = format!("{}/{}", cx.client.authority().endpoint().origin(), metadata.realm);
@@ -270,7 +290,7 @@ impl<S: Source> Acquire<S> {
             token_endpoint: Some(&token_endpoint),
             environment: Some(cx.client.authority().host()),
             grant_type: grant.grant_type(),
-            response: &response,
+            response,
             data: &data,
             authority_type: None,
             home_account_id: account,
@@ -280,7 +300,7 @@ impl<S: Source> Acquire<S> {
             scheme: self.wanted.scheme(),
         };
         changes.extend(cx.store.tokens.record(&event, now)?);
-        Ok((token, changes))
+        Ok(())
     }
 }
 
@@ -370,6 +390,7 @@ impl<S: Source> Flow for Acquire<S> {
                         Err(error) => return self.fall_back(error),
                     };
                     let exchanged = ready!(step, else self.state = State::Exchanging(exchange, metadata));
+                    drop(exchange); // a device has better use for its memory
                     let failed = exchanged.result.as_ref().err();
                     // Nobody at the region: the central endpoint gives the same token (G-18).
                     if let (Some(Error::Unreachable { why, .. }), Some(central)) = (failed, self.central.take())
