@@ -79,6 +79,8 @@ fn choose(mode: &str, wire: &link::Wire) -> Result<(), Failed> {
     match mode {
         #[cfg(feature = "secret")]
         "secret" => own_token(wire, Credential::secret(SECRET)),
+        #[cfg(all(feature = "secret", feature = "tls"))]
+        "provider" => of_a_provider(wire),
         #[cfg(feature = "certificate")]
         "certificate" => own_token(wire, Credential::certificate(KEY.as_bytes(), None, None, Some(CERTIFICATE))?),
         #[cfg(feature = "device-code")]
@@ -119,6 +121,20 @@ fn drive<F: Flow>(wire: &link::Wire, client: &Client, asks: impl Asks, flow: F) 
 fn own_token(wire: &link::Wire, credential: Credential) -> Result<(), Failed> {
     let client = client(DAEMON, credential)?;
     let flow = ClientCredentials::new(&["https://graph.microsoft.com/.default"])?.flow(&client)?;
+    show(&drive(wire, &client, Console, flow)?);
+    Ok(())
+}
+
+/// A token of any OpenID provider: the file `provider` has its issuer, the client, its secret and the scope, a line each.
+#[cfg(all(feature = "secret", feature = "tls"))]
+#[inline(never)]
+fn of_a_provider(wire: &link::Wire) -> Result<(), Failed> {
+    let file = board::read(c"provider").ok_or(Failed::Board("no provider"))?;
+    let mut lines = core::str::from_utf8(&file).unwrap_or_default().lines();
+    let mut line = || lines.next().ok_or(Failed::Board("the provider lacks a line"));
+    let (issuer, id, secret, scope) = (line()?, line()?, line()?, line()?);
+    let client = Client::builder(id).oidc_authority(issuer).credential(Credential::secret(secret)).build()?;
+    let flow = ClientCredentials::new(&[scope])?.flow(&client)?;
     show(&drive(wire, &client, Console, flow)?);
     Ok(())
 }
