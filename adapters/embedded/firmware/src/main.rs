@@ -3,7 +3,7 @@
 //! | mode | what |
 //! |---|---|
 //! | `secret`, `certificate` | the device's own token (RFC 6749 s4.4), by a secret or an RSA key |
-//! | `provider` | by a secret at any OpenID provider, which a file names |
+//! | `provider` | by a secret or the certificate of the connection (RFC 8705) at any OpenID provider, which a file names |
 //! | `device-code` | a user signs in elsewhere (RFC 8628); the code is shown on the console |
 //! | `superloop` | the same, in a loop that polls and has other things to do |
 //! | `bound` | the same, the token bound to a key that a secure element never gives out (PoP, ES256) |

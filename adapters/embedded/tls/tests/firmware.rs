@@ -16,7 +16,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -26,6 +26,7 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sansal::base64::url_encode;
 use sansal::jose::{Compact, Jwk, PublicKey};
 use sansal_sim::{CONTOSO_USER, On, Platform, Request, Server};
 
@@ -197,27 +198,49 @@ fn a_user_signs_in_elsewhere() {
     }
 }
 
-/// A server that nobody of us wrote: npm `oidc-provider`, which `tests/lab/with-op` starts; its log has each grant.
+/// A server that nobody of us wrote: npm `oidc-provider`, which `tests/lab/with-op` starts; its log has each grant. Once by a secret, once
+/// by a client certificate (RFC 8705 s2.1), to which the token is bound (s3).
 #[test]
-fn a_token_of_oidc_provider() {
+fn tokens_of_oidc_provider() {
     let Some(elf) = elf() else { return };
     let Some(issuer) = named("SANSAL_LAB") else { return };
     let certs = PathBuf::from(std::env::var("SANSAL_LAB_CERTS").unwrap());
     let root = CertificateDer::from_pem_file(certs.join("ca.pem")).unwrap();
-    let board = Board::new(elf, "provider", &root);
-    fs::write(board.folder.join("provider"), format!("{issuer}\ncc-post\ns3cr3t-post\napi.default\n")).unwrap();
-    let log = || fs::read_to_string(std::env::var("SANSAL_LAB_LOG").unwrap()).unwrap();
-    let grants = || log().lines().filter(|line| line.starts_with("granted cc-post ")).count();
-    let before = grants();
-    let ended = board.power_on("provider", 0).end();
-    assert_eq!((ended.status, ended.said("heap-left")), (Some(0), Some("0")), "{ended:#?}");
-    assert_eq!(grants() - before, 1);
-    let token = ended.said("token").unwrap().strip_prefix("Bearer ").unwrap();
-    let claims = Compact::parse(token).unwrap().decode_payload().unwrap();
-    assert_eq!((claims.text("iss"), claims.text("client_id")), (Some(issuer.as_str()), Some("cc-post")));
-    // The very token that the log names.
-    let id = claims.text("jti").unwrap().to_owned();
-    assert!(log().lines().any(|line| line.starts_with("granted cc-post ") && line.ends_with(&id)), "{id}");
+    for (client, secret, how) in [("cc-post", "s3cr3t-post", "client_secret_post"), ("cc-tls", "", "tls_client_auth")] {
+        let board = Board::new(elf.clone(), client, &root);
+        fs::write(board.folder.join("provider"), format!("{issuer}\n{client}\n{secret}\napi.default\n")).unwrap();
+        let own = secret.is_empty().then(|| device_certificate(&certs, &board.folder));
+        let ended = board.power_on("provider", 0).end();
+        assert_eq!((ended.status, ended.said("heap-left")), (Some(0), Some("0")), "{ended:#?}");
+        let token = ended.said("token").unwrap().strip_prefix("Bearer ").unwrap();
+        let claims = Compact::parse(token).unwrap().decode_payload().unwrap();
+        assert_eq!((claims.text("iss"), claims.text("client_id")), (Some(issuer.as_str()), Some(client)));
+        let bound = claims.get("cnf").and_then(|cnf| cnf["x5t#S256"].as_str());
+        assert_eq!(bound, own.as_deref());
+        // The very token that the log names, once.
+        let log = fs::read_to_string(std::env::var("SANSAL_LAB_LOG").unwrap()).unwrap();
+        let line = format!("granted {client} {how} {}", claims.text("jti").unwrap());
+        assert_eq!(log.lines().filter(|own| *own == line).count(), 1, "{line}\n{log}");
+    }
+}
+
+/// A P-256 key and a certificate of the lab's CA for it, in the folder of a board; its thumbprint.
+fn device_certificate(certs: &Path, folder: &Path) -> String {
+    let openssl = |arguments: &str| {
+        let arguments = arguments.replace("CERTS", certs.to_str().unwrap());
+        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    openssl("ecparam -name prime256v1 -genkey -noout -outform DER -out ec.der");
+    openssl("req -new -key ec.der -keyform DER -subj /O=Lab/CN=lab-client -out client.csr");
+    openssl(
+        "x509 -req -in client.csr -CA CERTS/ca.pem -CAkey CERTS/ca.key -days 30 -sha256 -outform DER -out client.der",
+    );
+    // RFC 5915 s3: a version, then the number.
+    fs::write(folder.join("client.key"), &fs::read(folder.join("ec.der")).unwrap()[7..39]).unwrap();
+    let leaf = fs::read(folder.join("client.der")).unwrap();
+    url_encode(ring::digest::digest(&ring::digest::SHA256, &leaf).as_ref())
 }
 
 /// The secure element's key never leaves it; the token is bound to it, and the request to the API is signed with it.
