@@ -5,13 +5,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::ecdsa::{Signature, SigningKey};
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, Signer};
 use rustls::{Error, SignatureAlgorithm, SignatureScheme};
 use sansal::key::{Algorithm, KeyName};
+use sha2::{Digest, Sha256};
 
 /// The private key of a client certificate, wherever it is: in a secure element, or in memory.
 pub trait ClientKey: fmt::Debug + Send + Sync {
@@ -40,7 +41,7 @@ impl ClientKey for P256Key {
     }
 
     fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
-        let signature: Signature = self.0.try_sign(message).ok()?;
+        let signature: Signature = self.0.sign_prehash(&Sha256::digest(message)).ok()?;
         Some(signature.to_bytes().to_vec())
     }
 }
