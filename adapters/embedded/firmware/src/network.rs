@@ -19,7 +19,7 @@ use sansal_embedded_tls::{Random, RootCertStore, Tls};
 
 use crate::flows::TENANT;
 
-static RANDOM: Random = Random(board::random);
+pub(crate) static RANDOM: Random = Random(board::random);
 
 /// What flows connect with.
 pub(crate) type Connector<'n> = Tls<Blocking<Link<'n>>>;
@@ -49,7 +49,7 @@ pub(crate) fn issuer() -> Option<String> {
 }
 
 /// The one root that this device trusts; the server's certificate is made anew for each test.
-fn roots() -> Option<RootCertStore> {
+pub(crate) fn roots() -> Option<RootCertStore> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(board::read(c"ca.der")?)).ok()?;
     Some(roots)
