@@ -18,6 +18,8 @@ use crate::accept::{accept, wants_signature};
 use crate::cache::{TokenChange, TokenEvent};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
+#[cfg(not(feature = "validate"))]
+use crate::error::TokenError;
 use crate::error::{Config, Error};
 use crate::exchange::{Exchange, Exchanged, Occasion, Target, is_pending};
 use crate::flow::{Cx, Flow, Input, Step, ready};
@@ -31,6 +33,7 @@ use crate::store::{Changes, MemoryChange, Partition};
 use crate::telemetry::Outcome;
 use crate::time::Millis;
 use crate::token::TokenResponse;
+#[cfg(feature = "validate")]
 use crate::validate::{IssuerKeys, check_signature};
 use crate::wanted::{Looked, Wanted};
 
@@ -61,6 +64,7 @@ enum State {
     Obtaining(Box<ProviderMetadata>, Target),
     Exchanging(Box<Exchange>, Box<ProviderMetadata>),
     /// The keys that signed the ID token are looked for.
+    #[cfg(feature = "validate")]
     Checking(IssuerKeys, Box<Exchanged>, Box<ProviderMetadata>),
     /// A grant was refused and there is another: what was learned is remembered first.
     Noting(Box<ProviderMetadata>, Target),
@@ -157,19 +161,28 @@ impl<S: Source> Acquire<S> {
         Ok(())
     }
 
-    /// Where the keys for the answer's ID token are, if its signature is to be checked.
-    fn keys(
-        &self,
-        cx: &Cx<'_>,
-        metadata: &ProviderMetadata,
-        exchanged: &Exchanged,
-    ) -> Result<Option<IssuerKeys>, Error> {
-        match &exchanged.result {
-            Ok(response) if wants_signature(cx, &exchanged.target.token_endpoint, response) => {
-                IssuerKeys::of(cx, metadata, self.deadline).map(Some)
+    /// Looks for the keys of the answer's ID token, if its signature is to be checked; else it is finished here.
+    #[cfg(feature = "validate")]
+    fn judge(&mut self, cx: &Cx<'_>, metadata: Box<ProviderMetadata>, mut exchanged: Exchanged) -> Option<Step<Token>> {
+        if has_to_be_judged(cx, &exchanged) {
+            match IssuerKeys::of(cx, &metadata, self.deadline) {
+                Ok(keys) => {
+                    self.state = State::Checking(keys, Box::new(exchanged), metadata);
+                    return None;
+                }
+                Err(error) => exchanged.result = Err(error),
             }
-            _ => Ok(None),
         }
+        Some(self.finish(cx, &metadata, exchanged))
+    }
+
+    /// This build has no means to check a signature: what has to be checked is refused.
+    #[cfg(not(feature = "validate"))]
+    fn judge(&mut self, cx: &Cx<'_>, metadata: Box<ProviderMetadata>, mut exchanged: Exchanged) -> Option<Step<Token>> {
+        if has_to_be_judged(cx, &exchanged) {
+            exchanged.result = Err(TokenError::Algorithm.into());
+        }
+        Some(self.finish(cx, &metadata, exchanged))
     }
 
     /// All checks have passed or failed by now: what is to be remembered leaves as one delta.
@@ -341,16 +354,11 @@ impl<S: Source> Flow for Acquire<S> {
                         if !memory.is_empty() {
                             return Ok(Step::Commit(Changes { tokens: Vec::new(), memory }));
                         }
-                    } else {
-                        match self.keys(cx, &metadata, &exchanged) {
-                            Ok(None) => return Ok(self.finish(cx, &metadata, exchanged)),
-                            Ok(Some(keys)) => self.state = State::Checking(keys, Box::new(exchanged), metadata),
-                            Err(error) => {
-                                return Ok(self.finish(cx, &metadata, Exchanged { result: Err(error), ..exchanged }));
-                            }
-                        }
+                    } else if let Some(done) = self.judge(cx, metadata, exchanged) {
+                        return Ok(done);
                     }
                 }
+                #[cfg(feature = "validate")]
                 (State::Checking(mut keys, mut exchanged, metadata), input) => {
                     let id_token = exchanged.result.as_ref().ok().and_then(TokenResponse::id_token).unwrap_or_default();
                     let verifier = cx.client.verifier();
@@ -380,6 +388,12 @@ impl<S: Source> Flow for Acquire<S> {
             input = Input::Start;
         }
     }
+}
+
+/// Whether the signature of an ID token has to be checked.
+fn has_to_be_judged(cx: &Cx<'_>, exchanged: &Exchanged) -> bool {
+    let response = exchanged.result.as_ref();
+    response.is_ok_and(|response| wants_signature(cx, &exchanged.target.token_endpoint, response))
 }
 
 /// Whether an answer says whose it is.

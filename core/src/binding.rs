@@ -1,16 +1,23 @@
 //! Tokens that are bound to a key: how they are asked for and kept apart (sections 8.1 and 8.3 of the reference).
 
 use alloc::string::{String, ToString};
+#[cfg(not(feature = "pop"))]
+use core::convert::Infallible;
 use core::fmt;
 
 use crate::base64::url_encode;
 use crate::cache::Scheme;
-use crate::client::{AuthScheme, Client, ClientCertificate, Credential};
+use crate::client::{Client, ClientCertificate};
 use crate::error::{Config, Error, What};
-use crate::jose::{Compact, Jwk};
+use crate::jose::Compact;
 use crate::pop::shr::{self, Profile, SignedRequest};
 use crate::pop::{PopKey, dpop};
 use crate::token::TokenResponse;
+#[cfg(feature = "pop")]
+use {
+    crate::client::{AuthScheme, Credential},
+    crate::jose::Jwk,
+};
 
 /// A key that a token is bound to. A server that answers with a bearer token is refused.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,9 +26,13 @@ pub struct Binding {
     /// The key, or what names it, as the server wants it; empty where the key is named elsewhere.
     req_cnf: String,
     key_id: String,
+    /// Without the feature there is no value of this type, and whatever is done with one is left out of the program.
+    #[cfg(not(feature = "pop"))]
+    never: Infallible,
 }
 
 /// How the token is bound.
+#[cfg_attr(not(feature = "pop"), expect(dead_code, reason = "there is no binding"))]
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     SshCertificate,
@@ -34,18 +45,21 @@ enum Kind {
 }
 
 impl Binding {
+    #[cfg(feature = "pop")]
     /// A PoP token for this public key: requests to the resource are signed with its private half, see
     /// [`shr`]. Asked for as Entra's libraries do, and kept under the key's thumbprint.
     pub fn pop(key: &Jwk) -> Self {
         Self { kind: Kind::Pop, req_cnf: shr::req_cnf(key), key_id: key.thumbprint() }
     }
 
+    #[cfg(feature = "pop")]
     /// A DPoP token (RFC 9449) for this public key. The token request itself is proved: the client needs the key,
     /// [`dpop_key`](crate::client::ClientBuilder::dpop_key).
     pub fn dpop(key: &Jwk) -> Self {
         Self { kind: Kind::Dpop, req_cnf: String::new(), key_id: key.thumbprint() }
     }
 
+    #[cfg(feature = "pop")]
     /// A token that is bound to the client certificate of the connection (RFC 8705 s3) and kept under the thumbprint of it. The
     /// client needs the certificate, [`client_certificate`](crate::client::ClientBuilder::client_certificate). A token that says
     /// itself that it is bound otherwise is refused; one that says nothing is believed.
@@ -53,8 +67,14 @@ impl Binding {
         Self { kind: Kind::Tls, req_cnf: String::new(), key_id: url_encode(certificate.x5t_s256()) }
     }
 
+    #[cfg(not(feature = "pop"))]
+    pub(crate) fn of(_: &Client) -> Option<Self> {
+        None
+    }
+
     /// As the client wants all its tokens bound: [`auth_scheme`](crate::client::ClientBuilder::auth_scheme). Whoever authenticates
     /// by TLS may get tokens that are bound to the certificate without asking (RFC 8705 s3.4): they are kept as such.
+    #[cfg(feature = "pop")]
     pub(crate) fn of(client: &Client) -> Option<Self> {
         match (client.auth_scheme(), client.dpop_key(), client.client_certificate()) {
             (AuthScheme::Pop, Some(key), _) => Some(Self::pop(key.jwk())),
@@ -67,6 +87,7 @@ impl Binding {
         }
     }
 
+    #[cfg(feature = "pop")]
     /// An SSH certificate for this key: `req_cnf` is its public half as a JWK, `key_id` the name under which it is kept.
     ///
     /// # Errors
@@ -239,6 +260,7 @@ impl PopAuthScheme {
     }
 }
 
+#[cfg(feature = "pop")]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,18 +6,20 @@
 //!                   `---------- Woke -----------'
 //! ```
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use core::mem;
 
 use crate::error::{Error, SendError};
 use crate::flow::{Cx, Flow, Input, Step};
 use crate::http::{Repeat, Request, Response, RetryAfter};
 use crate::keys::WireKey;
-use crate::limits::{MAX_CHALLENGE, MAX_REMEMBERED_BODY};
+use crate::limits::MAX_REMEMBERED_BODY;
 use crate::pop::nonce;
 use crate::secret::{Secret, SecretBytes};
-use crate::store::{Answered, Kept, MemoryChange};
+use crate::store::{Answered, Fact, MemoryChange};
 use crate::time::Millis;
+#[cfg(feature = "managed")]
+use {crate::limits::MAX_CHALLENGE, alloc::string::String};
 
 /// Seconds that a 400 is remembered (section 10.2 of the reference).
 const REMEMBER_400: u64 = 60;
@@ -59,6 +61,7 @@ pub(crate) struct Reply {
     pub(crate) retry_after: Option<u64>,
     pub(crate) body: SecretBytes,
     /// `WWW-Authenticate`, when it is not too long. What was remembered has none.
+    #[cfg(feature = "managed")]
     pub(crate) challenge: Option<String>,
     /// The nonce for the next DPoP proof. What was remembered has none.
     pub(crate) dpop_nonce: Option<Secret>,
@@ -89,6 +92,7 @@ impl Call {
         self
     }
 
+    #[cfg(feature = "managed")]
     /// By the rules of managed identities (section 4.14.8 of the reference): only answers that ask for patience are remembered,
     /// and these statuses mean that the source is not ready yet.
     pub(crate) fn managed(mut self, transient: &'static [u16]) -> Self {
@@ -171,6 +175,7 @@ impl Call {
             status: response.status,
             retry_after: retry_after.seconds(),
             body: SecretBytes::from(response.body),
+            #[cfg(feature = "managed")]
             challenge: response.header("www-authenticate").filter(|text| text.len() <= MAX_CHALLENGE).map(String::from),
             dpop_nonce: nonce::dpop(response).map(Secret::from),
             remember,
@@ -195,7 +200,7 @@ impl Call {
             return None;
         }
         let answered = Answered { status: response.status, body: SecretBytes::from(response.body) };
-        Some(MemoryChange::Answered(self.key(cx), Kept::for_seconds(answered, cx.clock.mono, seconds)))
+        Some(Fact::Answered(answered).for_seconds(self.key(cx).as_bytes(), cx.clock.mono, seconds))
     }
 
     fn failed(&mut self, cx: &mut Cx<'_>, why: SendError) -> Result<Step<Reply>, Error> {
@@ -235,6 +240,7 @@ impl Flow for Call {
                         status: answered.status,
                         retry_after: Some(left),
                         body: answered.body.clone(),
+                        #[cfg(feature = "managed")]
                         challenge: None,
                         dpop_nonce: None,
                         remember: None,

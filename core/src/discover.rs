@@ -20,7 +20,7 @@ use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::http::Request;
 use crate::limits::{MAX_METADATA, METADATA_LIFETIME};
 use crate::metadata::{Instance, MtlsEndpoints, ProviderMetadata, alias_groups};
-use crate::store::{Changes, Kept, MemoryChange};
+use crate::store::{Changes, Fact};
 use crate::time::Millis;
 
 /// Where unknown hosts are looked up.
@@ -140,8 +140,9 @@ impl Flow for Discover {
                     self.state = State::Metadata(call, again);
                     let reply = ready!(step);
                     let metadata = read_metadata(cx.client, &reply)?;
-                    let kept = Kept::for_seconds(metadata.clone(), cx.clock.mono, METADATA_LIFETIME);
-                    let change = MemoryChange::Metadata(cx.client.metadata_key(), Box::new(kept));
+                    let fact = Fact::Metadata(Box::new(metadata.clone()));
+                    let change =
+                        fact.for_seconds(cx.client.metadata_key().as_bytes(), cx.clock.mono, METADATA_LIFETIME);
                     self.state = State::Committing(metadata);
                     return Ok(Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) }));
                 }
@@ -321,8 +322,8 @@ impl Flow for DiscoverAliases {
                     let groups = alias_groups(reply.body.expose())?;
                     let mut group = groups.into_iter().find(|g| g.iter().any(|h| h == own)).unwrap_or_default();
                     group.retain(|host| host != own);
-                    let kept = Kept::for_seconds(group.clone(), cx.clock.mono, METADATA_LIFETIME);
-                    let change = MemoryChange::Aliases(own.to_string(), kept);
+                    let fact = Fact::Aliases(group.clone());
+                    let change = fact.for_seconds(own.as_bytes(), cx.clock.mono, METADATA_LIFETIME);
                     self.state = AliasState::Committing(group);
                     return Ok(Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) }));
                 }

@@ -7,6 +7,9 @@
 //!   `----------- the server wants its nonce -----------'
 //! ```
 
+#[cfg(feature = "assertions")]
+mod sign;
+
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -14,29 +17,28 @@ use core::mem;
 
 use crate::binding::Binding;
 use crate::call::{Call, Reply};
-use crate::client::{Client, Credential, KeyCredential, Signer};
+use crate::client::{Client, Credential};
 use crate::endpoint::Endpoint;
-use crate::entropy::uuid_v4;
 use crate::error::{AskError, Config, Error, Refusal, What};
 use crate::flow::{Answer, Ask, Cx, Flow, Input, Step, ready};
 use crate::grant::{Grant, GrantKind};
 use crate::http::{Body, Request};
-use crate::jose::assertion;
 use crate::json;
+#[cfg(feature = "assertions")]
 use crate::keys::AssertionKey;
 use crate::limits::{MAX_RESPONSE, NONCE_LIFETIME};
 use crate::metadata::json_rule;
 use crate::pop::Signed;
 use crate::pop::dpop::{self, Proof};
 use crate::secret::Secret;
-use crate::store::{HeldAssertion, Kept, MemoryChange};
+use crate::store::{Fact, MemoryChange};
 use crate::telemetry::{self, Api, CacheRefresh, Outcome};
-use crate::time::{Millis, UnixTime};
+use crate::time::Millis;
+#[cfg(feature = "assertions")]
+use crate::time::UnixTime;
 use crate::token::TokenResponse;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Seconds an assertion is used again: it lives for 600 (section 1.6 of the reference).
-const REUSE: u64 = 540;
 /// Seconds an error answer without `Retry-After` is remembered: for public clients, for others (section 10.4).
 const PATIENCE: (u64, u64) = (60, 5);
 
@@ -76,9 +78,20 @@ pub(crate) struct Exchange {
 enum State {
     Begin,
     Asserting,
-    Signing { signing_input: Secret, key: AssertionKey, now: UnixTime },
-    Proving { authentication: Authentication, signing_input: Secret },
-    Calling { call: Call, sent: Option<Secret> },
+    #[cfg(feature = "assertions")]
+    Signing {
+        signing_input: Secret,
+        key: AssertionKey,
+        now: UnixTime,
+    },
+    Proving {
+        authentication: Authentication,
+        signing_input: Secret,
+    },
+    Calling {
+        call: Call,
+        sent: Option<Secret>,
+    },
     Spent,
 }
 
@@ -119,56 +132,9 @@ impl Exchange {
                     fmi_path: self.grant.fmi_path().map(ToString::to_string),
                 }))
             }
+            #[cfg(feature = "assertions")]
             Credential::Key(key) => self.sign(cx, key),
         }
-    }
-
-    /// An assertion that is held, one signed here, or a question to whoever holds the key.
-    fn sign(&mut self, cx: &mut Cx<'_>, key: &KeyCredential) -> Result<Step<Exchanged>, Error> {
-        let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
-        let header = key.assertion_header(cx.client.authority().is_adfs());
-        let audience = self.target.audience.to_string();
-        let claims = cx.client.client_claims();
-        let claims_json = claims.map(json::Members::to_json);
-        let said = [
-            Some(cx.client.client_id().as_bytes()),
-            Some(audience.as_bytes()),
-            Some(header.alg.as_str().as_bytes()),
-            claims_json.as_deref().map(Vec::as_slice),
-        ];
-        let held = cx.store.memory.key.assertion(said.into_iter().chain(cx.client.credential().inputs()));
-        // A server that takes an assertion only once has seen it already when it asks for its nonce (RFC 7523 s3).
-        if let (None, Some(text)) = (&self.nonce, cx.store.memory.assertion(&held, cx.clock.mono, now)) {
-            return self.prove(cx, Authentication::Assertion(text.clone()));
-        }
-        let jti = uuid_v4(cx.entropy)?;
-        let signing_input = assertion::signing_input(&header, cx.client.client_id(), &audience, now, &jti, claims);
-        match key.signer() {
-            #[cfg(feature = "rsa")]
-            Signer::Software(rsa) => {
-                let signature = rsa.sign(header.alg, signing_input.as_bytes(), cx.entropy)?;
-                self.signed(cx, &signing_input, &signature, held, now)
-            }
-            Signer::External(name) => {
-                let message = signing_input.clone().into_bytes();
-                self.state = State::Signing { signing_input: Secret::new(signing_input), key: held, now };
-                Ok(Step::Ask(Ask::Sign { key: name.clone(), alg: header.alg, message }))
-            }
-        }
-    }
-
-    fn signed(
-        &mut self,
-        cx: &mut Cx<'_>,
-        signing_input: &str,
-        signature: &[u8],
-        key: AssertionKey,
-        issued: UnixTime,
-    ) -> Result<Step<Exchanged>, Error> {
-        let text = assertion::complete(signing_input, signature);
-        let held = HeldAssertion { text: text.clone(), issued };
-        self.memory.push(MemoryChange::Assertion(key, Kept::for_seconds(held, cx.clock.mono, REUSE)));
-        self.prove(cx, Authentication::Assertion(text))
     }
 
     /// The proof that a DPoP token is asked with (RFC 9449 s5): signed here, or a question to whoever holds the key.
@@ -284,9 +250,9 @@ impl Exchange {
                     self.memory.extend(reply.remember.take());
                 }
                 if let Some(nonce) = reply.dpop_nonce.take().filter(|_| self.is_proved()) {
-                    let origin = self.target.token_endpoint.origin().to_string();
-                    let kept = Kept::for_seconds(nonce.clone(), cx.clock.mono, NONCE_LIFETIME);
-                    self.memory.push(MemoryChange::DpopNonce(origin, kept));
+                    let origin = self.target.token_endpoint.origin();
+                    let fact = Fact::DpopNonce(nonce.clone());
+                    self.memory.push(fact.for_seconds(origin.as_bytes(), cx.clock.mono, NONCE_LIFETIME));
                     // Once: a server that wants another nonce each time is not to be satisfied.
                     if wants_nonce && self.nonce.is_none() {
                         self.nonce = Some(nonce);
@@ -341,15 +307,16 @@ impl Flow for Exchange {
                 self.prove(cx, Authentication::Assertion(Secret::from(text)))
             }
             (State::Asserting, Input::Answer(answer)) => Err(unanswered("client assertion", &answer)),
+            #[cfg(feature = "assertions")]
             (State::Signing { signing_input, key, now }, Input::Answer(Answer::Signature(signature))) => {
                 self.signed(cx, signing_input.expose(), signature, key, now)
             }
             (State::Proving { authentication, signing_input }, Input::Answer(Answer::Signature(signature))) => {
                 self.call(cx, authentication, Some(dpop::complete(&signing_input, signature)))
             }
-            (State::Signing { .. } | State::Proving { .. }, Input::Answer(answer)) => {
-                Err(unanswered("signature", &answer))
-            }
+            #[cfg(feature = "assertions")]
+            (State::Signing { .. }, Input::Answer(answer)) => Err(unanswered("signature", &answer)),
+            (State::Proving { .. }, Input::Answer(answer)) => Err(unanswered("signature", &answer)),
             (state @ State::Calling { .. }, input) => {
                 self.state = state;
                 self.proceed(cx, input)

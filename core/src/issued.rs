@@ -52,6 +52,7 @@ impl Token {
     }
 
     /// From what did not come as an answer of the token endpoint.
+    #[cfg(feature = "managed")]
     pub(crate) fn of_parts(
         members: Members,
         source: TokenSource,

@@ -19,9 +19,23 @@ pub struct WireKey([u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AcquireKey([u8; 32]);
 
+#[cfg(feature = "assertions")]
 /// Identifies a signed client assertion by what it says and who signed it; key of the assertions that are held.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AssertionKey([u8; 32]);
+
+impl WireKey {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(feature = "assertions")]
+impl AssertionKey {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// These headers name the call, not what it asks for: they differ in each request by design.
 const PER_CALL: [&str; 4] =
@@ -80,6 +94,7 @@ impl ProcessKey {
     }
 
     /// The key of a held assertion.
+    #[cfg(feature = "assertions")]
     pub(crate) fn assertion<'a>(&self, inputs: impl Iterator<Item = Option<&'a [u8]>>) -> AssertionKey {
         AssertionKey(self.list("assertion", inputs))
     }
@@ -88,6 +103,13 @@ impl ProcessKey {
         let mut digest = Digest::new(self, purpose);
         inputs.for_each(|input| digest.add_option(input));
         digest.finish()
+    }
+}
+
+impl AcquireKey {
+    /// For processes that share a [`ProcessKey`], as the name of a lease in a store that they share too. Not for logs.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 
@@ -133,6 +155,7 @@ impl fmt::Debug for WireKey {
     }
 }
 
+#[cfg(feature = "assertions")]
 impl fmt::Debug for AssertionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AssertionKey(..)")
@@ -145,6 +168,7 @@ impl fmt::Debug for AcquireKey {
     }
 }
 
+#[cfg(feature = "assertions")]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,6 +26,12 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `index` | yes | look-ups that do not grow with the token cache |
+//! | `floats` | yes | numbers with a fraction that stay the same to the last digit |
+//! | `managed` | yes | tokens of the machine it runs on, and of Cloud Shell |
+//! | `pop` | yes | tokens bound to a key or a certificate |
+//! | `assertions` | yes | client assertions signed with a key |
+//! | `validate` | yes | signatures of tokens, by the keys of their issuer |
 //! | `url` | yes | authorities as people type them |
 //! | `rsa` | yes | signing in software |
 //! | `es256` | yes | keys for proofs of possession, made and used in software |
@@ -33,7 +39,6 @@
 //! | `encrypted-keys` | yes | private keys with a passphrase |
 //! | `wstrust` | yes | users by name and password, managed or federated (WS-Trust) |
 //! | `sealed` | yes | flows saved between their legs, encrypted |
-//! | `es256` | no | ES256 signatures verified |
 //! | `fuzzing` | no | the bodies of the fuzz targets |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -49,6 +54,7 @@ pub mod secret;
 pub mod time;
 pub mod entropy;
 pub mod base64;
+#[cfg_attr(not(feature = "validate"), allow(dead_code, reason = "only tokens are read so strictly"))]
 pub mod json;
 pub mod key;
 pub mod error;
@@ -77,7 +83,9 @@ pub mod store;
 pub mod sealed;
 
 pub mod flow;
+#[cfg(feature = "pop")]
 pub mod prove;
+#[cfg(feature = "pop")]
 pub mod held_key;
 mod wanted;
 
@@ -86,6 +94,7 @@ pub mod discover;
 pub mod region;
 pub mod exchange;
 pub mod accept;
+#[cfg(feature = "validate")]
 pub mod validate;
 pub mod authorization;
 pub mod device_flow;
@@ -93,6 +102,7 @@ pub mod source;
 pub mod acquire;
 mod asked;
 pub mod client_credentials;
+#[cfg(feature = "managed")]
 pub mod managed;
 pub mod on_behalf_of;
 pub mod user_fic;
@@ -120,10 +130,13 @@ pub use device_flow::DeviceFlow;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use flow::Flow;
+#[cfg(feature = "pop")]
 pub use held_key::HeldKey;
 pub use issued::{Token, TokenSource};
+#[cfg(feature = "managed")]
 pub use managed::{ManagedIdentity, ManagedIdentityRequest};
 pub use on_behalf_of::OnBehalfOf;
+#[cfg(feature = "pop")]
 pub use prove::Prove;
 pub use refresh_token::RefreshTokenImport;
 pub use secret::Secret;
@@ -132,4 +145,5 @@ pub use store::Store;
 pub use user_fic::UserFederatedIdentityCredential;
 #[cfg(feature = "wstrust")]
 pub use username_password::UsernamePassword;
+#[cfg(feature = "validate")]
 pub use validate::{TokenValidation, ValidateToken};

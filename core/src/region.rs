@@ -23,7 +23,7 @@ use crate::http::Request;
 use crate::json;
 use crate::limits::{MAX_METADATA, METADATA_LIFETIME};
 use crate::metadata::ProviderMetadata;
-use crate::store::{Changes, Kept, MemoryChange};
+use crate::store::{Changes, Fact, MemoryChange};
 use crate::time::Millis;
 
 const METADATA_SERVICE: &str = "http://169.254.169.254/metadata/instance/compute?api-version=2021-02-01";
@@ -115,8 +115,8 @@ impl DiscoverRegion {
             }
             Err(error) => return Err(error),
         };
-        let kept = Kept::for_seconds(found.clone(), cx.clock.mono, seconds);
-        self.memory.push(MemoryChange::Regional(key, Box::new(kept)));
+        let fact = Fact::Regional(found.clone().map(Box::new));
+        self.memory.push(fact.for_seconds(key.as_bytes(), cx.clock.mono, seconds));
         Ok(self.commit(found))
     }
 }
@@ -172,8 +172,8 @@ impl Flow for DiscoverRegion {
                     };
                     self.state = State::Spent;
                     let seconds = if detected.is_some() { METADATA_LIFETIME } else { TRY_AGAIN };
-                    let kept = Kept::for_seconds(detected.clone(), cx.clock.mono, seconds);
-                    self.memory.push(MemoryChange::DetectedRegion(kept));
+                    let fact = Fact::DetectedRegion(detected.clone());
+                    self.memory.push(fact.for_seconds(&[], cx.clock.mono, seconds));
                     let Some(region) = detected else { return Ok(self.commit(None)) };
                     if let Some(known) = self.regional(cx, &region)? {
                         return Ok(self.commit(known));

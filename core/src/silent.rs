@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::issued::Token;
 use crate::keys::{AcquireKey, ProcessKey};
+#[cfg(feature = "managed")]
 use crate::managed::{AcquireCloudShell, CLOUD_SHELL_AUTHORITY_TYPE, CloudShellRequest};
 use crate::source::RefreshTokens;
 use crate::telemetry::Api;
@@ -33,6 +34,7 @@ pub struct Silent {
     tenant: Option<String>,
     force_refresh: bool,
     /// For the user of Cloud Shell, who has no refresh token: the shell gives a new token at any time.
+    #[cfg(feature = "managed")]
     shell: Option<CloudShellRequest>,
 }
 
@@ -48,6 +50,7 @@ impl Silent {
             home_account_id: account.home_account_id().to_string(),
             tenant: None,
             force_refresh: false,
+            #[cfg(feature = "managed")]
             shell: match account.authority_type() {
                 Some(CLOUD_SHELL_AUTHORITY_TYPE) => Some(CloudShellRequest::new(scopes)?),
                 _ => None,
@@ -92,8 +95,23 @@ impl Silent {
             wanted.asks_anyway = self.force_refresh && client.settings().force_refresh_asks_anyway;
         }
         let tokens = RefreshTokens::new(&self.home_account_id, self.asked.decorated(client), claims);
-        let shell = self.shell.clone();
-        Ok(AcquireSilent { wanted, tokens, elsewhere, shell, last: None, aliases: Vec::new(), state: State::Begin })
+        Ok(AcquireSilent {
+            wanted,
+            tokens,
+            elsewhere,
+            #[cfg(feature = "managed")]
+            shell: self.shell.clone(),
+            last: None,
+            aliases: Vec::new(),
+            state: State::Begin,
+        })
+    }
+
+    fn is_in_shell(&self) -> bool {
+        #[cfg(feature = "managed")]
+        return self.shell.is_some();
+        #[cfg(not(feature = "managed"))]
+        false
     }
 
     /// Identifies this acquisition among all of this process: two with the same key may share one answer.
@@ -102,7 +120,7 @@ impl Silent {
             Some(self.home_account_id.as_bytes()),
             self.tenant.as_deref().map(str::as_bytes),
             Some(if self.force_refresh { b"f".as_slice() } else { b"c" }),
-            self.shell.as_ref().map(|_| b"shell".as_slice()),
+            self.is_in_shell().then_some(b"shell".as_slice()),
         ];
         self.asked.key("silent", client, process, own)
     }
@@ -116,6 +134,7 @@ pub struct AcquireSilent {
     tokens: RefreshTokens,
     /// The client where it is not the caller's: at another tenant or alias.
     elsewhere: Option<Box<Client>>,
+    #[cfg(feature = "managed")]
     shell: Option<CloudShellRequest>,
     last: Option<Error>,
     aliases: Vec<String>,
@@ -130,6 +149,7 @@ enum State {
     Asking(DiscoverAliases),
     /// Metadata of an alias comes first, even if nothing has to be fetched there, as in the reference.
     Preparing(Discover),
+    #[cfg(feature = "managed")]
     Shell(Box<AcquireCloudShell>),
     Spent,
 }
@@ -183,6 +203,7 @@ impl Flow for AcquireSilent {
                             self.state = State::Trying(attempt);
                             return Ok(step);
                         }
+                        #[cfg(feature = "managed")]
                         Err(Error::InteractionRequired { refusal: None, .. }) if self.shell.is_some() => {
                             let Some(shell) = self.shell.take() else { return Err(Error::OutOfTurn) };
                             self.state = State::Shell(Box::new(shell.flow()));
@@ -199,6 +220,7 @@ impl Flow for AcquireSilent {
                         }
                     }
                 }
+                #[cfg(feature = "managed")]
                 (State::Shell(mut shell), input) => {
                     let step = shell.step(cx, input)?;
                     self.state = State::Shell(shell);

@@ -1,21 +1,22 @@
 //! What machines remember: tokens, which applications may share, and the memory of one process. Changed only by [`Changes`].
 
-use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+mod memory;
+
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::cache::{Limits, TokenCache, TokenChange};
-use crate::client::RegionName;
 use crate::entropy::{Entropy, NoEntropy};
-use crate::jose::KeySet;
-use crate::keys::{AssertionKey, ProcessKey, WireKey};
-use crate::limits::MAX_MEMORY_ENTRIES;
-use crate::metadata::ProviderMetadata;
-use crate::secret::{Secret, SecretBytes};
-use crate::telemetry::{Outcome, Telemetry};
-use crate::time::{Millis, UnixTime};
+use crate::telemetry::Outcome;
+
+#[cfg(feature = "assertions")]
+pub(crate) use memory::HeldAssertion;
+#[cfg(feature = "validate")]
+pub(crate) use memory::HeldKeys;
+#[cfg(any(feature = "validate", feature = "fuzzing"))]
+pub(crate) use memory::Kept;
+pub use memory::Memory;
+pub(crate) use memory::{Answered, Fact, MemoryChange};
 
 /// Tokens and memory, as a machine sees them. Two objects: applications share caches, not memory.
 #[derive(Debug)]
@@ -103,234 +104,9 @@ pub enum Owner {
     Everyone,
 }
 
-/// What one process remembers besides tokens. Counted on the monotonic clock: a jump of the date changes nothing here.
-pub struct Memory {
-    pub(crate) key: ProcessKey,
-    metadata: BTreeMap<String, Kept<ProviderMetadata>>,
-    aliases: BTreeMap<String, Kept<Vec<String>>>,
-    detected_region: Option<Kept<Option<RegionName>>>,
-    regional: BTreeMap<String, Kept<Option<ProviderMetadata>>>,
-    answers: BTreeMap<WireKey, Kept<Answered>>,
-    assertions: BTreeMap<AssertionKey, Kept<HeldAssertion>>,
-    nonces: BTreeMap<String, Kept<Secret>>,
-    key_sets: BTreeMap<String, Kept<HeldKeys>>,
-    telemetry: BTreeMap<String, Telemetry>,
-    #[cfg(feature = "wstrust")]
-    no_user_realm: BTreeMap<String, Kept<()>>,
-}
-
-/// An error answer that is given again instead of asking again.
-#[derive(Clone, Debug)]
-pub(crate) struct Answered {
-    pub(crate) status: u16,
-    pub(crate) body: SecretBytes,
-}
-
-/// The keys of an issuer.
-#[derive(Clone, Debug)]
-pub(crate) struct HeldKeys {
-    pub(crate) set: KeySet,
-    /// When they were last asked for, whether an answer came or not.
-    pub(crate) asked: Millis,
-}
-
-/// A client assertion signed earlier.
-#[derive(Clone, Debug)]
-pub(crate) struct HeldAssertion {
-    pub(crate) text: Secret,
-    pub(crate) issued: UnixTime,
-}
-
-/// A value with the span in which it counts.
-#[derive(Clone, Debug)]
-pub(crate) struct Kept<T> {
-    pub(crate) value: T,
-    pub(crate) from: Millis,
-    pub(crate) until: Millis,
-}
-
-impl<T> Kept<T> {
-    pub(crate) fn for_seconds(value: T, now: Millis, seconds: u64) -> Self {
-        Self { value, from: now, until: now.after(Millis::from_secs(seconds)) }
-    }
-}
-
-/// One change of the memory.
-#[derive(Clone, Debug)]
-pub(crate) enum MemoryChange {
-    /// Provider metadata, by the authority it was found for.
-    Metadata(String, Box<Kept<ProviderMetadata>>),
-    /// Hosts that are the same cloud as this one.
-    Aliases(String, Kept<Vec<String>>),
-    /// The region of this machine, or word that it is in none.
-    DetectedRegion(Kept<Option<RegionName>>),
-    /// Metadata of a region, or word that it cannot be reached.
-    Regional(String, Box<Kept<Option<ProviderMetadata>>>),
-    /// An error answer.
-    Answered(WireKey, Kept<Answered>),
-    /// A client assertion that may be used again.
-    Assertion(AssertionKey, Kept<HeldAssertion>),
-    /// The DPoP nonce that this server, by scheme, host and port, gave last.
-    DpopNonce(String, Kept<Secret>),
-    /// Keys of an issuer, by their address.
-    Keys(String, Kept<HeldKeys>),
-    /// What became of a call, for the telemetry headers of this client.
-    Telemetry(String, Outcome),
-    /// This host knows nothing of user realms.
-    #[cfg(feature = "wstrust")]
-    NoUserRealm(String, Kept<()>),
-}
-
-impl Memory {
-    /// An empty memory with a key of its own.
-    ///
-    /// # Errors
-    /// [`NoEntropy`] when the host has no random bytes.
-    pub fn new(entropy: &mut dyn Entropy) -> Result<Self, NoEntropy> {
-        Ok(Self {
-            key: ProcessKey::new(entropy)?,
-            metadata: BTreeMap::new(),
-            aliases: BTreeMap::new(),
-            detected_region: None,
-            regional: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            assertions: BTreeMap::new(),
-            nonces: BTreeMap::new(),
-            key_sets: BTreeMap::new(),
-            telemetry: BTreeMap::new(),
-            #[cfg(feature = "wstrust")]
-            no_user_realm: BTreeMap::new(),
-        })
-    }
-
-    /// The random key of this process, for [`AcquireKey`](crate::keys::AcquireKey)s.
-    pub fn process_key(&self) -> &ProcessKey {
-        &self.key
-    }
-
-    /// Metadata of an authority; `max_age` in seconds overrides how long it counts.
-    pub(crate) fn metadata(&self, authority: &str, now: Millis, max_age: Option<u64>) -> Option<&ProviderMetadata> {
-        let kept = self.metadata.get(authority)?;
-        let fresh = max_age.is_none_or(|age| now < kept.from.after(Millis::from_secs(age)));
-        (kept.from <= now && fresh).then_some(&kept.value)
-    }
-
-    pub(crate) fn aliases(&self, host: &str) -> Option<&[String]> {
-        self.aliases.get(host).map(|kept| kept.value.as_slice())
-    }
-
-    /// The region of this machine, once it was asked for.
-    pub(crate) fn detected_region(&self, now: Millis) -> Option<Option<&RegionName>> {
-        valid(self.detected_region.as_ref()?, now).map(|kept| kept.value.as_ref())
-    }
-
-    /// Metadata of a region, once it was asked for.
-    pub(crate) fn regional(&self, address: &str, now: Millis) -> Option<Option<&ProviderMetadata>> {
-        valid(self.regional.get(address)?, now).map(|kept| kept.value.as_ref())
-    }
-
-    /// Whether any error answer is remembered.
-    pub(crate) fn has_answers(&self) -> bool {
-        !self.answers.is_empty()
-    }
-
-    /// An error answer that still counts, and for how many seconds.
-    pub(crate) fn answered(&self, key: &WireKey, now: Millis) -> Option<(&Answered, u64)> {
-        let kept = valid(self.answers.get(key)?, now)?;
-        Some((&kept.value, kept.until.since(now).as_secs_ceil()))
-    }
-
-    /// A signed assertion that may be used again: by the monotonic clock, and if the date jumped, by the date too.
-    pub(crate) fn assertion(&self, key: &AssertionKey, now: Millis, date: UnixTime) -> Option<&Secret> {
-        let kept = valid(self.assertions.get(key)?, now)?;
-        let seconds = kept.until.since(kept.from).as_secs_ceil();
-        let issued = kept.value.issued;
-        (issued <= date && date < issued.after(seconds)).then_some(&kept.value.text)
-    }
-
-    /// The DPoP nonce that a server gave last (RFC 9449 s8.2).
-    pub(crate) fn dpop_nonce(&self, origin: &str, now: Millis) -> Option<&Secret> {
-        valid(self.nonces.get(origin)?, now).map(|kept| &kept.value)
-    }
-
-    /// The keys at an address, while they count.
-    pub(crate) fn keys(&self, address: &str, now: Millis) -> Option<&Kept<HeldKeys>> {
-        valid(self.key_sets.get(address)?, now)
-    }
-
-    pub(crate) fn telemetry(&self, client_id: &str) -> Option<&Telemetry> {
-        self.telemetry.get(client_id)
-    }
-
-    /// Whether a host, scheme and port included, has said that it knows nothing of user realms.
-    #[cfg(feature = "wstrust")]
-    pub(crate) fn has_no_user_realm(&self, origin: &str, now: Millis) -> bool {
-        self.no_user_realm.get(origin).and_then(|kept| valid(kept, now)).is_some()
-    }
-
-    fn apply(&mut self, change: MemoryChange) {
-        match change {
-            #[cfg(feature = "wstrust")]
-            MemoryChange::NoUserRealm(origin, kept) => keep(&mut self.no_user_realm, origin, kept),
-            MemoryChange::Metadata(authority, kept) => keep(&mut self.metadata, authority, *kept),
-            MemoryChange::Aliases(host, kept) => keep(&mut self.aliases, host, kept),
-            MemoryChange::DetectedRegion(kept) => self.detected_region = Some(kept),
-            MemoryChange::Regional(address, kept) => keep(&mut self.regional, address, *kept),
-            MemoryChange::Answered(key, kept) => keep(&mut self.answers, key, kept),
-            MemoryChange::Assertion(key, kept) => keep(&mut self.assertions, key, kept),
-            MemoryChange::DpopNonce(origin, kept) => keep(&mut self.nonces, origin, kept),
-            MemoryChange::Keys(address, kept) => keep(&mut self.key_sets, address, kept),
-            MemoryChange::Telemetry(client_id, outcome) => {
-                if self.telemetry.len() < MAX_MEMORY_ENTRIES || self.telemetry.contains_key(&client_id) {
-                    self.telemetry.entry(client_id).or_default().record(outcome);
-                }
-            }
-        }
-    }
-}
-
-fn valid<T>(kept: &Kept<T>, now: Millis) -> Option<&Kept<T>> {
-    (kept.from <= now && now < kept.until).then_some(kept)
-}
-
-/// Inserts; where the memory is full, what ends soonest makes room.
-fn keep<K: Ord + Clone, T>(map: &mut BTreeMap<K, Kept<T>>, key: K, kept: Kept<T>) {
-    if map.len() >= MAX_MEMORY_ENTRIES && !map.contains_key(&key) {
-        map.retain(|_, old| kept.from < old.until);
-        if map.len() >= MAX_MEMORY_ENTRIES
-            && let Some(soonest) = map.iter().min_by_key(|(_, old)| old.until).map(|(key, _)| key.clone())
-        {
-            map.remove(&soonest);
-        }
-    }
-    map.insert(key, kept);
-}
-
-impl fmt::Debug for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory")
-            .field("metadata", &self.metadata.len())
-            .field("answers", &self.answers.len())
-            .field("assertions", &self.assertions.len())
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_full_memory_forgets_what_ends_soonest() {
-        let mut map = BTreeMap::new();
-        for n in 0..MAX_MEMORY_ENTRIES {
-            let seconds = if n == 7 { 1 } else { 100 };
-            keep(&mut map, n, Kept::for_seconds(n, Millis(0), seconds));
-        }
-        keep(&mut map, usize::MAX, Kept::for_seconds(0, Millis(0), 50));
-        assert_eq!(map.len(), MAX_MEMORY_ENTRIES);
-        assert!(!map.contains_key(&7) && map.contains_key(&usize::MAX));
-    }
 
     #[test]
     fn limits_hold_after_every_commit() {
@@ -356,13 +132,5 @@ mod tests {
         let keys: Vec<_> = evicted.iter().map(TokenChange::key).collect();
         assert_eq!(keys, ["0", "1", "2", "3", "4", "5"]);
         assert_eq!(store.tokens.weight().0, 5);
-    }
-
-    #[test]
-    fn a_span_has_both_ends() {
-        let kept = Kept::for_seconds((), Millis(1000), 1);
-        for (now, counts) in [(999, false), (1000, true), (1999, true), (2000, false)] {
-            assert_eq!(valid(&kept, Millis(now)).is_some(), counts, "{now}");
-        }
     }
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use sansal_std::sansal::cache::{Entry, Kind, TokenCache, TokenChange};
 use sansal_std::sansal::time::UnixTime;
-use sansal_std::{SystemClock, Time};
+use sansal_std::{DataKey, SystemClock, Time};
 use serde_json::{Map, Value, json};
 
+use crate::cache_key::Key;
 use crate::dates::readable;
 use crate::failure::Failure;
 use crate::known::Cache;
@@ -39,6 +40,8 @@ enum Command {
 struct Show {
     #[command(flatten)]
     cache: Cache,
+    #[command(flatten)]
+    key: Key,
     /// Print JSON on standard output, and nothing else there.
     #[arg(long)]
     json: bool,
@@ -66,6 +69,8 @@ struct Convert {
     /// How to write it.
     #[arg(long, value_enum, default_value = "msal")]
     to: Format,
+    #[command(flatten)]
+    key: Key,
     /// Print JSON on standard output, and nothing else there.
     #[arg(long)]
     json: bool,
@@ -77,6 +82,8 @@ enum Format {
     Msal,
     /// The same, indented.
     Pretty,
+    /// The same, encrypted by the key.
+    Encrypted,
 }
 
 #[derive(Args)]
@@ -85,6 +92,8 @@ struct Diff {
     old: PathBuf,
     /// The newer file.
     new: PathBuf,
+    #[command(flatten)]
+    key: Key,
     /// Print JSON on standard output, and nothing else there.
     #[arg(long)]
     json: bool,
@@ -105,8 +114,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::local(format_args!("cannot read {}: {}", path.display(), error.kind())))
 }
 
-fn parsed(path: &Path) -> Result<TokenCache, Failure> {
-    TokenCache::from_json(&read(path)?).map_err(|error| {
+fn parsed(path: &Path, key: &Key) -> Result<TokenCache, Failure> {
+    TokenCache::from_json(&key.open(path, read(path)?)?).map_err(|error| {
         let path = path.display();
         Failure::local(format_args!("{path}: {error}; 'sansal cache salvage {path} --output FILE' saves what is whole"))
     })
@@ -172,7 +181,7 @@ fn line(change: &TokenChange, now: UnixTime) -> String {
 
 fn show(arguments: &Show) -> Result<(), Failure> {
     let path = arguments.cache.file()?;
-    let (cache, now) = (parsed(&path)?, now());
+    let (cache, now) = (parsed(&path, &arguments.key)?, now());
     if arguments.json {
         return output::print_json(&entries(&cache).map(|change| described(&change, now)).collect());
     }
@@ -192,7 +201,12 @@ fn doctor(arguments: &Show) -> Result<(), Failure> {
     let path = arguments.cache.file()?;
     let mut findings = Vec::new();
     let mut say = |is_bad: bool, line: String| findings.push(Finding { is_bad, line });
-    let text = read(&path)?;
+    let content = read(&path)?;
+    let is_encrypted = DataKey::is_encrypted(&content);
+    let text = arguments.key.open(&path, content)?;
+    if is_encrypted {
+        say(false, "it is encrypted, and this is its key".to_owned());
+    }
     if let Some(mode) = exposed(&path) {
         say(true, format!("others may read or write it (mode {mode:03o}): chmod 600 it, after asking who did"));
     }
@@ -280,7 +294,12 @@ fn examine(cache: &TokenCache, say: &mut impl FnMut(bool, String)) {
 }
 
 fn salvage(arguments: &Salvage) -> Result<(), Failure> {
-    let found = TokenCache::salvage(&read(&arguments.file)?);
+    let content = read(&arguments.file)?;
+    if DataKey::is_encrypted(&content) {
+        let path = arguments.file.display();
+        return Err(Failure::usage(format_args!("{path} is encrypted: its key opens all of it, or nothing")));
+    }
+    let found = TokenCache::salvage(&content);
     if found.entries == 0 {
         return Err(Failure::local(format_args!("no entry in {} is whole", arguments.file.display())));
     }
@@ -297,10 +316,11 @@ fn salvage(arguments: &Salvage) -> Result<(), Failure> {
 }
 
 fn convert(arguments: &Convert) -> Result<(), Failure> {
-    let cache = parsed(&arguments.file)?;
+    let cache = parsed(&arguments.file, &arguments.key)?;
     let text = cache.to_json();
     match arguments.to {
         Format::Msal => write(&arguments.output, &text)?,
+        Format::Encrypted => write(&arguments.output, &arguments.key.seal(&text)?)?,
         Format::Pretty => {
             let value: Value = serde_json::from_slice(&text).map_err(Failure::local)?;
             write(&arguments.output, format!("{value:#}\n").as_bytes())?;
@@ -314,7 +334,7 @@ fn convert(arguments: &Convert) -> Result<(), Failure> {
 }
 
 fn diff(arguments: &Diff) -> Result<(), Failure> {
-    let (old, new, now) = (parsed(&arguments.old)?, parsed(&arguments.new)?, now());
+    let (old, new, now) = (parsed(&arguments.old, &arguments.key)?, parsed(&arguments.new, &arguments.key)?, now());
     let had = |change: &TokenChange| {
         entries(&old).find(|other| other.section() == change.section() && other.key() == change.key())
     };

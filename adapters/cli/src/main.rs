@@ -4,6 +4,7 @@ mod accounts;
 mod application;
 mod azure_cli;
 mod cache;
+mod cache_key;
 mod certs;
 mod completions;
 mod dates;

@@ -462,6 +462,33 @@ fn caches_are_shown_checked_saved_and_compared() {
     let list: Value = serde_json::from_str(&differ[1].out).unwrap();
     assert!(list.as_array().unwrap().iter().all(|one| one["what"] == "removed"));
 
+    // Encrypted by a key in a file, and back.
+    let (encrypted, key, other) = (lab.path("encrypted.bin"), lab.path("key"), lab.path("other"));
+    fs::write(&key, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
+    fs::write(&other, "A".repeat(43)).unwrap();
+    let to = ["cache", "convert", name, "--to", "encrypted", "--output", &encrypted];
+    assert_eq!((lab.run(&to).code, Path::new(&encrypted).exists()), (2, false), "no key");
+    assert_eq!(lab.run(&[&to[..], &["--key-file", &key]].concat()).code, 0);
+    let content = fs::read(&encrypted).unwrap();
+    assert!(content.starts_with(b"sansal-cache-1 aes-256-gcm ") && mode(Path::new(&encrypted)) == 0o600);
+    assert!(!String::from_utf8_lossy(&content).contains(&secrets[0]));
+    let with = |command: &str, more: &[&str]| lab.run(&[&["cache", command, "--cache", &encrypted], more].concat());
+    let shown_again = with("show", &["--key-file", &key]);
+    assert_eq!(shown_again.out, lab.run(&["cache", "show"]).out);
+    assert!(with("doctor", &["--key-file", &key]).out.contains("this is its key"));
+    for (more, code, said) in [
+        (&[][..], 2, "name its key"),
+        (&["--key-file", &other], 6, "by another key"),
+        (&["--key-file", name], 2, "is no key"),
+    ] {
+        let ran = with("show", more);
+        assert!(ran.code == code && ran.err.contains(said) && ran.out.is_empty(), "{ran:?}");
+    }
+    assert!(lab.run(&["cache", "salvage", &encrypted, "--output", &lab.path("x")]).err.contains("is encrypted"));
+    let back = lab.path("back.json");
+    assert_eq!(lab.run(&["cache", "convert", &encrypted, "--key-file", &key, "--output", &back]).code, 0);
+    assert_eq!(fs::read(&back).unwrap(), fs::read(&path).unwrap());
+
     // Cut in the middle: said, saved, and used.
     let whole = fs::read(&path).unwrap();
     let damaged = lab.path("damaged.json");

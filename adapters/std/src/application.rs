@@ -13,6 +13,7 @@ use sansal::error::{AskError, CommitError, Error};
 use sansal::flow::Flow;
 use sansal::jose::Jwk;
 use sansal::key::{Algorithm, KeyName, KeyProtection};
+use sansal::keys::{AcquireKey, ProcessKey};
 use sansal::refresh_token::RefreshTokenImport;
 use sansal::silent::Silent;
 use sansal::username_password::UsernamePassword;
@@ -20,6 +21,7 @@ use sansal::{Endpoint, Secret, Token};
 
 use crate::asks::{Asks, AssertionContext};
 use crate::driver::Driver;
+use crate::lease::Lease;
 use crate::proof::Prover;
 use crate::signing_key::Keys;
 
@@ -52,7 +54,7 @@ impl ClientApplication {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_silent_with(&self, request: &Silent) -> Result<Token, Error> {
-        self.drive(request.flow(self.client())?)
+        self.acquire(|client, shared| request.key(client, shared), |client| request.flow(client))
     }
 
     /// The users who have signed in and are remembered; those with this name, if one is given (in any case).
@@ -161,6 +163,35 @@ impl ClientApplication {
 
     pub(crate) fn new(client: Client, driver: Driver, own: Own) -> Self {
         Self { client, driver: Arc::new(driver), own: Arc::new(own), prover: OnceLock::new() }
+    }
+
+    /// A token from the cache; else, where the store has leases, one acquisition at a time for each key, whichever process it is in.
+    pub(crate) fn acquire<F: Flow<Output = Token>>(
+        &self,
+        key: impl Fn(&Client, &ProcessKey) -> AcquireKey,
+        flow: impl Fn(&Client) -> Result<F, Error>,
+    ) -> Result<Token, Error> {
+        let (client, time) = (self.client(), self.driver.time_source());
+        let Some(store) = self.driver.leases() else { return self.drive(flow(client)?) };
+        let peek = || Ok::<_, Error>(self.driver.peek(client, flow(client)?));
+        let deadline = time.now().mono.after(client.settings().operation_budget);
+        let _lease = loop {
+            if let Some(token) = peek()? {
+                return Ok(token);
+            }
+            match store.lease_key().map_or(Lease::Free, |shared| store.lease(&key(client, &shared))) {
+                Lease::Granted(lease) => {
+                    // What the one before has brought.
+                    if let Some(token) = peek()? {
+                        return Ok(token);
+                    }
+                    break Some(lease);
+                }
+                Lease::Busy(span) if time.now().mono < deadline => time.sleep(span),
+                _ => break None,
+            }
+        };
+        self.drive(flow(client)?)
     }
 
     /// Drives a machine that needs nobody but servers and the application's own credential.

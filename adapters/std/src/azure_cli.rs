@@ -20,7 +20,7 @@ use crate::cache_file::TokenCacheFile;
 use crate::clock::{SystemClock, Time};
 use crate::environment::variable;
 use crate::persistence::Persistence;
-use crate::private_file::{self, Unreadable};
+use crate::private_file;
 use crate::public::{PublicClient, PublicClientBuilder};
 use crate::setup::SetupError;
 
@@ -306,20 +306,13 @@ fn read(path: &Path) -> Result<TokenCache, AzureCliError> {
     let (times, pause) = READ_AGAIN;
     let mut text = None;
     for _ in 0..times {
-        text = private_file::read(path).map_err(|why| AzureCliError::Setup(unreadable(path, why)))?.0;
+        text = private_file::read(path).map_err(|why| AzureCliError::Setup(why.at(path)))?.0;
         match text.as_deref().map(|text| TokenCache::from_json(text)) {
             Some(Ok(cache)) if text.as_ref().is_some_and(|text| !text.is_empty()) => return Ok(cache),
             _ => thread::sleep(pause),
         }
     }
     Ok(TokenCache::salvage(&text.unwrap_or_default()).cache)
-}
-
-fn unreadable(path: &Path, why: Unreadable) -> SetupError {
-    match why {
-        Unreadable::Io(error) => SetupError::file(path, &error),
-        Unreadable::Exposed(mode) => SetupError::Exposed { path: path.to_owned(), mode },
-    }
 }
 
 /// The current subscription. Without a profile, or in one that is not understood, there is none.

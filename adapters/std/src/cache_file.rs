@@ -1,4 +1,4 @@
-//! Tokens in a file that processes share: MSAL's JSON in plain text, readable by its owner only.
+//! Tokens in a file that processes share: MSAL's JSON, in plain text or encrypted, readable by its owner only.
 
 use std::fmt;
 use std::fs;
@@ -10,8 +10,10 @@ use ring::digest::{SHA256, digest};
 use sansal::cache::{TokenCache, TokenChange};
 use sansal::error::CommitError;
 use sansal::flow::Partition;
+use zeroize::Zeroizing;
 
 use crate::cache_lock::CacheLock;
+use crate::data_key::{Closed, DataKey};
 use crate::persistence::Persistence;
 use crate::private_file::{self, Stamp, Unreadable, beside};
 use crate::setup::SetupError;
@@ -42,6 +44,8 @@ const ATTEMPTS: u8 = 5;
 /// ```
 pub struct TokenCacheFile {
     path: PathBuf,
+    /// Of an encrypted one.
+    key: Option<DataKey>,
     state: Mutex<State>,
 }
 
@@ -86,16 +90,25 @@ impl TokenCacheFile {
     /// # Errors
     /// [`SetupError::File`] when it can neither be read nor made, [`SetupError::Exposed`] when others may read or write it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SetupError> {
-        let given = path.as_ref();
+        Self::begin(path.as_ref(), None)
+    }
+
+    /// The same, encrypted by AES-256-GCM: only for processes that have the key. The feature `keyring` keeps it in the operating
+    /// system's secret store. A file in plain text is refused, and one of another key is left alone.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and [`SetupError::Encryption`].
+    pub fn open_encrypted(path: impl AsRef<Path>, key: DataKey) -> Result<Self, SetupError> {
+        Self::begin(path.as_ref(), Some(key))
+    }
+
+    fn begin(given: &Path, key: Option<DataKey>) -> Result<Self, SetupError> {
         // A link is kept: what it points to is replaced.
         let path = fs::canonicalize(given).unwrap_or_else(|_| given.to_owned());
-        let file = Self { path, state: Mutex::default() };
+        let file = Self { path, key, state: Mutex::default() };
         {
             let lock = file.lock().map_err(|error| SetupError::file(&file.path, &error))?;
-            file.read(&mut file.state(), &lock).map_err(|why| match why {
-                Unreadable::Io(error) => SetupError::file(&file.path, &error),
-                Unreadable::Exposed(mode) => SetupError::Exposed { path: file.path.clone(), mode },
-            })?;
+            file.read(&mut file.state(), &lock).map_err(|why| why.at(&file.path))?;
         }
         Ok(file)
     }
@@ -128,6 +141,35 @@ impl TokenCacheFile {
         Ok(lock)
     }
 
+    /// What stands in the file, in plain text. What cannot be decrypted is not damaged: it is somebody else's.
+    fn opened(&self, content: Option<Zeroizing<Vec<u8>>>) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+        let content = content.unwrap_or_default();
+        match (&self.key, DataKey::is_encrypted(&content)) {
+            (None, false) => Ok(content),
+            (None, true) => Err(Unreadable::Sealed("the token cache is encrypted: it needs its key")),
+            (Some(_), false) if content.is_empty() => Ok(content),
+            (Some(_), false) => {
+                Err(Unreadable::Sealed("the token cache is not encrypted: move it away, or open it as it is"))
+            }
+            (Some(key), true) => key.decrypt_file(&content).map_err(|why| {
+                Unreadable::Sealed(match why {
+                    Closed::OtherKey => "the token cache was encrypted by another key: it is left as it is",
+                    Closed::Damaged => "the encrypted token cache was changed or cut off: move it away to begin anew",
+                })
+            }),
+        }
+    }
+
+    fn sealed(&self, text: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+        match &self.key {
+            None => Ok(text),
+            Some(key) => {
+                let sealed = key.encrypt_file(&text).map_err(|_| io::Error::other("no random bytes"))?;
+                Ok(Zeroizing::new(sealed))
+            }
+        }
+    }
+
     /// What is in the file. Without a lock one that is damaged, or seems so because it is being written, is no answer.
     fn try_read(&self, state: &State) -> Result<Option<Content>, Unreadable> {
         let (text, stamp) = private_file::read(&self.path)?;
@@ -135,7 +177,7 @@ impl TokenCacheFile {
         if state.generation == Some(generation) {
             return Ok(Some(Content { new: None, generation, stamp }));
         }
-        let text = text.unwrap_or_default();
+        let text = self.opened(text)?;
         Ok(TokenCache::from_json(&text).ok().map(|cache| Content { new: Some(cache), generation, stamp }))
     }
 
@@ -145,7 +187,7 @@ impl TokenCacheFile {
             return Ok(content);
         }
         let (text, _) = private_file::read(&self.path)?;
-        let found = TokenCache::salvage(&text.unwrap_or_default());
+        let found = TokenCache::salvage(&self.opened(text)?);
         let mut cache = found.cache;
         // What this client knew and the file has not any more: nobody removed that, it was lost.
         cache.apply(cache.merge(&TokenCache::new(), &state.told));
@@ -156,7 +198,7 @@ impl TokenCacheFile {
             "no token cache: kept aside, and what was whole taken out of it"
         );
         state.damaged = Some(Damaged { kept, entries });
-        let text = cache.to_json();
+        let text = self.sealed(cache.to_json())?;
         private_file::replace(&self.path, &text, || lock.is_held())?;
         Ok(Content { new: Some(cache), generation: Generation::of(&text), stamp: Stamp::Unknown })
     }
@@ -195,7 +237,7 @@ impl TokenCacheFile {
             let is_known = content.new.is_none();
             let mut cache = content.new.unwrap_or_else(|| state.told.clone());
             cache.apply(cache.merge_changes(&state.told, changes));
-            let text = cache.to_json();
+            let text = self.sealed(cache.to_json())?;
             match private_file::replace(&self.path, &text, || lock.is_held()) {
                 Ok(()) => {}
                 // Somebody removed the lock, so somebody else may have written.

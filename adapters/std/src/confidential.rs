@@ -58,7 +58,7 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_for_client_with(&self, request: &ClientCredentials) -> Result<Token, Error> {
-        self.drive(request.flow(self.client())?)
+        self.acquire(|client, shared| request.key(client, shared), |client| request.flow(client))
     }
 
     /// Forgets every token that the application got on its own behalf. The inner result tells whether the removal could
@@ -89,7 +89,7 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_on_behalf_of_with(&self, request: &OnBehalfOf) -> Result<Token, Error> {
-        self.drive(request.flow(self.client())?)
+        self.acquire(|client, shared| request.key(client, shared), |client| request.flow(client))
     }
 
     /// A token for a user, got with a credential that speaks for that user (Microsoft's `user_fic`).
@@ -100,7 +100,7 @@ impl ConfidentialClient {
         &self,
         request: &UserFederatedIdentityCredential,
     ) -> Result<Token, Error> {
-        self.drive(request.flow(self.client())?)
+        self.acquire(|client, shared| request.key(client, shared), |client| request.flow(client))
     }
 }
 

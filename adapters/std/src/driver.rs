@@ -89,6 +89,33 @@ impl Driver {
         result
     }
 
+    /// The output, if the cache has it: nothing is sent. A machine that needs more is dropped.
+    pub(crate) fn peek<F: Flow>(&self, client: &Client, mut flow: F) -> Option<F::Output> {
+        let mut happened = Happened::Begun;
+        loop {
+            let step = happened.tell(|input| {
+                let store = self.read();
+                let (clock, mut entropy) = (self.time.now(), SystemRandom);
+                flow.step(&mut Cx { client, store: &store, clock, entropy: &mut entropy }, input)
+            });
+            happened = match step.ok()? {
+                Step::Load(partition) => self.load(&partition),
+                Step::Commit(changes) if changes.is_hit() => Happened::Committed(self.commit(changes)),
+                Step::Done(output) => return Some(output),
+                _ => return None,
+            };
+        }
+    }
+
+    /// The store that has leases, if there is one.
+    pub(crate) fn leases(&self) -> Option<&dyn Persistence> {
+        self.persistence.as_deref().filter(|elsewhere| elsewhere.has_leases())
+    }
+
+    pub(crate) fn time_source(&self) -> &dyn Time {
+        &*self.time
+    }
+
     fn send(&self, request: &Request, log: Log) -> Happened {
         log.request(request);
         let begun = self.time.now().mono;

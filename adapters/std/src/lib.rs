@@ -22,6 +22,7 @@
 //! | [`AzureCli`] | the login that people already have by `az login` |
 //! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
 //! | [`TokenCacheFile`], [`Persistence`] | tokens that outlive the process, in MSAL's format |
+//! | [`DataKey`] | the key of an encrypted token cache; with the feature `keyring` in the operating system's secret store |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
 //! | [`TokenValidator`] | tokens that callers bring, for a resource server |
 //! | [`Pfx`] | what is in a PKCS#12 file |
@@ -67,6 +68,7 @@ mod client_tls;
 mod clock;
 mod common;
 mod confidential;
+mod data_key;
 mod default_chain;
 mod driver;
 mod environment;
@@ -74,6 +76,11 @@ mod failure;
 mod happened;
 mod http;
 mod interactive;
+#[cfg(feature = "keyring")]
+mod keyring;
+#[cfg(all(feature = "keyring", target_os = "linux"))]
+mod libsecret;
+mod lease;
 mod local_files;
 mod log;
 mod name_lookup;
@@ -89,6 +96,8 @@ mod proof_key;
 mod public;
 mod pinned;
 mod random;
+#[cfg(feature = "redis")]
+mod redis_cache;
 mod sent;
 mod setup;
 mod signing_key;
@@ -109,6 +118,7 @@ pub use cache_file::TokenCacheFile;
 pub use certificate::CertificateCredential;
 pub use clock::{SystemClock, Time, platform};
 pub use confidential::ConfidentialClient;
+pub use data_key::{Closed, DataKey};
 pub use default_chain::{ChainError, DefaultChain, DefaultChainBuilder, Link, LinkAnswer};
 pub use driver::Driver;
 pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
@@ -119,6 +129,11 @@ pub use interactive::{
     AddressToOpen, Cancel, DEFAULT_TIMEOUT, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages,
     ShowAddress, SystemBrowser, WaitOptions,
 };
+#[cfg(feature = "keyring")]
+pub use keyring::KeyringError;
+pub use lease::{Granted, Lease};
+#[cfg(all(feature = "keyring", target_os = "linux"))]
+pub use libsecret::LibsecretCache;
 pub use local_files::LocalFiles;
 pub use log::Log;
 pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
@@ -132,6 +147,8 @@ pub use proof::BoundToken;
 pub use proof_key::read_proof_key;
 pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
+#[cfg(feature = "redis")]
+pub use redis_cache::{LeaseCounts, RedisCache, RedisCacheBuilder};
 pub use setup::SetupError;
 pub use signing_key::{Keys, SigningKey};
 #[cfg(feature = "aws-lc-rs")]

@@ -3,7 +3,7 @@
 use std::fs::{self, File, FileTimes, Metadata};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, process};
 
 use sansal::limits::MAX_CACHE;
@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::cache_lock::{identity, private};
 use crate::clock::{SystemClock, Time};
+use crate::setup::SetupError;
 
 /// A file that was changed this shortly before it was read, in seconds, may change again without its times telling.
 const RACY: u64 = 2;
@@ -37,6 +38,8 @@ pub(crate) enum Unreadable {
     Io(io::Error),
     /// With the permission bits.
     Exposed(u32),
+    /// It is encrypted where it should not be, or the other way round, or by another key.
+    Sealed(&'static str),
 }
 
 impl From<io::Error> for Unreadable {
@@ -45,11 +48,22 @@ impl From<io::Error> for Unreadable {
     }
 }
 
+impl Unreadable {
+    pub(crate) fn at(self, path: &Path) -> SetupError {
+        match self {
+            Self::Io(error) => SetupError::file(path, &error),
+            Self::Exposed(mode) => SetupError::Exposed { path: path.to_owned(), mode },
+            Self::Sealed(why) => SetupError::Encryption { path: path.to_owned(), why },
+        }
+    }
+}
+
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::Exposed(mode) => write!(f, "others may read or write it (mode {mode:03o})"),
+            Self::Sealed(why) => f.write_str(why),
         }
     }
 }
@@ -79,6 +93,12 @@ pub(crate) fn look(path: &Path) -> io::Result<Stamp> {
     }
 }
 
+/// The modification time of what is written now.
+pub(crate) fn ahead() -> SystemTime {
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(wall().saturating_add(AHEAD)));
+    time.unwrap_or(UNIX_EPOCH)
+}
+
 /// A new file in the place of the old one, on disk before it is there. `may_go_on` is asked last of all. That the new one is there
 /// after a loss of power too is for [`sync_folder`] to say, which needs no lock.
 pub(crate) fn replace(path: &Path, content: &[u8], may_go_on: impl FnOnce() -> bool) -> io::Result<()> {
@@ -88,11 +108,8 @@ pub(crate) fn replace(path: &Path, content: &[u8], may_go_on: impl FnOnce() -> b
         let _ = fs::remove_file(&temporary);
         let mut file = private().create_new(true).open(&temporary)?;
         file.write_all(content)?;
-        let ahead = UNIX_EPOCH.checked_add(Duration::from_secs(wall().saturating_add(AHEAD)));
-        if let Some(time) = ahead {
-            // Not all systems can.
-            let _ = file.set_times(FileTimes::new().set_modified(time));
-        }
+        // Not all systems can.
+        let _ = file.set_times(FileTimes::new().set_modified(ahead()));
         file.sync_all()?;
         if may_go_on() { fs::rename(&temporary, path) } else { Err(ErrorKind::ResourceBusy.into()) }
     })();

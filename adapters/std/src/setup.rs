@@ -38,6 +38,15 @@ pub enum SetupError {
         /// Its permission bits.
         mode: u32,
     },
+    /// A token cache is encrypted where plain text was asked for, or the other way round, or by another key.
+    Encryption {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The address of a store cannot be used; the store's own words, without what is secret in the address.
+    Store(String),
     /// The extra roots are not certificates in PEM.
     Roots(&'static str),
     /// The address of the proxy cannot be used.
@@ -66,6 +75,8 @@ impl fmt::Display for SetupError {
                 let path = path.display();
                 write!(f, "others may read or write {path} (mode {mode:03o}): chmod 600 it, after asking who did")
             }
+            Self::Encryption { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Store(why) => write!(f, "the address of the token store cannot be used: {why}"),
             Self::Roots(why) => write!(f, "the extra roots cannot be used: {why}"),
             Self::Proxy => f.write_str("the proxy must look like http://host:port"),
             #[cfg(feature = "pkcs11")]

@@ -15,7 +15,7 @@ use sansal::keys::{AcquireKey, ProcessKey};
 use sansal::refresh_token::RefreshTokenImport;
 use sansal::silent::Silent;
 use sansal::username_password::UsernamePassword;
-use sansal_std::{Parts, SetupError};
+use sansal_std::{Granted, Lease, Parts, SetupError};
 
 use crate::driver::{Driver, SharedAsks};
 use crate::http::HttpClient;
@@ -170,10 +170,10 @@ impl ClientApplication {
         task.await.unwrap_or(Err(cancelled(self.client())))
     }
 
-    /// A token from the cache; else one acquisition at a time for each key.
+    /// A token from the cache; else one acquisition at a time for each key, and where the store has leases, in all processes.
     pub(crate) async fn acquire<F>(
         &self,
-        key: impl FnOnce(&Client, &ProcessKey) -> AcquireKey,
+        key: impl Fn(&Client, &ProcessKey) -> AcquireKey,
         flow: impl Fn(&Client) -> Result<F, Error>,
     ) -> Result<Token, Error>
     where
@@ -183,19 +183,46 @@ impl ClientApplication {
         if let Some(token) = driver.peek(client, flow(client)?).await {
             return Ok(token);
         }
-        let key = driver.with_store(|store| key(client, store.memory.process_key()));
-        let turn = flights.turn(key).await;
+        let own = driver.with_store(|store| key(client, store.memory.process_key()));
+        let turn = flights.turn(own).await;
         // What the one before has brought.
         if let Some(token) = driver.peek(client, flow(client)?).await {
             return Ok(token);
         }
-        self.detached(flow(client)?, turn).await
+        let deadline = driver.mono().after(client.settings().operation_budget);
+        let lease = loop {
+            match driver.lease(|shared| key(client, shared)).await {
+                Lease::Granted(lease) => {
+                    // What another process has brought.
+                    if let Some(token) = driver.peek(client, flow(client)?).await {
+                        return Ok(token);
+                    }
+                    break Some(OffThread(Some(lease)));
+                }
+                Lease::Busy(span) if driver.mono() < deadline => driver.pause(span).await,
+                _ => break None,
+            }
+            if let Some(token) = driver.peek(client, flow(client)?).await {
+                return Ok(token);
+            }
+        };
+        self.detached(flow(client)?, (lease, turn)).await
     }
 }
 
 impl fmt::Debug for ClientApplication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.client().fmt(f)
+    }
+}
+
+/// A lease that is given back where one may block.
+struct OffThread(Option<Granted>);
+
+impl Drop for OffThread {
+    fn drop(&mut self) {
+        let lease = self.0.take();
+        drop(tokio::task::spawn_blocking(move || drop(lease)));
     }
 }
 

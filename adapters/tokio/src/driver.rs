@@ -10,8 +10,9 @@ use sansal::client::Client;
 use sansal::error::{AskError, CommitError, Error};
 use sansal::flow::{Ask, Changes, Cx, Flow, Input, Partition, Step};
 use sansal::http::Request;
+use sansal::keys::{AcquireKey, ProcessKey};
 use sansal::time::{Clock, Millis};
-use sansal_std::{Answered, Asks, Happened, Log, Persistence, SystemClock, SystemRandom, Time, answer};
+use sansal_std::{Answered, Asks, Happened, Lease, Log, Persistence, SystemClock, SystemRandom, Time, answer};
 use tokio::task::spawn_blocking;
 
 use crate::http::HttpClient;
@@ -111,6 +112,23 @@ impl Driver {
                 _ => return None,
             };
         }
+    }
+
+    /// Asks the store for the right to ask a server for a token.
+    pub(crate) async fn lease(&self, key: impl Fn(&ProcessKey) -> AcquireKey) -> Lease {
+        let Some(store) = self.0.persistence.clone().filter(|store| store.has_leases()) else { return Lease::Free };
+        let shared = store.clone();
+        let Ok(Some(shared)) = spawn_blocking(move || shared.lease_key()).await else { return Lease::Free };
+        let key = key(&shared);
+        spawn_blocking(move || store.lease(&key)).await.unwrap_or(Lease::Free)
+    }
+
+    pub(crate) fn mono(&self) -> Millis {
+        self.0.now().mono
+    }
+
+    pub(crate) async fn pause(&self, span: Millis) {
+        self.0.sleep(span).await;
     }
 
     async fn load(&self, partition: Partition) -> Happened {

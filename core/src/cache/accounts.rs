@@ -1,9 +1,11 @@
 //! Who is signed in: section 4.12 of the reference, without its network.
 
+#[cfg(not(feature = "index"))]
+use alloc::collections::btree_map::{BTreeMap as Places, Entry as Place};
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry as Place;
+#[cfg(feature = "index")]
+use hashbrown::hash_map::{Entry as Place, HashMap as Places};
 
 use super::TokenCache;
 use super::entry::{Entry, Kind};
@@ -34,7 +36,7 @@ impl TokenCache {
     fn accounts_at(&self, environment: &str, authority_types: &[&str]) -> Vec<&Entry> {
         let Some(section) = self.section(Kind::Account) else { return Vec::new() };
         let mut accounts: Vec<&Entry> = Vec::new();
-        let mut by_home = HashMap::new();
+        let mut by_home = Places::new();
         for (_, entry) in section.entries() {
             let is_here = entry.text("environment").is_some_and(|host| host.eq_ignore_ascii_case(environment));
             if !is_here || !entry.text("authority_type").is_some_and(|kind| authority_types.contains(&kind)) {

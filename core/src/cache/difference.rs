@@ -3,7 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::section::Content;
+use super::content::Content;
 use super::{Body, Entry, TokenCache, TokenChange};
 
 impl TokenCache {

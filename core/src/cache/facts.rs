@@ -7,6 +7,7 @@ use alloc::string::String;
 use super::Scheme;
 use super::entry::Entry;
 use super::lookup::{Lookup, Matching};
+use super::mix::same;
 use crate::time::UnixTime;
 
 #[derive(Clone)]
@@ -73,7 +74,7 @@ impl Facts {
         let [a, b, c, d, e] = self.ends;
         let text = |start, end| self.texts.as_bytes().get(at(start)..at(end)).unwrap_or_default();
         let is_member = |member: Member, text: &[u8], wanted: Option<&str>| match (wanted, lookup.matching) {
-            (Some(wanted), _) => text == wanted.as_bytes() && member == Member::Text,
+            (Some(wanted), _) => same(text, wanted.as_bytes()) && member == Member::Text,
             (None, Matching::Reference) => member == Member::Null,
             (None, Matching::Tolerant) => text.is_empty() && member != Member::Other,
         };
@@ -83,11 +84,11 @@ impl Facts {
                 Scheme::Bearer => !self.is_bound,
                 bound @ Scheme::Bound { .. } => self.is_bound && bound.fits(entry),
             }
-            && text(0, a) == lookup.realm.as_bytes()
+            && same(text(0, a), lookup.realm.as_bytes())
             && (!of_account || is_member(self.home_account_id, text(a, b), lookup.home_account_id))
             && is_member(self.client_id, text(b, c), lookup.client_id)
-            && text(c, d) == lookup.ext_cache_key.unwrap_or_default().as_bytes()
-            && (host == wanted || host.eq_ignore_ascii_case(wanted))
+            && same(text(c, d), lookup.ext_cache_key.unwrap_or_default().as_bytes())
+            && (same(host, wanted) || host.eq_ignore_ascii_case(wanted))
     }
 
     /// The scopes of the token, as [`Entry::scopes`] gives them.
@@ -96,15 +97,21 @@ impl Facts {
     }
 
     /// Whether the token's scopes are these, in this order and spelling. Faster than to take them apart.
-    pub(super) fn are<'a>(&self, count: usize, mut wanted: impl Iterator<Item = &'a str>) -> bool {
+    pub(super) fn are<'s, 'a>(&'s self, count: usize, mut wanted: impl Iterator<Item = &'a str>) -> bool {
         // With as many scopes as there are words, none of those wanted can be two words.
         if u32::try_from(count) != Ok(self.count) {
             return false;
         }
         let target = self.target().as_bytes();
-        let first = wanted.next().and_then(|scope| target.strip_prefix(scope.as_bytes()));
-        let rest =
-            wanted.try_fold(first, |rest, scope| rest?.strip_prefix(b" ")?.strip_prefix(scope.as_bytes()).map(Some));
+        let after = |rest: &'s [u8], scope: &str| {
+            let (first, rest) = rest.split_at_checked(scope.len())?;
+            same(first, scope.as_bytes()).then_some(rest)
+        };
+        let first = wanted.next().and_then(|scope| after(target, scope));
+        let rest = wanted.try_fold(first, |rest, scope| match rest?.split_first()? {
+            (b' ', rest) => after(rest, scope).map(Some),
+            _ => None,
+        });
         rest.flatten().is_some_and(<[u8]>::is_empty)
     }
 

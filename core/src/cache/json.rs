@@ -9,8 +9,9 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::content::Content;
 use super::entry::{Entry, Kind};
-use super::section::{Content, Section};
+use super::section::Section;
 use super::{Body, TokenCache};
 use crate::error::{Error, What};
 use crate::json::{JsonError, Members, check_depth};
@@ -243,6 +244,7 @@ mod tests {
             r#"{"AccessToken":{"z":{"a":1},"a":[1,{"b":2}],"m":null,"k":"x"},"Unknown":{"k":{"v":1}}}"#,
             r#"{"AccessToken":{"k":{"cached_at":"1","expires_on":1700003600,"n":18446744073709551615,"x":{"y":[]}}}}"#,
             // Read to the nearest double; what is read less exactly changes with every time it is written.
+            #[cfg(feature = "floats")]
             r#"{"Unknown":[3.3333133333333334e+31,1.7976931348623157e+308,5e-324]}"#,
             r#"{"":{"":{"":""}},"\u0001\"\\":{"\n":{"\t":"\u001f\u2028"}}}"#,
         ] {

@@ -408,6 +408,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "index")]
     #[test]
     fn a_rare_scope_is_found_among_many_tokens() {
         let entries: Vec<_> =

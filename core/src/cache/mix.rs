@@ -31,6 +31,26 @@ impl Letters<'_> {
     }
 }
 
+/// Whether two texts are the same. In blocks, inlined: for texts as short as these a call costs more than the comparison.
+#[inline]
+pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let ((blocks, rest), (others, other_rest)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
+    let differ = |sum: u128, (one, other): (&[u8; 16], &[u8; 16])| {
+        sum | (u128::from_ne_bytes(*one) ^ u128::from_ne_bytes(*other))
+    };
+    if blocks.iter().zip(others).fold(0, differ) != 0 {
+        return false;
+    }
+    rest.is_empty()
+        || match (one.last_chunk::<16>(), other.last_chunk::<16>()) {
+            (Some(one), Some(other)) => one == other,
+            _ => rest.len() == other_rest.len() && short(rest) == short(other_rest),
+        }
+}
+
 /// The letters of a text in lower case.
 pub(super) fn lowered(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
@@ -144,6 +164,22 @@ mod tests {
                 let mut other: Vec<char> = plain.chars().collect();
                 other[at] = 'l';
                 assert_ne!(digest(&plain), digest(&other.iter().collect::<String>()), "{length} {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_or_not() {
+        for length in 0..100 {
+            let text: Vec<u8> = (0..length).map(|n: u8| n.wrapping_mul(37)).collect();
+            assert!(same(&text, &text.clone()));
+            assert!(!same(&text, &text[..text.len().saturating_sub(1)]) || text.is_empty());
+            for at in 0..text.len() {
+                for bit in 0..8 {
+                    let mut other = text.clone();
+                    other[at] ^= 1 << bit;
+                    assert!(!same(&text, &other), "{length} {at} {bit}");
+                }
             }
         }
     }

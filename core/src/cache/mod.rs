@@ -14,19 +14,24 @@
 mod accounts;
 mod budget;
 mod change;
+mod content;
 mod difference;
 mod entry;
 mod facts;
+#[cfg(feature = "index")]
 mod index;
 mod json;
 mod lookup;
 mod merge;
+#[cfg(feature = "index")]
 mod mix;
+#[cfg(feature = "index")]
 mod places;
 mod record;
 mod remove;
 mod salvage;
 mod search;
+#[cfg(feature = "index")]
 mod section;
 mod slot;
 #[cfg(test)]
@@ -35,6 +40,8 @@ mod properties;
 mod testing;
 #[cfg(test)]
 mod transcripts;
+#[cfg(not(feature = "index"))]
+mod walked;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -53,8 +60,11 @@ pub use salvage::Salvaged;
 pub use slot::ext_cache_key;
 
 use crate::secret::wipe;
-use section::{Content, Section};
+use content::Content;
+use section::Section;
 use slot::WITH_AUTH_SCHEME;
+#[cfg(not(feature = "index"))]
+use {walked as section, walked as index, walked as mix};
 
 /// Tokens, accounts and what is known of clients.
 ///

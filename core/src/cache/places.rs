@@ -1,5 +1,6 @@
 //! The slots that share a digest, in their order; those that last long enough are found without walking the others.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, btree_map};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
@@ -17,7 +18,8 @@ pub(super) struct At {
 #[derive(Clone)]
 pub(super) enum Places {
     One(At, Option<UnixTime>),
-    Many(Many),
+    /// Boxed: there are some digests of many slots, and very many of one.
+    Many(Box<Many>),
 }
 
 impl Places {
@@ -27,7 +29,7 @@ impl Places {
             Self::Many(many) => many.insert(at, end),
             Self::One(one, _) if *one == at => {}
             Self::One(one, its_end) => {
-                let mut many = Many::default();
+                let mut many = Box::<Many>::default();
                 many.insert(*one, *its_end);
                 many.insert(at, end);
                 *self = Self::Many(many);

@@ -5,39 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use hashbrown::HashMap;
-use serde_json::Value;
 
+use super::content::Content;
 use super::entry::{Entry, Kind};
 use super::facts::Facts;
 use super::index::{AsItIs, Digests, Partition, Posting};
 use super::places::{At, Places};
-use crate::secret::wipe;
 use crate::time::UnixTime;
-
-/// What stands at a place.
-pub(super) enum Content {
-    /// An object: an entry, well formed or not.
-    Entry(Entry),
-    /// Something else. It is kept and never matched.
-    Foreign(Value),
-}
-
-impl Drop for Content {
-    fn drop(&mut self) {
-        if let Self::Foreign(value) = self {
-            wipe(value);
-        }
-    }
-}
-
-impl Clone for Content {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Entry(entry) => Self::Entry(entry.clone()),
-            Self::Foreign(value) => Self::Foreign(value.clone()),
-        }
-    }
-}
 
 #[derive(Clone)]
 struct Slot {
@@ -285,6 +259,7 @@ mod tests {
     use super::*;
     use crate::cache::index::Members;
     use alloc::format;
+    use serde_json::Value;
 
     fn token(target: &str, end: u64) -> Content {
         let text = format!(r#"{{"environment":"e","client_id":"c","target":"{target}","expires_on":"{end}"}}"#);

@@ -1,8 +1,11 @@
 //! How an application proves itself: secret, key with certificate, or an assertion that somebody else makes.
 
+#[cfg(feature = "assertions")]
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+#[cfg(not(feature = "pop"))]
+use core::convert::Infallible;
 use core::fmt;
 
 use crate::error::CertError;
@@ -30,6 +33,7 @@ pub enum Credential {
     /// The application is asked for a `client_assertion` by [`Ask::Assertion`](crate::flow::Ask::Assertion), for each request.
     AssertionCallback,
     /// An assertion that is signed here (RFC 7523 s2.2).
+    #[cfg(feature = "assertions")]
     Key(Box<KeyCredential>),
     /// The [client certificate](ClientCertificate) of the connection (RFC 8705 s2): `tls_client_auth` where the server trusts who
     /// issued it, `self_signed_tls_client_auth` where it knows the certificate itself. The client sends the same.
@@ -41,9 +45,13 @@ pub enum Credential {
 pub struct ClientCertificate {
     name: KeyName,
     x5t_s256: [u8; 32],
+    /// Without the feature there is no value of this type, and whatever is done with one is left out of the program.
+    #[cfg(not(feature = "pop"))]
+    never: Infallible,
 }
 
 impl ClientCertificate {
+    #[cfg(feature = "pop")]
     /// The certificate that the adapter holds under this name. `x5t_s256` is the SHA-256 of the whole certificate in DER, as in
     /// the `cnf` of tokens that are bound to it (RFC 8705 s3.1).
     pub fn new(name: KeyName, x5t_s256: [u8; 32]) -> Self {
@@ -72,6 +80,7 @@ pub enum Signer {
 }
 
 /// A signing key with what tells the server which certificate goes with it.
+#[cfg_attr(not(feature = "assertions"), expect(dead_code, reason = "there is no client that has one"))]
 #[derive(Clone)]
 pub struct KeyCredential {
     signer: Signer,
@@ -118,6 +127,7 @@ impl Credential {
             Self::Assertion(text) => [Some(b"assertion"), Some(text.expose().as_bytes()), None, None],
             Self::AssertionCallback => [Some(b"callback"), None, None, None],
             Self::Tls => [Some(b"tls"), None, None, None],
+            #[cfg(feature = "assertions")]
             Self::Key(key) => {
                 let x5t = key.x5t.as_ref().map(<[u8; 20]>::as_slice);
                 let x5t_s256 = key.x5t_s256.as_ref().map(<[u8; 32]>::as_slice);
@@ -129,6 +139,7 @@ impl Credential {
     /// What does not fit together, where something was given twice.
     pub(super) fn contradiction(&self) -> Option<CertError> {
         match self {
+            #[cfg(feature = "assertions")]
             Self::Key(key) => key.contradiction,
             _ => None,
         }
@@ -241,6 +252,7 @@ impl KeyCredential {
 }
 
 impl Signer {
+    #[cfg(feature = "assertions")]
     const fn kind(&self) -> &'static [u8] {
         match self {
             #[cfg(feature = "rsa")]

@@ -24,7 +24,10 @@ pub use region::{Region, RegionName};
 pub use scopes::Scopes;
 pub use settings::{AliasSource, HostPolicy, IdTokenPolicy, InstanceDiscovery, Retries, Settings};
 
-use crate::error::{CertError, Config, Error};
+#[cfg(feature = "assertions")]
+use crate::error::CertError;
+use crate::error::{Config, Error};
+#[cfg(feature = "validate")]
 use crate::jose::{Software, Verify};
 use crate::json::Members;
 use crate::pop::PopKey;
@@ -39,6 +42,7 @@ pub struct Client {
     dpop_key: Option<PopKey>,
     client_certificate: Option<ClientCertificate>,
     auth_scheme: AuthScheme,
+    #[cfg(feature = "validate")]
     verifier: &'static dyn Verify,
     settings: Settings,
 }
@@ -70,6 +74,7 @@ impl Client {
             dpop_key: None,
             client_certificate: None,
             auth_scheme: AuthScheme::Bearer,
+            #[cfg(feature = "validate")]
             verifier: &Software,
             settings: Settings::default(),
         }
@@ -127,6 +132,7 @@ impl Client {
     }
 
     /// Who verifies the signatures of tokens.
+    #[cfg(feature = "validate")]
     pub fn verifier(&self) -> &'static dyn Verify {
         self.verifier
     }
@@ -221,6 +227,7 @@ pub struct ClientBuilder {
     dpop_key: Option<PopKey>,
     client_certificate: Option<ClientCertificate>,
     auth_scheme: AuthScheme,
+    #[cfg(feature = "validate")]
     verifier: &'static dyn Verify,
     settings: Settings,
 }
@@ -279,6 +286,7 @@ impl ClientBuilder {
     }
 
     /// Who verifies the signatures of tokens. Default: [`Software`], which needs the features `rsa` and `es256`.
+    #[cfg(feature = "validate")]
     #[must_use]
     pub fn verifier(mut self, verifier: &'static dyn Verify) -> Self {
         self.verifier = verifier;
@@ -332,6 +340,7 @@ impl ClientBuilder {
         if let (true, Some(why)) = (self.settings.check_certificates, self.credential.contradiction()) {
             return Err(why.into());
         }
+        #[cfg(feature = "assertions")]
         if let (true, Credential::Key(key)) = (authority.is_adfs(), &self.credential)
             && key.x5t().is_none()
         {
@@ -345,6 +354,7 @@ impl ClientBuilder {
             dpop_key: self.dpop_key,
             client_certificate: self.client_certificate,
             auth_scheme: self.auth_scheme,
+            #[cfg(feature = "validate")]
             verifier: self.verifier,
             settings: self.settings,
         })

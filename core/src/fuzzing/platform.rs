@@ -9,7 +9,7 @@ use crate::entropy::{Entropy, NoEntropy};
 use crate::http::Request;
 use crate::region::location;
 use crate::secret::SecretBytes;
-use crate::store::{Answered, Changes, Kept, MemoryChange, Store};
+use crate::store::{Answered, Changes, Fact, Kept, Store};
 use crate::time::Millis;
 
 /// An authority that is accepted is https, its metadata lies on its own host, and it vouches for itself as an issuer.
@@ -63,7 +63,7 @@ pub fn throttle_memory(data: &[u8]) {
                 let answered = Answered { status: u16::from(value), body: SecretBytes::from(&[value][..]) };
                 let kept = Kept::for_seconds(answered, now, u64::from(span));
                 model.push((path, kept.clone()));
-                let memory = Vec::from([MemoryChange::Answered(key, kept)]);
+                let memory = Vec::from([Fact::Answered(kept.value).for_seconds(key.as_bytes(), now, u64::from(span))]);
                 store.apply(Changes { tokens: Vec::new(), memory });
             }
             // A clock that goes backwards belongs to what is remembered from the future: nothing of that counts.

@@ -5,10 +5,15 @@ use core::fmt;
 
 use super::part::members;
 use crate::base64::{is_base64url, url_decode_by_table};
-use crate::error::{JwtError, TokenError};
-use crate::json::{self, JsonError, Members};
+use crate::error::JwtError;
+use crate::json::Members;
 use crate::limits::MAX_JWT;
-use zeroize::Zeroizing;
+#[cfg(feature = "validate")]
+use {
+    crate::error::TokenError,
+    crate::json::{self, JsonError},
+    zeroize::Zeroizing,
+};
 
 /// A JWS in compact form: three base64url parts. Nothing here says that its signature is right.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,16 +34,16 @@ impl<'a> Compact<'a> {
     /// [`JwtError::TooLong`], [`JwtError::NotThreeParts`], or [`JwtError::BadBase64`] for a character outside of the
     /// alphabet and a length that no base64 has.
     pub fn parse(jws: &'a str) -> Result<Self, JwtError> {
-        let mut parts = parts(jws)?;
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(JwtError::NotThreeParts);
-        };
-        if header.is_empty() || ![header, payload, signature].into_iter().all(is_base64url) {
-            return Err(JwtError::BadBase64);
+        if jws.len() > MAX_JWT {
+            return Err(JwtError::TooLong);
         }
-        let signing_input = jws.rsplit_once('.').map_or(jws, |(input, _)| input);
+        // From both ends: what lies between need not be searched, since a dot is no character of base64url.
+        let split = jws.split_once('.').and_then(|(header, rest)| Some((header, rest.rsplit_once('.')?)));
+        let (header, (payload, signature)) = split.ok_or(JwtError::NotThreeParts)?;
+        if header.is_empty() || ![header, payload, signature].into_iter().all(is_base64url) {
+            return Err(if payload.contains('.') { JwtError::NotThreeParts } else { JwtError::BadBase64 });
+        }
+        let signing_input = jws.get(..jws.len().saturating_sub(signature.len()).saturating_sub(1)).unwrap_or_default();
         Ok(Self { header, payload, signature, signing_input })
     }
 
@@ -59,6 +64,7 @@ impl<'a> Compact<'a> {
     }
 
     /// The members of one part, where none stands twice in an object (RFC 7515 s4, RFC 7519 s4).
+    #[cfg(feature = "validate")]
     pub(crate) fn decode_distinct(part: &str) -> Result<Members, TokenError> {
         let bytes = Zeroizing::new(decode(part)?);
         json::parse_distinct(&bytes, MAX_JWT).map_err(|why| match why {
@@ -93,7 +99,7 @@ impl fmt::Debug for Compact<'_> {
     }
 }
 
-/// The dot-separated parts, however many. The only place that splits a token.
+/// The dot-separated parts, however many. But for [`Compact::parse`], the only place that splits a token.
 pub(super) fn parts(token: &str) -> Result<core::str::Split<'_, char>, JwtError> {
     match token.len() <= MAX_JWT {
         true => Ok(token.split('.')),

@@ -4,12 +4,16 @@ pub mod assertion;
 mod compact;
 pub mod id_token;
 mod jwk;
+#[cfg(feature = "validate")]
 mod key_set;
 mod part;
+#[cfg(feature = "validate")]
 mod verify;
 
 pub use compact::Compact;
 pub use jwk::{Jwk, PublicKey};
+#[cfg(feature = "validate")]
 pub use key_set::{KeySet, SetKey};
 pub use part::{decode_part, decode_part_text};
+#[cfg(feature = "validate")]
 pub use verify::{Software, Verify, verify};

@@ -40,9 +40,9 @@ pub(super) fn decode_part_members(raw: &str) -> Result<Members, JwtError> {
 
 /// A JSON object, with errors in the words of JWTs.
 pub(super) fn members(bytes: &[u8]) -> Result<Members, JwtError> {
-    core::str::from_utf8(bytes).map_err(|_| JwtError::BadUtf8)?;
     json::parse_object(bytes, MAX_JWT).map_err(|why| match why {
         JsonError::TooLong => JwtError::TooLong,
+        JsonError::TooDeep | JsonError::Malformed if core::str::from_utf8(bytes).is_err() => JwtError::BadUtf8,
         JsonError::TooDeep | JsonError::Malformed | JsonError::Repeated => JwtError::BadJson,
         JsonError::NotAnObject => JwtError::NotAnObject,
     })

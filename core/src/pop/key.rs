@@ -1,17 +1,21 @@
 //! The key whose possession is proved: ES256 made here, RSA imported, or held by the host (RFC 7518 s3).
 
-#[cfg(feature = "rsa")]
+#[cfg(all(feature = "rsa", feature = "pop"))]
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+#[cfg(not(feature = "pop"))]
+use core::convert::Infallible;
 use core::fmt;
 
 use crate::entropy::Entropy;
-use crate::error::{CertError, Error};
-use crate::jose::{Jwk, PublicKey};
+use crate::error::Error;
+use crate::jose::Jwk;
 use crate::key::{Algorithm, KeyName, KeyProtection};
+#[cfg(feature = "pop")]
+use crate::{error::CertError, jose::PublicKey};
 
-#[cfg(feature = "rsa")]
+#[cfg(all(feature = "rsa", feature = "pop"))]
 use crate::cert::{PrivateKey, RsaKey};
 #[cfg(feature = "es256")]
 use {
@@ -46,13 +50,18 @@ pub struct PopKey {
     holder: Holder,
     alg: Algorithm,
     jwk: Jwk,
+    /// Without the feature there is no value of this type, and whatever is done with one is left out of the program.
+    #[cfg(not(feature = "pop"))]
+    #[expect(dead_code, reason = "its type is what counts")]
+    never: Infallible,
 }
 
+#[cfg_attr(not(feature = "pop"), expect(dead_code, reason = "there is no key"))]
 #[derive(Clone)]
 enum Holder {
     #[cfg(feature = "es256")]
     Es256(SigningKey),
-    #[cfg(feature = "rsa")]
+    #[cfg(all(feature = "rsa", feature = "pop"))]
     Rsa(Box<RsaKey>),
     External(KeyName, Option<KeyProtection>),
 }
@@ -96,7 +105,7 @@ impl PopKey {
     ///
     /// # Errors
     /// [`CertError::WrongAlgorithm`] for ES256; [`CertError`] says what is wrong with the key.
-    #[cfg(feature = "rsa")]
+    #[cfg(all(feature = "rsa", feature = "pop"))]
     pub fn rsa(key: &PrivateKey, alg: Algorithm) -> Result<Self, CertError> {
         let key = RsaKey::new(key)?;
         let jwk = key.jwk()?;
@@ -104,6 +113,7 @@ impl PopKey {
         Ok(Self { holder: Holder::Rsa(Box::new(key)), alg, jwk })
     }
 
+    #[cfg(feature = "pop")]
     /// A key that the host holds and signs with, by [`Ask::Sign`](crate::flow::Ask::Sign). Its public half comes from
     /// [`Ask::PublicKey`](crate::flow::Ask::PublicKey) or from where it was made.
     ///
@@ -119,7 +129,7 @@ impl PopKey {
     pub fn protected_by(mut self, protection: KeyProtection) -> Self {
         match &mut self.holder {
             Holder::External(_, named) => *named = Some(protection),
-            #[cfg(any(feature = "rsa", feature = "es256"))]
+            #[cfg(any(all(feature = "rsa", feature = "pop"), feature = "es256"))]
             _ => {}
         }
         self
@@ -129,7 +139,7 @@ impl PopKey {
     pub fn protection(&self) -> Option<KeyProtection> {
         match &self.holder {
             Holder::External(_, named) => *named,
-            #[cfg(any(feature = "rsa", feature = "es256"))]
+            #[cfg(any(all(feature = "rsa", feature = "pop"), feature = "es256"))]
             _ => Some(KeyProtection::Software),
         }
     }
@@ -153,7 +163,7 @@ impl PopKey {
     pub fn name(&self) -> Option<&KeyName> {
         match &self.holder {
             Holder::External(name, _) => Some(name),
-            #[cfg(any(feature = "rsa", feature = "es256"))]
+            #[cfg(any(all(feature = "rsa", feature = "pop"), feature = "es256"))]
             _ => None,
         }
     }
@@ -164,7 +174,10 @@ impl PopKey {
     ///
     /// # Errors
     /// [`Error::NoEntropy`]; [`Error::Config`] when the key cannot sign so.
-    #[cfg_attr(not(any(feature = "rsa", feature = "es256")), expect(unused_variables, reason = "the host signs"))]
+    #[cfg_attr(
+        not(any(all(feature = "rsa", feature = "pop"), feature = "es256")),
+        expect(unused_variables, reason = "the host signs")
+    )]
     pub fn sign(&self, message: &[u8], entropy: &mut dyn Entropy) -> Result<Signed<'_>, Error> {
         match &self.holder {
             #[cfg(feature = "es256")]
@@ -174,7 +187,7 @@ impl PopKey {
                     key.sign_prehash_with_rng(&mut Chance::new(entropy, 32), &digest).map_err(|_| NoEntropy)?;
                 Ok(Signed::Here(signature.to_bytes().to_vec()))
             }
-            #[cfg(feature = "rsa")]
+            #[cfg(all(feature = "rsa", feature = "pop"))]
             Holder::Rsa(key) => Ok(Signed::Here(key.sign(self.alg, message, entropy)?)),
             Holder::External(name, _) => Ok(Signed::Elsewhere(name)),
         }
@@ -190,6 +203,7 @@ pub enum Signed<'a> {
     Elsewhere(&'a KeyName),
 }
 
+#[cfg(feature = "pop")]
 fn fits(alg: Algorithm, jwk: &Jwk) -> Result<(), CertError> {
     match (alg, jwk.key()) {
         (Algorithm::Es256, PublicKey::P256 { .. }) | (Algorithm::Rs256 | Algorithm::Ps256, PublicKey::Rsa { .. }) => {

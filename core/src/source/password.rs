@@ -27,7 +27,7 @@ use crate::limits::{MAX_METADATA, MAX_XML, NO_USER_REALM_LIFETIME};
 use crate::metadata::ProviderMetadata;
 use crate::secret::Secret;
 use crate::source::{Recording, Source};
-use crate::store::{Changes, Kept, MemoryChange};
+use crate::store::{Changes, Fact, MemoryChange};
 use crate::time::{Millis, UnixTime};
 use crate::wstrust::{RequestSecurityToken, SamlToken, TrustEndpoint, UserRealm, choose};
 
@@ -133,9 +133,9 @@ impl Source for Password {
                     self.state = State::AskingRealm(call);
                     let reply = ready!(step);
                     if reply.status == 404 {
-                        let origin = cx.client.authority().endpoint().origin().to_string();
-                        let kept = Kept::for_seconds((), cx.clock.mono, NO_USER_REALM_LIFETIME);
-                        return Ok(self.note(MemoryChange::NoUserRealm(origin, kept), Ok(())));
+                        let origin = cx.client.authority().endpoint().origin().as_bytes();
+                        let change = Fact::NoUserRealm.for_seconds(origin, cx.clock.mono, NO_USER_REALM_LIFETIME);
+                        return Ok(self.note(change, Ok(())));
                     }
                     let realm = UserRealm::parse(document(&reply, What::UserRealm)?)?;
                     if !realm.is_federated() {

@@ -19,7 +19,7 @@ use crate::http::Request;
 use crate::jose::KeySet;
 use crate::limits::{MAX_METADATA, METADATA_LIFETIME};
 use crate::metadata::ProviderMetadata;
-use crate::store::{Changes, HeldKeys, Kept, MemoryChange};
+use crate::store::{Changes, HeldKeys, Kept};
 use crate::time::Millis;
 
 /// After so long keys are fetched anew; until [`METADATA_LIFETIME`] the old ones serve where that fails.
@@ -69,12 +69,12 @@ impl IssuerKeys {
                 (State::Begin, Input::Start) => {
                     let address = self.endpoint.to_string();
                     let held = cx.store.memory.keys(&address, cx.clock.mono);
-                    if let Some(verdict) = held.and_then(|held| remembered(held, cx.clock.mono, &judge)) {
+                    if let Some(verdict) = held.as_ref().and_then(|held| remembered(held, cx.clock.mono, &judge)) {
                         return Ok(Step::Done(verdict));
                     }
                     let timeout = cx.client.settings().attempt_timeout;
                     let request = Request::get(self.endpoint.clone(), MAX_METADATA, timeout);
-                    let (call, old) = (Call::new(request, self.deadline), held.cloned().map(Box::new));
+                    let (call, old) = (Call::new(request, self.deadline), held.map(|held| Box::new(held.cloned())));
                     self.state = State::Fetching { call, address, old };
                 }
                 (State::Fetching { mut call, address, old }, input) => {
@@ -93,8 +93,8 @@ impl IssuerKeys {
                         (Err(why), None) => return Err(why),
                     };
                     self.state = State::Committing(kept.value.set.clone());
-                    let change = MemoryChange::Keys(address, kept);
-                    return Ok(Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) }));
+                    let memory = Vec::from([kept.under(&address)]);
+                    return Ok(Step::Commit(Changes { tokens: Vec::new(), memory }));
                 }
                 // What is not remembered is no reason to fail.
                 (State::Committing(keys), Input::Committed(_)) => return Ok(Step::Done(judge(&keys))),
@@ -107,7 +107,7 @@ impl IssuerKeys {
 
 /// The verdict by remembered keys; `None` if others have to be fetched first.
 fn remembered<T>(
-    held: &Kept<HeldKeys>,
+    held: &Kept<&HeldKeys>,
     now: Millis,
     judge: impl Fn(&KeySet) -> Result<T, TokenError>,
 ) -> Option<Result<T, TokenError>> {

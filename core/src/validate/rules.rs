@@ -136,15 +136,17 @@ impl TokenValidation {
         Ok(Opened { compact, header, alg })
     }
 
-    fn takes_type(&self, typ: &str) -> bool {
-        let short = |typ: &str| {
-            let lower = typ.to_ascii_lowercase();
-            lower.strip_prefix("application/").map(String::from).unwrap_or(lower)
+    fn takes_type<'a>(&'a self, typ: &'a str) -> bool {
+        // RFC 7515 s4.1.9: without the prefix where no other slash follows; media types have no case.
+        let short = |typ: &'a str| match typ.split_at_checked("application/".len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
+            _ => typ,
         };
         let typ = short(typ);
+        let is = |wanted: &'a str| short(wanted).eq_ignore_ascii_case(typ);
         match &self.types {
-            None => typ == "jwt" || typ == "at+jwt",
-            Some(types) => types.iter().any(|wanted| short(wanted) == typ),
+            None => is("JWT") || is("at+jwt"),
+            Some(types) => types.iter().any(|wanted| is(wanted)),
         }
     }
 

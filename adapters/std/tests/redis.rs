@@ -1,0 +1,489 @@
+//! Hosts that share tokens in a real Redis server: what one writes the others have, nothing that was acknowledged is lost, and of all
+//! hosts that need the same token one asks for it.
+//!
+//! They run where `redis-server` is (`tests/run caches` sees to that); elsewhere they say that they are left out, and fail where `CI`
+//! is `true`.
+#![cfg(all(unix, feature = "redis"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, On, Platform, Resource, Server};
+use sansal_std::sansal::cache::{Entry, TokenChange};
+use sansal_std::sansal::client::InstanceDiscovery;
+use sansal_std::sansal::store::{Owner, Partition};
+use sansal_std::{ConfidentialClient, DataKey, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, TokenSource};
+use serde_json::json;
+
+/// Whether there is a Redis, with a word about it if there is none.
+fn redis() -> bool {
+    let is_there = Command::new("redis-server").arg("--version").output().is_ok();
+    if !is_there {
+        assert!(!env::var("CI").is_ok_and(|ci| ci == "true"), "no redis-server: run tests/run caches");
+        eprintln!("left out: no redis-server; tests/run caches brings it");
+    }
+    is_there
+}
+
+/// A server of its own on loopback, that writes to disk before it acknowledges.
+struct Redis {
+    folder: PathBuf,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Redis {
+    /// Its address is taken, and nobody is there yet.
+    fn later(name: &str) -> Self {
+        let folder = env::temp_dir().join(format!("sansal-redis-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { folder, port, child: None }
+    }
+
+    fn new(name: &str) -> Self {
+        let mut redis = Self::later(name);
+        redis.start();
+        redis
+    }
+
+    fn start(&mut self) {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+        command.arg("--port").arg(self.port.to_string()).arg("--dir").arg(&self.folder);
+        self.child = Some(command.stdout(Stdio::null()).spawn().unwrap());
+        let begun = Instant::now();
+        while self.cli(&["ping"]).trim() != "PONG" {
+            assert!(begun.elapsed() < Duration::from_secs(30), "redis-server does not begin");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// With SIGKILL.
+    fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn cli(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("redis-cli");
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).args(arguments);
+        String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned()
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn host(&self) -> RedisCacheBuilder {
+        RedisCache::builder(&self.url())
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn of(client_id: &str, owner: Owner) -> Partition {
+    Partition { client_id: client_id.to_owned(), environment: "login.example.com".to_owned(), owner }
+}
+
+fn of_ada() -> Partition {
+    of("c", Owner::Account("ada.t".to_owned()))
+}
+
+fn put(section: &str, name: &str, more: serde_json::Value) -> TokenChange {
+    let mut entry = json!({"home_account_id": "ada.t", "environment": "login.example.com", "client_id": "c"});
+    more.as_object().unwrap().iter().for_each(|(name, value)| entry[name] = value.clone());
+    let entry = Entry::from_json(entry.to_string().as_bytes()).unwrap();
+    TokenChange::Put { section: section.into(), key: name.into(), entry }
+}
+
+fn token(name: &str, cached_at: u64) -> TokenChange {
+    put(
+        "AccessToken",
+        name,
+        json!({"secret": format!("planted-{cached_at}"), "cached_at": cached_at.to_string(),
+        "expires_on": "4000000000", "target": name, "realm": "t"}),
+    )
+}
+
+fn refresh_token(time: u64) -> TokenChange {
+    put("RefreshToken", "rt", json!({"secret": format!("planted-{time}"), "last_modification_time": time.to_string()}))
+}
+
+fn account() -> TokenChange {
+    put("Account", "ada", json!({"client_id": null, "username": "ada", "authority_type": "MSSTS", "realm": "t"}))
+}
+
+fn remove(section: &str, key: &str) -> TokenChange {
+    TokenChange::Remove { section: section.into(), key: key.into() }
+}
+
+/// What a load brought: a key and its secret, or that it is gone.
+fn brought(changes: &[TokenChange]) -> BTreeMap<String, Option<String>> {
+    let secret = |change: &TokenChange| change.entry().map(|entry| entry.text("secret").unwrap_or_default().to_owned());
+    changes.iter().map(|change| (change.key().to_owned(), secret(change))).collect()
+}
+
+fn rows(all: &[(&str, Option<&str>)]) -> BTreeMap<String, Option<String>> {
+    all.iter().map(|(key, secret)| ((*key).to_owned(), secret.map(str::to_owned))).collect()
+}
+
+#[test]
+fn what_one_host_writes_the_others_have() {
+    if !redis() {
+        return;
+    }
+    let redis = Redis::new("share");
+    let key = || DataKey::new(&[7; 32]);
+    let (a, b) = (redis.host().key(key()).build().unwrap(), redis.host().key(key()).build().unwrap());
+    a.save(&[account(), refresh_token(1), token("x", 1)]).unwrap();
+    let all = rows(&[("ada", Some("")), ("rt", Some("planted-1")), ("x", Some("planted-1"))]);
+    assert_eq!(brought(&b.load(&of_ada())), all);
+    assert!(b.load(&of_ada()).is_empty() && a.load(&of_ada()).is_empty(), "only what is new");
+    // Others see what is theirs: an application what all share, another user nothing, everybody's what is the application's.
+    let other = || redis.host().key(key()).build().unwrap();
+    assert_eq!(brought(&other().load(&of("d", Owner::Account("ADA.T".into())))), rows(&[("ada", Some(""))]));
+    assert!(other().load(&of("c", Owner::Account("grace.t".into()))).is_empty());
+    assert!(other().load(&of("c", Owner::Application)).is_empty());
+    assert_eq!(brought(&other().load(&of("C", Owner::Everyone))), all);
+    // Changes and removals, each once.
+    b.save(&[token("x", 2), remove("RefreshToken", "rt")]).unwrap();
+    assert_eq!(brought(&a.load(&of_ada())), rows(&[("x", Some("planted-2")), ("rt", None)]));
+    assert_eq!(brought(&other().load(&of_ada())), rows(&[("ada", Some("")), ("x", Some("planted-2"))]));
+    let everyone = other();
+    everyone.load(&of("c", Owner::Everyone));
+    b.save(&[token("y", 3)]).unwrap();
+    assert_eq!(brought(&everyone.load(&of("c", Owner::Everyone))), rows(&[("y", Some("planted-3"))]));
+
+    // In Redis: an entry a key, which ends with its token; nothing that could be read.
+    let keys = redis.cli(&["--raw", "keys", "sansal:e:*"]);
+    assert_eq!(keys.lines().count(), 4);
+    let seconds: BTreeSet<u64> = keys.lines().map(|key| redis.cli(&["ttl", key]).trim().parse().unwrap()).collect();
+    let day = 24 * 3600;
+    assert!(seconds.iter().any(|left| (6 * day..=7 * day).contains(left)), "the mark of what was removed: {seconds:?}");
+    assert!(seconds.iter().any(|left| (89 * day..=90 * day).contains(left)), "the account: {seconds:?}");
+    assert!(seconds.iter().any(|left| *left > 10_000 * day), "until the token ends: {seconds:?}");
+    for file in fs::read_dir(redis.folder.join("appendonlydir")).unwrap() {
+        let content = fs::read(file.unwrap().path()).unwrap();
+        for secret in ["planted", "ada", "RefreshToken", "login.example.com"] {
+            assert!(!content.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret}");
+        }
+    }
+
+    // Another key, or none: said, and nothing is touched.
+    for foreign in [redis.host().key(DataKey::new(&[8; 32])), redis.host()] {
+        let foreign = foreign.build().unwrap();
+        assert!(foreign.load(&of_ada()).is_empty() && foreign.save(&[token("x", 9)]).is_err());
+        assert!(foreign.trouble().unwrap().contains("another key"), "{:?}", foreign.trouble());
+    }
+    assert!(a.load(&of_ada()).len() == 1 && a.trouble().is_none(), "y");
+    // Another prefix is another world.
+    let own = redis.host().prefix("own").build().unwrap();
+    assert!(own.load(&of("c", Owner::Everyone)).is_empty());
+    own.save(&[token("x", 5)]).unwrap();
+    assert!(redis.cli(&["--raw", "keys", "own:e:*"]).lines().count() == 1 && a.load(&of_ada()).is_empty());
+    // A value that was altered is nobody's; it is written over.
+    let name = redis.cli(&["--raw", "keys", "own:e:*"]);
+    redis.cli(&["set", name.trim(), "garbage", "KEEPTTL"]);
+    let next = redis.host().prefix("own").build().unwrap();
+    assert!(next.load(&of_ada()).is_empty());
+    next.save(&[token("x", 6)]).unwrap();
+    assert_eq!(
+        brought(&redis.host().prefix("own").build().unwrap().load(&of_ada())),
+        rows(&[("x", Some("planted-6"))])
+    );
+}
+
+#[test]
+fn two_writers_lose_nothing() {
+    if !redis() {
+        return;
+    }
+    let redis = Redis::new("writers");
+    let host = || redis.host().build().unwrap();
+    let (a, b) = (host(), host());
+    a.save(&[account(), refresh_token(10)]).unwrap();
+    b.load(&of_ada());
+    // Both change the same entry: the younger token wins, whoever writes last; who lost hears of it.
+    b.save(&[refresh_token(30)]).unwrap();
+    a.save(&[refresh_token(20), token("x", 20)]).unwrap();
+    assert_eq!(brought(&a.load(&of_ada())), rows(&[("rt", Some("planted-30"))]));
+    assert_eq!(brought(&b.load(&of_ada())), rows(&[("x", Some("planted-20"))]));
+    b.save(&[refresh_token(40)]).unwrap();
+    a.save(&[refresh_token(50)]).unwrap();
+    assert!(a.load(&of_ada()).is_empty());
+    assert_eq!(brought(&b.load(&of_ada())), rows(&[("rt", Some("planted-50"))]));
+    // Nobody knew: both are new.
+    let (c, d) = (host(), host());
+    c.save(&[token("z", 7)]).unwrap();
+    d.save(&[token("z", 6)]).unwrap();
+    assert_eq!(brought(&host().load(&of_ada()))["z"].as_deref(), Some("planted-7"));
+    // Who signs out while another host refreshes: the user stays signed out.
+    a.load(&of_ada());
+    b.load(&of_ada());
+    let gone = [("Account", "ada"), ("RefreshToken", "rt"), ("AccessToken", "x"), ("AccessToken", "z")];
+    b.save(&gone.map(|(section, key)| remove(section, key))).unwrap();
+    a.save(&[refresh_token(60), token("x", 60)]).unwrap();
+    assert!(host().load(&of_ada()).is_empty());
+    assert!(a.load(&of_ada()).iter().all(|change| change.entry().is_none()));
+
+    // Many at once, each entry its own; and one that all of them write.
+    let hosts: Vec<_> = (0..8).map(|_| host()).collect();
+    thread::scope(|scope| {
+        for (n, host) in hosts.iter().enumerate() {
+            scope.spawn(move || {
+                for m in 0..25 {
+                    host.save(&[token(&format!("own-{n}-{m}"), 1), token("of all", 100 + (m * 8 + n) as u64)]).unwrap();
+                }
+            });
+        }
+    });
+    let found = brought(&host().load(&of_ada()));
+    assert_eq!((found.len(), found["of all"].as_deref()), (201, Some("planted-299")));
+}
+
+#[test]
+fn without_redis_it_goes_on_and_says_so() {
+    if !redis() {
+        return;
+    }
+    let mut redis = Redis::later("away");
+    let a = redis.host().build().unwrap();
+    let begun = Instant::now();
+    assert!(a.load(&of_ada()).is_empty());
+    assert!(a.save(&[account(), token("x", 1)]).is_err() && a.save(&[token("x", 2)]).is_err());
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(a.trouble().is_some() && a.unwritten() == 2);
+    assert!(a.lease_key().is_none() && a.leases().alone == 1);
+    redis.start();
+    let soon = |a: &RedisCache| {
+        let begun = Instant::now();
+        loop {
+            let changes = a.load(&of_ada());
+            if a.trouble().is_none() {
+                return changes;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", a.trouble());
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    assert!(soon(&a).is_empty() && a.unwritten() == 0);
+    let b = redis.host().build().unwrap();
+    assert_eq!(brought(&b.load(&of_ada())), rows(&[("ada", Some("")), ("x", Some("planted-2"))]));
+    b.save(&[token("y", 1), remove("AccessToken", "x")]).unwrap();
+
+    // Killed and begun again with what it has on disk: nothing is lost, nothing comes back.
+    redis.kill();
+    assert!(b.save(&[token("z", 1)]).is_err());
+    redis.start();
+    assert_eq!(brought(&soon(&a)), rows(&[("x", None), ("y", Some("planted-1"))]));
+    assert!(soon(&b).is_empty());
+    assert_eq!(brought(&soon(&a)), rows(&[("z", Some("planted-1"))]));
+    let all = rows(&[("ada", Some("")), ("y", Some("planted-1")), ("z", Some("planted-1"))]);
+    assert_eq!(brought(&redis.host().build().unwrap().load(&of_ada())), all);
+
+    // Begun again with nothing, and emptied while it runs: the hosts bring what they know.
+    redis.kill();
+    fs::remove_dir_all(redis.folder.join("appendonlydir")).unwrap();
+    redis.start();
+    assert!(soon(&a).is_empty());
+    assert_eq!(brought(&redis.host().build().unwrap().load(&of_ada())), all);
+    redis.cli(&["flushall"]);
+    b.save(&[token("y", 9)]).unwrap();
+    b.load(&of_ada());
+    a.load(&of_ada());
+    let mut all = all;
+    all.insert("y".into(), Some("planted-9".into()));
+    assert_eq!(brought(&redis.host().build().unwrap().load(&of_ada())), all);
+    assert_eq!(brought(&redis.host().build().unwrap().load(&of("c", Owner::Everyone))), all);
+}
+
+// ---- hosts: this program once more ----
+
+const RESOURCES: usize = 120;
+
+/// A host: threads that need tokens, a few new ones in each turn. Without the variables of a host it does nothing.
+#[test]
+fn host() {
+    let variable = |name: &str| env::var(format!("SANSAL_HOST_{name}"));
+    let (Ok(redis), Ok(authority), Ok(roots)) = (variable("REDIS"), variable("AUTHORITY"), variable("ROOTS")) else {
+        return;
+    };
+    let (until, span) = (variable("UNTIL").unwrap(), variable("SPAN").unwrap());
+    let (until, span): (usize, u64) = (until.parse().unwrap(), span.parse().unwrap());
+    let tokens = RedisCache::builder(&redis).key(DataKey::new(&[7; 32])).build().unwrap();
+    let client = ConfidentialClient::builder(CONTOSO_CLIENT)
+        .secret(CONTOSO_SECRET)
+        .authority(&authority)
+        .instance_discovery(InstanceDiscovery::Off)
+        .extra_roots(&fs::read(roots).unwrap())
+        .only_extra_roots()
+        .proxy(ProxyChoice::None)
+        .persistence(tokens.clone())
+        .build()
+        .unwrap();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for at in 0..4 {
+            let (client, tokens) = (&client, &tokens);
+            scope.spawn(move || {
+                for n in 0..until {
+                    // What time it is says which tokens are needed: all hosts need the same ones, at the same time.
+                    let due = Duration::from_millis(span * n as u64 / until as u64);
+                    thread::sleep(due.saturating_sub(begun.elapsed()));
+                    let scope = format!("https://r{}.example/.default", (n + at) % until);
+                    let token = client.acquire_token_for_client(&[&scope]).unwrap();
+                    let source = if token.source() == TokenSource::Cache { "cache" } else { "server" };
+                    let is_acknowledged = token.stored().is_ok() && source == "server";
+                    println!("got {scope} {source} {is_acknowledged} {}", tokens.leases().alone);
+                }
+            });
+        }
+    });
+    println!("end {} {}", tokens.leases().alone, tokens.leases().waited);
+}
+
+#[derive(Default)]
+struct Said {
+    from_server: usize,
+    acknowledged: BTreeSet<String>,
+    alone: u64,
+    waited: u64,
+    ended: usize,
+}
+
+/// Two hosts at one Redis; `meanwhile` happens to it.
+fn two_hosts(redis: &mut Redis, span: u64, meanwhile: impl FnOnce(&mut Redis)) -> (Said, usize) {
+    let resources = (0..RESOURCES).map(|n| Resource::new(&format!("https://r{n}.example")));
+    let platform = resources.fold(Platform::contoso(1).unwrap(), Platform::resource);
+    let server = Server::start(platform).unwrap();
+    let roots = redis.folder.join("ca.pem");
+    fs::write(&roots, server.ca_pem()).unwrap();
+    let said = Arc::new(Mutex::new(Said::default()));
+    let begin = |redis: &Redis| host_at(redis, &server, &roots, span);
+    let mut hosts: Vec<Child> = (0..2).map(|_| begin(redis)).collect();
+    let listening: Vec<_> = hosts
+        .iter_mut()
+        .map(|host| {
+            let (lines, said) = (BufReader::new(host.stdout.take().unwrap()).lines(), said.clone());
+            thread::spawn(move || {
+                for line in lines.map_while(Result::ok) {
+                    let mut said = said.lock().unwrap();
+                    match *line.split(' ').collect::<Vec<_>>() {
+                        ["got", scope, source, acknowledged, _] => {
+                            said.from_server += usize::from(source == "server");
+                            if acknowledged == "true" {
+                                said.acknowledged.insert(scope.to_owned());
+                            }
+                        }
+                        ["end", alone, waited] => {
+                            said.alone += alone.parse::<u64>().unwrap();
+                            said.waited += waited.parse::<u64>().unwrap();
+                            said.ended += 1;
+                        }
+                        _ => {}
+                    }
+                }
+            })
+        })
+        .collect();
+    meanwhile(redis);
+    for mut host in hosts {
+        assert!(host.wait().unwrap().success());
+    }
+    listening.into_iter().for_each(|listens| listens.join().unwrap());
+    let asked = server.platform().asked(&On::Token);
+    (Arc::into_inner(said).unwrap().into_inner().unwrap(), asked)
+}
+
+fn host_at(redis: &Redis, server: &Server, roots: &Path, span: u64) -> Child {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "host", "--nocapture", "--quiet"]).stdout(Stdio::piped());
+    let set = [
+        ("REDIS", redis.url()),
+        ("AUTHORITY", server.authority(sansal_sim::CONTOSO_TENANT)),
+        ("ROOTS", roots.to_str().unwrap().to_owned()),
+        ("UNTIL", RESOURCES.to_string()),
+        ("SPAN", span.to_string()),
+    ];
+    command.envs(set.map(|(name, value)| (format!("SANSAL_HOST_{name}"), value)));
+    command.spawn().unwrap()
+}
+
+fn in_redis(redis: &Redis) -> BTreeSet<String> {
+    let host = redis.host().key(DataKey::new(&[7; 32])).build().unwrap();
+    let changes = host.load(&of(CONTOSO_CLIENT, Owner::Application));
+    changes.iter().filter_map(|change| Some(change.entry()?.text("target")?.to_owned())).collect()
+}
+
+#[test]
+fn of_two_hosts_one_asks_for_each_token() {
+    if !redis() {
+        return;
+    }
+    let mut redis = Redis::new("hosts");
+    let (said, asked) = two_hosts(&mut redis, 1500, |_| {});
+    println!(
+        "{asked} token requests for {RESOURCES} tokens, by two hosts of four threads; {} waits for a lease",
+        said.waited
+    );
+    assert_eq!((said.ended, said.alone), (2, 0));
+    assert_eq!((asked, said.from_server, said.acknowledged.len()), (RESOURCES, RESOURCES, RESOURCES));
+    assert!(in_redis(&redis).is_superset(&said.acknowledged) && said.waited > 0);
+}
+
+#[test]
+fn nothing_is_lost_when_redis_is_killed_under_load() {
+    if !redis() {
+        return;
+    }
+    let mut redis = Redis::new("killed");
+    let mut kills = 0;
+    let (said, asked) = two_hosts(&mut redis, 5000, |redis| {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(4500) {
+            thread::sleep(Duration::from_millis(400 + kills * 37 % 100));
+            redis.kill();
+            thread::sleep(Duration::from_millis(60 * (kills % 3)));
+            redis.start();
+            kills += 1;
+        }
+    });
+    let (found, alone) = (in_redis(&redis), said.alone);
+    println!(
+        "Redis killed {kills} times: {asked} token requests for {RESOURCES} tokens, {alone} times a host went on alone; {} tokens \
+         acknowledged, {} in Redis",
+        said.acknowledged.len(),
+        found.len()
+    );
+    assert_eq!(said.ended, 2);
+    let lost: Vec<_> = said.acknowledged.difference(&found).collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+    assert!(kills > 4 && said.acknowledged.len() > RESOURCES / 2, "{kills} {}", said.acknowledged.len());
+    // One for each token, but for those that a host asked for alone.
+    assert!(asked >= RESOURCES && asked as u64 <= RESOURCES as u64 + alone, "{asked} {alone}");
+}
