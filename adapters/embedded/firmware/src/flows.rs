@@ -79,6 +79,8 @@ fn choose(mode: &str, wire: &link::Wire) -> Result<(), Failed> {
     match mode {
         #[cfg(feature = "secret")]
         "secret" => own_token(wire, Credential::secret(SECRET)),
+        #[cfg(all(feature = "secret", feature = "tls"))]
+        "provider" => of_a_provider(wire),
         #[cfg(feature = "certificate")]
         "certificate" => own_token(wire, Credential::certificate(KEY.as_bytes(), None, None, Some(CERTIFICATE))?),
         #[cfg(feature = "device-code")]
@@ -109,6 +111,15 @@ pub(crate) fn show(token: &Token) {
 /// Drives one flow on the spot, with a driver that forgets everything afterwards.
 fn drive<F: Flow>(wire: &link::Wire, client: &Client, asks: impl Asks, flow: F) -> Result<F::Output, Failed> {
     let connector = link::connector(wire).ok_or(Failed::Board("no root certificate"))?;
+    drive_over(connector, client, asks, flow)
+}
+
+fn drive_over<F: Flow>(
+    connector: link::Connector<'_>,
+    client: &Client,
+    asks: impl Asks,
+    flow: F,
+) -> Result<F::Output, Failed> {
     let mut buffer = [0; BUFFER];
     let mut driver = Driver::new(connector, Clock { rests: true }, Chance, &mut buffer, BUILT)?.asks(asks);
     Ok(driver.drive_blocking(client, flow)?)
@@ -120,6 +131,35 @@ fn own_token(wire: &link::Wire, credential: Credential) -> Result<(), Failed> {
     let client = client(DAEMON, credential)?;
     let flow = ClientCredentials::new(&["https://graph.microsoft.com/.default"])?.flow(&client)?;
     show(&drive(wire, &client, Console, flow)?);
+    Ok(())
+}
+
+/// A token of any OpenID provider: the file `provider` has its issuer, the client, its secret and the scope, a line each.
+/// Without a secret the files `client.der` and `client.key` have a certificate and its key.
+#[cfg(all(feature = "secret", feature = "tls"))]
+#[inline(never)]
+fn of_a_provider(wire: &link::Wire) -> Result<(), Failed> {
+    use sansal::client::ClientCertificate;
+    use sha2::Digest;
+
+    let file = board::read(c"provider").ok_or(Failed::Board("no provider"))?;
+    let mut lines = core::str::from_utf8(&file).unwrap_or_default().lines();
+    let mut line = || lines.next().ok_or(Failed::Board("the provider lacks a line"));
+    let (issuer, id, secret, scope) = (line()?, line()?, line()?, line()?);
+    let client = Client::builder(id).oidc_authority(issuer);
+    let mut connector = link::connector(wire).ok_or(Failed::Board("no root certificate"))?;
+    // Without a secret it is the certificate of the connection that proves who this is (RFC 8705 s2).
+    let client = if secret.is_empty() {
+        let (certificate, key) = link::client_certificate().ok_or(Failed::Board("no client certificate"))?;
+        let name = sansal::key::KeyName("fuses".into());
+        let thumbprint = sha2::Sha256::digest(&certificate).into();
+        connector = connector.client_certificate(name.clone(), alloc::vec![certificate], key);
+        client.credential(Credential::Tls).client_certificate(ClientCertificate::new(name, thumbprint)).build()?
+    } else {
+        client.credential(Credential::secret(secret)).build()?
+    };
+    let flow = ClientCredentials::new(&[scope])?.flow(&client)?;
+    show(&drive_over(connector, &client, Console, flow)?);
     Ok(())
 }
 

@@ -3,8 +3,10 @@
 //! | mode | what |
 //! |---|---|
 //! | `secret`, `certificate` | the device's own token (RFC 6749 s4.4), by a secret or an RSA key |
+//! | `provider` | by a secret or the certificate of the connection (RFC 8705) at any OpenID provider, which a file names |
 //! | `device-code` | a user signs in elsewhere (RFC 8628); the code is shown on the console |
 //! | `superloop` | the same, in a loop that polls and has other things to do |
+//! | `embassy` | the same, as a task of embassy's executor |
 //! | `bound` | the same, the token bound to a key that a secure element never gives out (PoP, ES256) |
 //! | `bound-in-memory` | the same with a key in memory; in a build of its own, for comparing |
 //! | `reboot` | device code, with a reset after the code was shown and one after the tokens came; then a refresh from flash |
@@ -22,6 +24,8 @@ mod flows;
 mod device;
 #[cfg(feature = "element")]
 mod element;
+#[cfg(feature = "embassy")]
+mod embassy;
 #[cfg(feature = "reboot")]
 mod flash;
 #[cfg(feature = "flows")]
@@ -45,7 +49,15 @@ use board::println;
 fn application() -> ! {
     let mode = board::argument(1).unwrap_or_default();
     board::repaint();
-    let done = flows::run(&mode);
+    #[cfg(feature = "embassy")]
+    if mode == "embassy" {
+        embassy::run();
+    }
+    end(flows::run(&mode))
+}
+
+/// Says what was taken, and ends the emulator.
+fn end(done: bool) -> ! {
     let (heap, stack) = (board::heap(), board::stack_peak());
     println!("heap-peak {} largest {} stack-peak {}", heap.peak, heap.largest, stack);
     board::exit(i32::from(!done))

@@ -2,6 +2,8 @@
 
 use alloc::format;
 use alloc::string::String;
+#[cfg(feature = "secret")]
+use alloc::sync::Arc;
 use core::cell::RefCell;
 
 use board::{Network, NetworkError, Stream};
@@ -11,11 +13,13 @@ use sansal_embedded::{Blocking, BlockingConnect, Peer};
 #[cfg(feature = "superloop")]
 use sansal_embedded::{Polled, PolledConnect};
 use sansal_embedded_tls::pki_types::CertificateDer;
+#[cfg(feature = "secret")]
+use sansal_embedded_tls::{ClientKey, P256Key};
 use sansal_embedded_tls::{Random, RootCertStore, Tls};
 
 use crate::flows::TENANT;
 
-static RANDOM: Random = Random(board::random);
+pub(crate) static RANDOM: Random = Random(board::random);
 
 /// What flows connect with.
 pub(crate) type Connector<'n> = Tls<Blocking<Link<'n>>>;
@@ -45,10 +49,17 @@ pub(crate) fn issuer() -> Option<String> {
 }
 
 /// The one root that this device trusts; the server's certificate is made anew for each test.
-fn roots() -> Option<RootCertStore> {
+pub(crate) fn roots() -> Option<RootCertStore> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(board::read(c"ca.der")?)).ok()?;
     Some(roots)
+}
+
+/// The device's own certificate, and its key; a real device has the key in fuses or in a secure element.
+#[cfg(feature = "secret")]
+pub(crate) fn client_certificate() -> Option<(CertificateDer<'static>, Arc<dyn ClientKey>)> {
+    let key = P256Key::new(&board::read(c"client.key")?.try_into().ok()?)?;
+    Some((board::read(c"client.der")?.into(), Arc::new(key)))
 }
 
 /// TCP to the emulator's host, whatever the name: this network has no DNS.

@@ -2,18 +2,21 @@
 
 use alloc::string::ToString;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
 use embedded_io_async::{ErrorType, Read, Write};
 use rustls::client::{Resumption, UnbufferedClientConnection};
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use sansal::error::{SendError, TlsReason};
 use sansal::http::ServerTrust;
+use sansal::key::KeyName;
 use sansal_embedded::{Connect, Peer};
 
+use crate::client::{ClientKey, Held};
 use crate::provider::{Random, provider};
 use crate::stream::{TlsError, TlsStream};
 
@@ -23,24 +26,45 @@ pub struct Tls<C> {
     connect: C,
     roots: Arc<RootCertStore>,
     random: &'static Random,
+    held: Vec<Held>,
 }
 
 impl<C> Tls<C> {
     /// Over this connector, which is asked for streams without TLS; by these roots.
     pub fn new(connect: C, roots: RootCertStore, random: &'static Random) -> Self {
-        Self { connect, roots: Arc::new(roots), random }
+        Self { connect, roots: Arc::new(roots), random, held: Vec::new() }
+    }
+
+    /// Holds a client certificate, with those above it, for requests that ask for it by this name
+    /// ([`ClientCertificate`](sansal::client::ClientCertificate)). It is shown to the server that such a request is for, to nobody
+    /// else.
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        name: KeyName,
+        chain: Vec<CertificateDer<'static>>,
+        key: Arc<dyn ClientKey>,
+    ) -> Self {
+        self.held.push(Held::new(name, chain, key));
+        self
     }
 
     fn begin(&self, peer: &Peer<'_>) -> Result<UnbufferedClientConnection, SendError> {
         let failed = SendError::Tls(TlsReason::Other);
         // Fail closed: what cannot be proved here is not left out.
-        if peer.server != ServerTrust::System || peer.client_cert.is_some() {
+        if peer.server != ServerTrust::System {
             return Err(failed);
         }
+        let held = |name: &KeyName| self.held.iter().rev().find(|held| held.name == *name).ok_or(failed);
+        let held = peer.client_cert.map(held).transpose()?;
         let (provider, date) = (Arc::new(provider(self.random)), Arc::new(Date(peer.date.0)));
         let builder = ClientConfig::builder_with_details(provider, date).with_safe_default_protocol_versions();
         let builder = builder.map_err(|_| failed)?;
-        let mut config = builder.with_root_certificates(Arc::clone(&self.roots)).with_no_client_auth();
+        let builder = builder.with_root_certificates(Arc::clone(&self.roots));
+        let mut config = match held {
+            Some(held) => builder.with_client_cert_resolver(Arc::clone(&held.certified) as Arc<_>),
+            None => builder.with_no_client_auth(),
+        };
         config.resumption = Resumption::disabled();
         let host = peer.host.trim_start_matches('[').trim_end_matches(']').to_string();
         let name = ServerName::try_from(host).map_err(|_| failed)?;

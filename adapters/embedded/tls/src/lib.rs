@@ -10,19 +10,23 @@
 //! | cipher | AES-128-GCM with SHA-256 |
 //! | certificates | ES256; with the feature `rsa` (default) PKCS #1 v1.5 and PSS with SHA-256 and SHA-384 |
 //!
-//! Client certificates and pinned servers are not there yet: a request that asks for one fails before anything is sent.
+//! Client certificates (RFC 8705) are held by [`Tls::client_certificate`]; their keys may be in a secure element ([`ClientKey`]).
+//!
+//! Pinned servers are not there yet: a request that asks for one fails before anything is sent.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 mod aead;
+mod client;
 mod connect;
 mod hash;
 mod provider;
 mod stream;
 mod verify;
 
+pub use client::{ClientKey, P256Key};
 pub use connect::{MaybeTls, Tls};
 pub use provider::Random;
 pub use rustls::RootCertStore;

@@ -22,6 +22,7 @@ use rcgen::{
     PKCS_RSA_SHA256, SanType, date_time_ymd,
 };
 use ring::rand::SecureRandom;
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sansal::ClientCredentials;
@@ -29,10 +30,10 @@ use sansal::client::{Client, Credential};
 use sansal::entropy::{Entropy, NoEntropy};
 use sansal::error::{SendError, TlsReason};
 use sansal::http::ServerTrust;
-use sansal::key::KeyName;
+use sansal::key::{Algorithm, KeyName};
 use sansal::time::{Millis, UnixTime};
 use sansal_embedded::{Blocking, BlockingConnect, Connect, Driver, Peer, Time, block_on};
-use sansal_embedded_tls::{Random, RootCertStore, Tls};
+use sansal_embedded_tls::{ClientKey, P256Key, Random, RootCertStore, Tls};
 use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, CONTOSO_TENANT, Platform, Server};
 
 const RSA_KEY: &str = include_str!("../../../../tests/certs/rsa2048.key.pkcs8.pem");
@@ -154,13 +155,29 @@ fn serve(
     key: &KeyPair,
     versions: &[&'static SupportedProtocolVersion],
 ) -> (u16, JoinHandle<Vec<u8>>) {
+    serve_those(chain, key, versions, None)
+}
+
+/// The same for clients with a certificate of this CA alone, where there is one.
+fn serve_those(
+    chain: Vec<CertificateDer<'static>>,
+    key: &KeyPair,
+    versions: &[&'static SupportedProtocolVersion],
+    clients: Option<&CertificateDer<'static>>,
+) -> (u16, JoinHandle<Vec<u8>>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = clients.map(|root| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(root.clone()).unwrap();
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap()
+    });
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
+    let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    let config = match verifier {
+        Some(verifier) => config.with_client_cert_verifier(verifier),
+        None => config.with_no_client_auth(),
+    };
+    let config = config.with_single_cert(chain, key).unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let served = thread::spawn(move || {
@@ -200,8 +217,12 @@ fn tls(root: &CertificateDer<'static>) -> Tls<Blocking<Tcp>> {
 
 /// Sends six thousand bytes and takes them back.
 fn talk(tls: &mut Tls<Blocking<Tcp>>, port: u16) -> Result<Vec<u8>, SendError> {
+    talk_as(tls, &peer(port))
+}
+
+fn talk_as(tls: &mut Tls<Blocking<Tcp>>, peer: &Peer<'_>) -> Result<Vec<u8>, SendError> {
     block_on(async {
-        let mut stream = tls.connect(&peer(port)).await?;
+        let mut stream = tls.connect(peer).await?;
         stream.write_all(&[b's'; 6000]).await.map_err(|_| SendError::NoAnswer)?;
         let (mut back, mut piece) = (Vec::new(), [0; 999]);
         loop {
@@ -281,6 +302,77 @@ fn what_cannot_be_proved_here_is_not_left_out() {
     static NONE: Random = Random(|_| false);
     let mut none = Tls::new(Blocking(Tcp), RootCertStore::empty(), &NONE);
     assert_eq!(block_on(none.connect(&peer(9))).err(), refused);
+}
+
+/// A key that nobody but the test has: it signs as a secure element would, or refuses.
+#[derive(Debug)]
+struct Elsewhere(Option<ring::signature::RsaKeyPair>);
+
+impl ClientKey for Elsewhere {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Ps256
+    }
+
+    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let key = self.0.as_ref()?;
+        let mut signature = vec![0; key.public().modulus_len()];
+        let chance = ring::rand::SystemRandom::new();
+        key.sign(&ring::signature::RSA_PSS_SHA256, &chance, message, &mut signature).unwrap();
+        Some(signature)
+    }
+}
+
+/// RFC 8446 s4.4.2: a server that wants a certificate gets the one that the request names, and no other connection shows it.
+#[test]
+fn client_certificates() {
+    let (ca, other) = (Authority::new(ec()), Authority::new(ec()));
+    let server_key = ec();
+    let for_client = |params: &mut CertificateParams| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    let (client_key, rsa_key) = (ec(), rsa());
+    // PKCS#8 as ring writes it has the private number at this place.
+    let d: [u8; 32] = client_key.serialize_der()[36..68].try_into().unwrap();
+    let in_memory = || Arc::new(P256Key::new(&d).unwrap()) as Arc<dyn ClientKey>;
+    let elsewhere = ring::signature::RsaKeyPair::from_pkcs8(&rsa_key.serialize_der()).unwrap();
+    let name = KeyName("box".into());
+    let good: [(&str, _, Arc<dyn ClientKey>); 2] = [
+        ("P-256", ca.leaf(&client_key, for_client), in_memory()),
+        ("RSA elsewhere", ca.leaf(&rsa_key, for_client), Arc::new(Elsewhere(Some(elsewhere)))),
+    ];
+    let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
+    let serve = |version| serve_those(vec![ca.leaf(&server_key, |_| ())], &server_key, &[version], Some(&ca.root));
+    for (what, leaf, key) in good {
+        let mut tls = tls(&ca.root).client_certificate(name.clone(), vec![leaf], key);
+        for version in versions {
+            let (port, served) = serve(version);
+            let back = talk_as(&mut tls, &Peer { client_cert: Some(&name), ..peer(port) });
+            assert_eq!(back, Ok(vec![b's'; 6000]), "{what}, {version:?}");
+            assert_eq!(served.join().unwrap().len(), 6000);
+            // Without being named it is not shown.
+            let (port, served) = serve(version);
+            assert!(talk(&mut tls, port).is_err(), "{what}, {version:?}");
+            assert!(served.join().unwrap().is_empty());
+        }
+    }
+    let bad: [(&str, _, Arc<dyn ClientKey>); 3] = [
+        ("of another CA", other.leaf(&client_key, for_client), in_memory()),
+        ("with another key", ca.leaf(&ec(), for_client), in_memory()),
+        ("a key that does not sign", ca.leaf(&rsa_key, for_client), Arc::new(Elsewhere(None))),
+    ];
+    for (what, leaf, key) in bad {
+        let mut tls = tls(&ca.root).client_certificate(name.clone(), vec![leaf], key);
+        for version in versions {
+            let (port, served) = serve(version);
+            assert!(
+                talk_as(&mut tls, &Peer { client_cert: Some(&name), ..peer(port) }).is_err(),
+                "{what}, {version:?}"
+            );
+            assert!(served.join().unwrap().is_empty(), "{what}, {version:?}");
+        }
+    }
+    assert!(P256Key::new(&[0; 32]).is_none() && P256Key::new(&[0xFF; 32]).is_none());
+    assert_eq!(format!("{:?}", P256Key::new(&d).unwrap()), "P256Key(..)");
 }
 
 /// An application's token over verified TLS, from a driver with one buffer.

@@ -20,9 +20,41 @@ pub(crate) fn begin() {
     timer.enable_counter();
 }
 
-/// Its only work is to end the pause.
+/// Ends the pause, and wakes whoever waits for this millisecond.
 #[cortex_m_rt::exception]
-fn SysTick() {}
+fn SysTick() {
+    #[cfg(feature = "embassy")]
+    alarm::ring();
+}
+
+/// The counter as embassy's time driver: each tick looks who is to be woken.
+#[cfg(feature = "embassy")]
+mod alarm {
+    use core::cell::RefCell;
+    use core::task::Waker;
+
+    use critical_section::Mutex;
+    use embassy_time_driver::Driver;
+    use embassy_time_queue_utils::Queue;
+
+    struct Ticks(Mutex<RefCell<Queue>>);
+
+    embassy_time_driver::time_driver_impl!(static TICKS: Ticks = Ticks(Mutex::new(RefCell::new(Queue::new()))));
+
+    impl Driver for Ticks {
+        fn now(&self) -> u64 {
+            super::milliseconds()
+        }
+
+        fn schedule_wake(&self, at: u64, waker: &Waker) {
+            critical_section::with(|cs| self.0.borrow_ref_mut(cs).schedule_wake(at, waker));
+        }
+    }
+
+    pub(super) fn ring() {
+        critical_section::with(|cs| TICKS.0.borrow_ref_mut(cs).next_expiration(super::milliseconds()));
+    }
+}
 
 /// Milliseconds since the reset; the counter goes round after 49 days.
 pub fn milliseconds() -> u64 {
