@@ -14,6 +14,8 @@
 )]
 
 mod support;
+#[path = "support/sim.rs"]
+mod sim;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -25,15 +27,17 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
-use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, On, Platform, Resource, Server};
+use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, CONTOSO_USER, On, Platform, Resource, Server};
 use sansal_std::sansal::ClientCredentials;
+use sansal_std::sansal::authorization::AuthorizationRequest;
 use sansal_std::sansal::cache::{Entry, TokenChange};
 use sansal_std::sansal::client::{Client, InstanceDiscovery};
 use sansal_std::sansal::store::{Owner, Partition};
 use sansal_std::{
-    ConfidentialClient, DataKey, Lease, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, TokenSource,
+    ConfidentialClient, DataKey, Error, Lease, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, TokenSource,
 };
 use serde_json::json;
+use sim::{Sim, USER_READ};
 
 /// Whether there is a Redis, with a word about it if there is none.
 fn redis() -> bool {
@@ -386,6 +390,45 @@ fn leases_are_one_hosts_at_a_time_and_end() {
     let counts = (a.leases(), b.leases());
     assert_eq!((counts.0.granted, counts.1.granted, counts.0.alone), (2, 2, 0));
     assert!(counts.0.waited > 0 && counts.1.waited == 2);
+}
+
+/// Who uses an old refresh token ends the new one too: hosts that refresh at the same time must not.
+#[test]
+fn a_refresh_token_that_rotates_is_used_once_by_all_hosts() {
+    if !redis() {
+        return;
+    }
+    let redis = Redis::new("rotation");
+    let sim = Sim::with(Platform::contoso(1).unwrap().rotate_refresh_tokens());
+    let host = || sim.public().persistence(redis.host().key(DataKey::new(&[7; 32])).build().unwrap()).build().unwrap();
+    let hosts: Vec<_> = (0..4).map(|_| host()).collect();
+    let interactive = sim.interactive(CONTOSO_USER);
+    let request = AuthorizationRequest::new(USER_READ, &interactive.redirect_uri()).unwrap();
+    hosts[0].acquire_token_interactive_with(&interactive, &request).unwrap().stored().unwrap();
+    let account = hosts[3].get_accounts(Some(CONTOSO_USER)).unwrap().remove(0);
+    assert_eq!(hosts[3].acquire_token_silent(USER_READ, &account).unwrap().source(), TokenSource::Cache);
+    let refreshed = || sim.sent().iter().filter(|grant| *grant == "refresh_token").count();
+    for round in 1..=5 {
+        sim.pass(3600);
+        let tokens: Vec<String> = thread::scope(|scope| {
+            let account = &account;
+            let running: Vec<_> = hosts
+                .iter()
+                .map(|host| scope.spawn(move || host.acquire_token_silent(USER_READ, account).unwrap()))
+                .collect();
+            let tokens = running.into_iter().map(|thread| thread.join().unwrap().access_token().to_owned());
+            tokens.collect()
+        });
+        assert!(tokens.iter().all(|token| *token == tokens[0]));
+        assert_eq!(refreshed(), round);
+    }
+    // One host that begins now, and one sign-out for all.
+    assert_eq!(host().acquire_token_silent(USER_READ, &account).unwrap().source(), TokenSource::Cache);
+    hosts[1].remove_account(&account).unwrap().unwrap();
+    for host in &hosts {
+        assert!(host.get_accounts(None).unwrap().is_empty());
+        assert!(matches!(host.acquire_token_silent(USER_READ, &account), Err(Error::InteractionRequired { .. })));
+    }
 }
 
 /// Over TLS, with the roots that `SSL_CERT_FILE` names. Without the variable of an address it does nothing.
