@@ -34,7 +34,8 @@ use sansal_std::sansal::cache::{Entry, TokenChange};
 use sansal_std::sansal::client::{Client, InstanceDiscovery};
 use sansal_std::sansal::store::{Owner, Partition};
 use sansal_std::{
-    ConfidentialClient, DataKey, Error, Lease, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, TokenSource,
+    ConfidentialClient, DataKey, Error, Lease, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, SetupError,
+    TokenSource,
 };
 use serde_json::json;
 use sim::{Sim, USER_READ};
@@ -294,6 +295,35 @@ fn two_writers_lose_nothing() {
     });
     let found = brought(&host().load(&of_ada()));
     assert_eq!((found.len(), found["of all"].as_deref()), (201, Some("planted-299")));
+}
+
+#[test]
+fn addresses_and_passwords() {
+    for bad in
+        ["", "http://h", "redis://:hunter2@exa mple", "redis://:hunter2@h:99999", "redis://:hunter2@h/x", "rediss:"]
+    {
+        match RedisCache::builder(bad).build() {
+            Err(error @ SetupError::Store(_)) => assert!(!error.to_string().contains("hunter2"), "{error}"),
+            other => panic!("{bad}: {other:?}"),
+        }
+    }
+    if !redis() {
+        return;
+    }
+    let redis = Redis::new("password");
+    redis.cli(&["config", "set", "requirepass", "right"]);
+    for (password, expected) in [("", Some("NOAUTH")), ("hunter2@", Some("Password")), ("right@", None)] {
+        let separator = if password.is_empty() { "" } else { ":" };
+        let host =
+            RedisCache::builder(&format!("redis://{separator}{password}127.0.0.1:{}", redis.port)).build().unwrap();
+        let is_saved = host.save(&[token("x", 1)]).is_ok();
+        let trouble = host.trouble();
+        assert_eq!((is_saved, trouble.is_none()), (expected.is_none(), expected.is_none()), "{password}: {trouble:?}");
+        if let (Some(expected), Some(trouble)) = (expected, trouble) {
+            assert!(trouble.contains(expected) && !trouble.contains("hunter2"), "{trouble}");
+        }
+        assert!(!format!("{host:?} {:?}", redis.host()).contains("hunter2"));
+    }
 }
 
 #[test]
