@@ -53,19 +53,29 @@ impl Key {
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 fn stored(name: &str) -> Result<DataKey, Failure> {
     let (service, user) = split(name)?;
-    let found = DataKey::from_secret_service(service, user).map_err(Failure::local)?;
+    let found = DataKey::from_secret_service(service, user).map_err(refused)?;
     found.ok_or_else(|| Failure::local("the secret store has no key under this name"))
 }
 
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 fn made(name: &str) -> Result<DataKey, Failure> {
     let (service, user) = split(name)?;
-    DataKey::made_in_secret_service(service, user).map_err(Failure::local)
+    DataKey::made_in_secret_service(service, user).map_err(refused)
 }
 
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 fn split(name: &str) -> Result<(&str, &str), Failure> {
     name.split_once('/').ok_or_else(|| Failure::usage("a key in the secret store is named SERVICE/USER"))
+}
+
+#[cfg(all(feature = "keyring", target_os = "linux"))]
+fn refused(error: sansal_std::KeyringError) -> Failure {
+    match error {
+        sansal_std::KeyringError::Unavailable(why) => Failure::local(format_args!(
+            "no secret store can be used ({why}): start and unlock one, or give the key by --key-file"
+        )),
+        other => Failure::local(other),
+    }
 }
 
 #[cfg(not(all(feature = "keyring", target_os = "linux")))]

@@ -1,4 +1,5 @@
-//! The key of an encrypted token cache in the operating system's secret store: Secret Service, Keychain, Credential Manager.
+//! The key of an encrypted token cache in the operating system's secret store. Run with a Secret Service (gnome-keyring) only;
+//! stores of `keyring-core` for Keychain and Credential Manager are the application's to bring.
 
 use std::fmt;
 use std::path::Path;
@@ -33,6 +34,18 @@ pub enum KeyringError {
 impl TokenCacheFile {
     /// An encrypted file whose key lies in the Secret Service (Linux), under this service and user name. The key is made when there
     /// is neither a key nor an encrypted file yet.
+    ///
+    /// ```no_run
+    /// # let accepts_plain_text = true;
+    /// use sansal_std::{KeyringError, PublicClient, TokenCacheFile};
+    /// let file = match TokenCacheFile::open_with_secret_service("tokens.bin", "your application", "tokens") {
+    ///     // A machine without a desktop, whose user knows what that means.
+    ///     Err(KeyringError::Unavailable(_)) if accepts_plain_text => TokenCacheFile::open("tokens.json")?,
+    ///     other => other?,
+    /// };
+    /// let client = PublicClient::builder("your-application-id").persistence(file).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`KeyringError::Unavailable`] where no secret store can be reached. Nothing is written then.

@@ -46,7 +46,7 @@ const PATIENCE: (u64, u64) = (15, 40);
 /// * With a [`key`](RedisCacheBuilder::key) all values are encrypted by AES-256-GCM, each for its place. Names are digests in any
 ///   case. Without one whoever can read Redis has the tokens.
 ///
-/// One server, or one with replicas; not Redis Cluster. `rediss://` is TLS with the roots of the operating system. Redis 6.2 or later.
+/// One server, or one with replicas; not Redis Cluster. `rediss://` is TLS with the roots of the operating system. Tried with Redis 7.0.
 ///
 /// ```no_run
 /// use sansal_std::{ConfidentialClient, DataKey, RedisCache};

@@ -14,6 +14,8 @@
 )]
 
 mod support;
+#[path = "support/sim.rs"]
+mod sim;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -25,15 +27,18 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
-use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, On, Platform, Resource, Server};
+use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, CONTOSO_USER, On, Platform, Resource, Server};
 use sansal_std::sansal::ClientCredentials;
+use sansal_std::sansal::authorization::AuthorizationRequest;
 use sansal_std::sansal::cache::{Entry, TokenChange};
 use sansal_std::sansal::client::{Client, InstanceDiscovery};
 use sansal_std::sansal::store::{Owner, Partition};
 use sansal_std::{
-    ConfidentialClient, DataKey, Lease, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, TokenSource,
+    ConfidentialClient, DataKey, Error, Lease, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, SetupError,
+    TokenSource,
 };
 use serde_json::json;
+use sim::{Sim, USER_READ};
 
 /// Whether there is a Redis, with a word about it if there is none.
 fn redis() -> bool {
@@ -293,6 +298,35 @@ fn two_writers_lose_nothing() {
 }
 
 #[test]
+fn addresses_and_passwords() {
+    for bad in
+        ["", "http://h", "redis://:hunter2@exa mple", "redis://:hunter2@h:99999", "redis://:hunter2@h/x", "rediss:"]
+    {
+        match RedisCache::builder(bad).build() {
+            Err(error @ SetupError::Store(_)) => assert!(!error.to_string().contains("hunter2"), "{error}"),
+            other => panic!("{bad}: {other:?}"),
+        }
+    }
+    if !redis() {
+        return;
+    }
+    let redis = Redis::new("password");
+    redis.cli(&["config", "set", "requirepass", "right"]);
+    for (password, expected) in [("", Some("NOAUTH")), ("hunter2@", Some("Password")), ("right@", None)] {
+        let separator = if password.is_empty() { "" } else { ":" };
+        let host =
+            RedisCache::builder(&format!("redis://{separator}{password}127.0.0.1:{}", redis.port)).build().unwrap();
+        let is_saved = host.save(&[token("x", 1)]).is_ok();
+        let trouble = host.trouble();
+        assert_eq!((is_saved, trouble.is_none()), (expected.is_none(), expected.is_none()), "{password}: {trouble:?}");
+        if let (Some(expected), Some(trouble)) = (expected, trouble) {
+            assert!(trouble.contains(expected) && !trouble.contains("hunter2"), "{trouble}");
+        }
+        assert!(!format!("{host:?} {:?}", redis.host()).contains("hunter2"));
+    }
+}
+
+#[test]
 fn without_redis_it_goes_on_and_says_so() {
     if !redis() {
         return;
@@ -386,6 +420,45 @@ fn leases_are_one_hosts_at_a_time_and_end() {
     let counts = (a.leases(), b.leases());
     assert_eq!((counts.0.granted, counts.1.granted, counts.0.alone), (2, 2, 0));
     assert!(counts.0.waited > 0 && counts.1.waited == 2);
+}
+
+/// Who uses an old refresh token ends the new one too: hosts that refresh at the same time must not.
+#[test]
+fn a_refresh_token_that_rotates_is_used_once_by_all_hosts() {
+    if !redis() {
+        return;
+    }
+    let redis = Redis::new("rotation");
+    let sim = Sim::with(Platform::contoso(1).unwrap().rotate_refresh_tokens());
+    let host = || sim.public().persistence(redis.host().key(DataKey::new(&[7; 32])).build().unwrap()).build().unwrap();
+    let hosts: Vec<_> = (0..4).map(|_| host()).collect();
+    let interactive = sim.interactive(CONTOSO_USER);
+    let request = AuthorizationRequest::new(USER_READ, &interactive.redirect_uri()).unwrap();
+    hosts[0].acquire_token_interactive_with(&interactive, &request).unwrap().stored().unwrap();
+    let account = hosts[3].get_accounts(Some(CONTOSO_USER)).unwrap().remove(0);
+    assert_eq!(hosts[3].acquire_token_silent(USER_READ, &account).unwrap().source(), TokenSource::Cache);
+    let refreshed = || sim.sent().iter().filter(|grant| *grant == "refresh_token").count();
+    for round in 1..=5 {
+        sim.pass(3600);
+        let tokens: Vec<String> = thread::scope(|scope| {
+            let account = &account;
+            let running: Vec<_> = hosts
+                .iter()
+                .map(|host| scope.spawn(move || host.acquire_token_silent(USER_READ, account).unwrap()))
+                .collect();
+            let tokens = running.into_iter().map(|thread| thread.join().unwrap().access_token().to_owned());
+            tokens.collect()
+        });
+        assert!(tokens.iter().all(|token| *token == tokens[0]));
+        assert_eq!(refreshed(), round);
+    }
+    // One host that begins now, and one sign-out for all.
+    assert_eq!(host().acquire_token_silent(USER_READ, &account).unwrap().source(), TokenSource::Cache);
+    hosts[1].remove_account(&account).unwrap().unwrap();
+    for host in &hosts {
+        assert!(host.get_accounts(None).unwrap().is_empty());
+        assert!(matches!(host.acquire_token_silent(USER_READ, &account), Err(Error::InteractionRequired { .. })));
+    }
 }
 
 /// Over TLS, with the roots that `SSL_CERT_FILE` names. Without the variable of an address it does nothing.
