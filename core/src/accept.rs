@@ -89,15 +89,14 @@ pub(crate) fn accept(
     Ok(())
 }
 
-/// Whether the signature of this answer's ID token must be checked by the issuer's keys: where that is asked for, and where no
-/// TLS vouches for the token endpoint (decision 5).
-pub(crate) fn wants_signature(cx: &Cx<'_>, token_endpoint: &Endpoint, response: &TokenResponse) -> bool {
-    let is_asked = match cx.client.settings().id_token_policy {
+/// Whether signatures of ID tokens from there must be checked by the issuer's keys: where that is asked for, and where no TLS
+/// vouches for the token endpoint (decision 5).
+pub(crate) fn wants_signatures(cx: &Cx<'_>, token_endpoint: &Endpoint) -> bool {
+    match cx.client.settings().id_token_policy {
         IdTokenPolicy::Signature => true,
         IdTokenPolicy::Claims => !token_endpoint.is_https(),
         IdTokenPolicy::NonceOnly => false,
-    };
-    is_asked && response.id_token().is_some()
+    }
 }
 
 /// The issuer is the one of the metadata; Entra's multi-tenant metadata leaves the tenant open, and the token names it.

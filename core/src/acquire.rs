@@ -5,7 +5,8 @@
 //!            ↓ miss                                            ↑
 //!        Discovering → (hit under the real tenant) ────────────┤
 //!            ↓ miss                                            │
-//!        Locating (the region) → Obtaining → Exchanging ───────'  a token, an error, or the aging token
+//!        Locating (the region) → Equipping (with keys) → Obtaining → Exchanging → Checking ─'
+//!                                                              a token, an error, or the aging token
 //! ```
 
 use alloc::boxed::Box;
@@ -14,7 +15,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::accept::{accept, wants_signature};
+use crate::accept::{accept, wants_signatures};
 use crate::cache::{TokenChange, TokenEvent};
 use crate::discover::Discover;
 use crate::entropy::uuid_v4;
@@ -27,7 +28,6 @@ use crate::grant::Grant;
 use crate::issued::Token;
 use crate::metadata::ProviderMetadata;
 use crate::region::DiscoverRegion;
-use crate::secret::Secret;
 use crate::source::{More, Recording, Source};
 use crate::store::{Changes, MemoryChange, Partition};
 use crate::telemetry::Outcome;
@@ -61,6 +61,9 @@ enum State {
     Loading,
     Discovering(Discover),
     Locating(DiscoverRegion, Box<ProviderMetadata>),
+    /// Where signatures have to be checked, keys come first: a grant that can be used once is not spent without them.
+    #[cfg(feature = "validate")]
+    Equipping(IssuerKeys, Box<ProviderMetadata>, Target),
     Obtaining(Box<ProviderMetadata>, Target),
     Exchanging(Box<Exchange>, Box<ProviderMetadata>),
     /// The keys that signed the ID token are looked for.
@@ -88,6 +91,9 @@ impl<S: Source> Acquire<S> {
 
     /// A token from the cache that needs no refresh. Notes why not, and what could stand in.
     fn look_up(&mut self, cx: &Cx<'_>, realm: &str) -> Option<Token> {
+        if !self.source.is_looked_up() {
+            return None;
+        }
         self.realm = realm.to_string();
         match self.wanted.look_up(cx, realm) {
             Looked::Fresh(token) => Some(token),
@@ -161,6 +167,21 @@ impl<S: Source> Acquire<S> {
         Ok(())
     }
 
+    /// What comes before the grant is obtained.
+    #[cfg(feature = "validate")]
+    fn equip(&self, cx: &Cx<'_>, metadata: Box<ProviderMetadata>, target: Target) -> Result<State, Error> {
+        // Applications by themselves get no ID tokens.
+        if self.source.is_regional() || !wants_signatures(cx, &target.token_endpoint) {
+            return Ok(State::Obtaining(metadata, target));
+        }
+        Ok(State::Equipping(IssuerKeys::of(cx, &metadata, self.deadline)?, metadata, target))
+    }
+
+    #[cfg(not(feature = "validate"))]
+    fn equip(&self, _: &Cx<'_>, metadata: Box<ProviderMetadata>, target: Target) -> Result<State, Error> {
+        Ok(State::Obtaining(metadata, target))
+    }
+
     /// Looks for the keys of the answer's ID token, if its signature is to be checked; else it is finished here.
     #[cfg(feature = "validate")]
     fn judge(&mut self, cx: &Cx<'_>, metadata: Box<ProviderMetadata>, mut exchanged: Exchanged) -> Option<Step<Token>> {
@@ -192,7 +213,10 @@ impl<S: Source> Acquire<S> {
         if let Err(error) = &result {
             self.count_pending(cx, error);
         }
-        let mut tokens = match (cx.clock.wall, self.wanted.cached) {
+        if result.is_ok() {
+            self.source.granted();
+        }
+        let mut tokens = match (cx.clock.wall, self.wanted.cached && self.source.is_looked_up()) {
             (Some(now), true) => cx.store.tokens.expired(now),
             _ => Vec::new(),
         };
@@ -213,33 +237,48 @@ impl<S: Source> Acquire<S> {
         cx: &Cx<'_>,
         metadata: &ProviderMetadata,
         grant: &Grant,
-        response: TokenResponse,
+        mut response: TokenResponse,
     ) -> Result<(Token, Vec<TokenChange>), Error> {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
         if let Some(binding) = &self.wanted.binding {
             binding.check(&response)?;
         }
         accept(cx, metadata, &self.source.expected(), &response)?;
+        let mut changes = Vec::new();
+        let redeemed = self.source.recording().redeemed;
+        // Where the old one lies, and not where a first one would.
+        let rotated = redeemed.and_then(|_| response.take_refresh_token());
+        if let (Some(entry), Some(rotated)) = (redeemed, &rotated) {
+            changes.push(cx.store.tokens.update_refresh_token(entry, rotated, now));
+        }
+        self.record(cx, metadata, grant, &response, &mut changes)?;
+        if let Some(rotated) = rotated {
+            response.give_back_refresh_token(&rotated);
+        }
+        // Last of all, since it takes the answer over: tokens are large.
+        Ok((self.wanted.labelled(cx, Token::issued(response, now)?), changes))
+    }
+
+    fn record(
+        &self,
+        cx: &Cx<'_>,
+        metadata: &ProviderMetadata,
+        grant: &Grant,
+        response: &TokenResponse,
+        changes: &mut Vec<TokenChange>,
+    ) -> Result<(), Error> {
+        let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
         let strict = !cx.client.settings().lenient_answers;
         let account = self.wanted.home_account_id.as_deref().filter(|_| strict);
-        let token = self.wanted.labelled(cx, Token::issued(&response, now)?);
         let Recording { username, redeemed } = self.source.recording();
-        let mut changes = Vec::new();
-        let mut response = response;
-        if let Some(entry) = redeemed
-            && let Some(rotated) = response.refresh_token()
-        {
-            changes.push(cx.store.tokens.update_refresh_token(entry, &Secret::from(rotated), now));
-            response.remove("refresh_token");
-        }
         // A user's token whose account nobody named would lie where the application's own tokens are.
         if strict
             && account.is_none()
             && !grant.is_of_application()
             && self.wanted.data.is_empty()
-            && !names_account(&response)?
+            && !names_account(response)?
         {
-            return Ok((token, changes));
+            return Ok(());
         }
         // Where it lies; it may come from a region, or from an endpoint for clients with certificates.
         let token_endpoint = format!("{}/{}", cx.client.authority().endpoint().origin(), metadata.realm);
@@ -251,7 +290,7 @@ impl<S: Source> Acquire<S> {
             token_endpoint: Some(&token_endpoint),
             environment: Some(cx.client.authority().host()),
             grant_type: grant.grant_type(),
-            response: &response,
+            response,
             data: &data,
             authority_type: None,
             home_account_id: account,
@@ -261,7 +300,7 @@ impl<S: Source> Acquire<S> {
             scheme: self.wanted.scheme(),
         };
         changes.extend(cx.store.tokens.record(&event, now)?);
-        Ok((token, changes))
+        Ok(())
     }
 }
 
@@ -315,7 +354,21 @@ impl<S: Source> Flow for Acquire<S> {
                     let regional = ready!(step, else self.state = State::Locating(region, metadata));
                     let audience = metadata.token_endpoint.clone();
                     let token_endpoint = regional.map_or_else(|| audience.clone(), |regional| regional.token_endpoint);
-                    self.state = State::Obtaining(metadata, Target { token_endpoint, audience });
+                    let target = Target { token_endpoint, audience };
+                    match self.equip(cx, metadata, target) {
+                        Ok(state) => self.state = state,
+                        Err(error) => return self.fall_back(error),
+                    }
+                }
+                #[cfg(feature = "validate")]
+                (State::Equipping(mut keys, metadata, target), input) => {
+                    let step = match keys.step(cx, input, |_| Ok(())) {
+                        Ok(step) => step,
+                        Err(error) => return self.fall_back(error),
+                    };
+                    // Whose they are is found out when there is a signature.
+                    let _any = ready!(step, else self.state = State::Equipping(keys, metadata, target));
+                    self.state = State::Obtaining(metadata, target);
                 }
                 (State::Obtaining(metadata, target), input) => {
                     let step = match self.source.obtain(cx, &metadata, input) {
@@ -337,6 +390,7 @@ impl<S: Source> Flow for Acquire<S> {
                         Err(error) => return self.fall_back(error),
                     };
                     let exchanged = ready!(step, else self.state = State::Exchanging(exchange, metadata));
+                    drop(exchange); // a device has better use for its memory
                     let failed = exchanged.result.as_ref().err();
                     // Nobody at the region: the central endpoint gives the same token (G-18).
                     if let (Some(Error::Unreachable { why, .. }), Some(central)) = (failed, self.central.take())
@@ -393,7 +447,8 @@ impl<S: Source> Flow for Acquire<S> {
 /// Whether the signature of an ID token has to be checked.
 fn has_to_be_judged(cx: &Cx<'_>, exchanged: &Exchanged) -> bool {
     let response = exchanged.result.as_ref();
-    response.is_ok_and(|response| wants_signature(cx, &exchanged.target.token_endpoint, response))
+    response.is_ok_and(|response| response.id_token().is_some())
+        && wants_signatures(cx, &exchanged.target.token_endpoint)
 }
 
 /// Whether an answer says whose it is.

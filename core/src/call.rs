@@ -10,7 +10,7 @@ use alloc::string::ToString;
 use core::mem;
 
 use crate::error::{Error, SendError};
-use crate::flow::{Cx, Flow, Input, Step};
+use crate::flow::{Cx, Input, Step};
 use crate::http::{Repeat, Request, Response, RetryAfter};
 use crate::keys::WireKey;
 use crate::limits::MAX_REMEMBERED_BODY;
@@ -54,12 +54,12 @@ enum State {
     Spent,
 }
 
-/// The answer, whatever its status.
+/// The answer, whatever its status; what the host lent of it is not copied.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct Reply<'r> {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<u64>,
-    pub(crate) body: SecretBytes,
+    pub(crate) body: Content<'r>,
     /// `WWW-Authenticate`, when it is not too long. What was remembered has none.
     #[cfg(feature = "managed")]
     pub(crate) challenge: Option<String>,
@@ -67,6 +67,24 @@ pub(crate) struct Reply {
     pub(crate) dpop_nonce: Option<Secret>,
     /// What to commit so that the same request is not sent again too soon.
     pub(crate) remember: Option<MemoryChange>,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) enum Content<'r> {
+    /// The host has it.
+    Lent(&'r [u8]),
+    /// It was remembered.
+    Remembered(SecretBytes),
+}
+
+impl Content<'_> {
+    pub(crate) fn expose(&self) -> &[u8] {
+        match self {
+            Self::Lent(bytes) => bytes,
+            Self::Remembered(bytes) => bytes.expose(),
+        }
+    }
 }
 
 impl Call {
@@ -126,7 +144,7 @@ impl Call {
         self
     }
 
-    fn send(&mut self, cx: &Cx<'_>) -> Result<Step<Reply>, Error> {
+    fn send<'r>(&mut self, cx: &Cx<'_>) -> Result<Step<Reply<'r>>, Error> {
         let left = self.deadline.since(cx.clock.mono);
         if left == Millis(0) {
             return Err(self.unreachable(if self.attempts == 0 { SendError::NotSent } else { SendError::NoAnswer }));
@@ -138,7 +156,7 @@ impl Call {
     }
 
     /// Waits before another attempt, or `None` when there is none left, or no time for it.
-    fn again(&mut self, cx: &mut Cx<'_>, allowed: u8, at_least: Option<u64>) -> Result<Option<Step<Reply>>, Error> {
+    fn again(&mut self, cx: &mut Cx<'_>, allowed: u8, at_least: Option<u64>) -> Result<Option<Millis>, Error> {
         let retries = cx.client.settings().retries;
         if self.once || self.attempts >= allowed {
             return Ok(None);
@@ -154,10 +172,10 @@ impl Call {
         }
         self.attempts = self.attempts.saturating_add(1);
         self.state = State::Waiting(cx.clock.mono.after(wait));
-        Ok(Some(Step::Wait(wait)))
+        Ok(Some(wait))
     }
 
-    fn answered(&mut self, cx: &mut Cx<'_>, response: &Response<'_>) -> Result<Step<Reply>, Error> {
+    fn answered<'r>(&mut self, cx: &mut Cx<'_>, response: &Response<'r>) -> Result<Step<Reply<'r>>, Error> {
         if response.body.len() > self.request.response_limit {
             return Err(self.unreachable(SendError::TooLarge));
         }
@@ -166,15 +184,15 @@ impl Call {
             matches!(response.status, 429 | 500..) || self.managed.is_some_and(|more| more.contains(&response.status));
         if self.request.repeat == Repeat::Safe && is_transient {
             let allowed = cx.client.settings().retries.repeatable;
-            if let Some(step) = self.again(cx, allowed, retry_after.seconds())? {
-                return Ok(step);
+            if let Some(wait) = self.again(cx, allowed, retry_after.seconds())? {
+                return Ok(Step::Wait(wait));
             }
         }
         let remember = self.remember(cx, response, retry_after);
         Ok(Step::Done(Reply {
             status: response.status,
             retry_after: retry_after.seconds(),
-            body: SecretBytes::from(response.body),
+            body: Content::Lent(response.body),
             #[cfg(feature = "managed")]
             challenge: response.header("www-authenticate").filter(|text| text.len() <= MAX_CHALLENGE).map(String::from),
             dpop_nonce: nonce::dpop(response).map(Secret::from),
@@ -203,7 +221,7 @@ impl Call {
         Some(Fact::Answered(answered).for_seconds(self.key(cx).as_bytes(), cx.clock.mono, seconds))
     }
 
-    fn failed(&mut self, cx: &mut Cx<'_>, why: SendError) -> Result<Step<Reply>, Error> {
+    fn failed<'r>(&mut self, cx: &mut Cx<'_>, why: SendError) -> Result<Step<Reply<'r>>, Error> {
         let retries = cx.client.settings().retries;
         let allowed = match (self.request.repeat, why) {
             (Repeat::Safe, SendError::NotSent | SendError::NoAnswer) => retries.repeatable,
@@ -211,7 +229,7 @@ impl Call {
             _ => 0,
         };
         match self.again(cx, allowed, None)? {
-            Some(step) => Ok(step),
+            Some(wait) => Ok(Step::Wait(wait)),
             None => Err(self.unreachable(why)),
         }
     }
@@ -226,10 +244,9 @@ impl Call {
     }
 }
 
-impl Flow for Call {
-    type Output = Reply;
-
-    fn step(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Result<Step<Reply>, Error> {
+impl Call {
+    /// One step; the rules are those of [`Flow::step`](crate::flow::Flow::step). The answer borrows from the input.
+    pub(crate) fn step<'r>(&mut self, cx: &mut Cx<'_>, input: Input<'r>) -> Result<Step<Reply<'r>>, Error> {
         match (mem::replace(&mut self.state, State::Spent), input) {
             (State::Ready, Input::Start) => {
                 let memory = &cx.store.memory;
@@ -239,7 +256,7 @@ impl Flow for Call {
                     Some((answered, left)) => Ok(Step::Done(Reply {
                         status: answered.status,
                         retry_after: Some(left),
-                        body: answered.body.clone(),
+                        body: Content::Remembered(answered.body.clone()),
                         #[cfg(feature = "managed")]
                         challenge: None,
                         dpop_nonce: None,

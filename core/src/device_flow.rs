@@ -57,7 +57,7 @@ impl DeviceFlow {
     ///
     /// # Errors
     /// [`Error::Refused`] and [`Error::Throttled`] are the server's; [`Error::BadResponse`] names what is missing or malformed.
-    pub(crate) fn answered(client: &Client, begun: &Begun, reply: &Reply, now: Millis) -> Result<Self, Error> {
+    pub(crate) fn answered(client: &Client, begun: &Begun, reply: &Reply<'_>, now: Millis) -> Result<Self, Error> {
         let bad = |at| Error::BadResponse { what: What::DeviceAuthorization, at };
         let busy = reply.status == 429 || reply.status >= 500;
         let throttled = |refusal| Error::Throttled { status: reply.status, retry_after: reply.retry_after, refusal };

@@ -195,7 +195,7 @@ fn discovery_base(origin: &str) -> Result<Endpoint, Config> {
     Endpoint::parse(&format!("{origin}/common/discovery/instance")).map_err(|why| Config::Authority(why.reason()))
 }
 
-fn instance(client: &Client, reply: &Reply) -> Result<Endpoint, Error> {
+fn instance(client: &Client, reply: &Reply<'_>) -> Result<Endpoint, Error> {
     if reply.status >= 500 || reply.status == 429 {
         return Err(unavailable(reply));
     }
@@ -208,7 +208,7 @@ fn instance(client: &Client, reply: &Reply) -> Result<Endpoint, Error> {
 }
 
 /// Provider metadata from an answer, held against the authority (sections 2.5 to 2.7 of the reference).
-pub(crate) fn read_metadata(client: &Client, reply: &Reply) -> Result<ProviderMetadata, Error> {
+pub(crate) fn read_metadata(client: &Client, reply: &Reply<'_>) -> Result<ProviderMetadata, Error> {
     let authority = client.authority();
     match reply.status {
         200..300 => {}
@@ -232,29 +232,27 @@ pub(crate) fn check(client: &Client, metadata: &ProviderMetadata) -> Result<(), 
         let (issuer, authority) = (metadata.issuer.clone(), authority.as_str().to_string());
         return Err(Config::IssuerMismatch { issuer, authority }.into());
     }
-    allowed(client, metadata.token_endpoint.clone())?;
-    allowed(client, metadata.authorization_endpoint.clone())?;
-    if let Some(endpoint) = &metadata.device_authorization_endpoint {
-        allowed(client, endpoint.clone())?;
-    }
-    if client.client_certificate().is_some() {
-        let MtlsEndpoints { token_endpoint, device_authorization_endpoint } = &metadata.mtls;
-        for endpoint in [token_endpoint, device_authorization_endpoint].into_iter().flatten() {
-            allowed(client, endpoint.clone())?;
-        }
-    }
-    Ok(())
+    let used = [Some(&metadata.token_endpoint), Some(&metadata.authorization_endpoint)];
+    let MtlsEndpoints { token_endpoint, device_authorization_endpoint } = &metadata.mtls;
+    let mtls = [token_endpoint, device_authorization_endpoint].map(|endpoint| endpoint.as_ref());
+    let mtls = mtls.into_iter().filter(|_| client.client_certificate().is_some());
+    let all = used.into_iter().chain([metadata.device_authorization_endpoint.as_ref()]).chain(mtls);
+    all.flatten().try_for_each(|endpoint| check_host(client, endpoint))
 }
 
 pub(crate) fn allowed(client: &Client, endpoint: Endpoint) -> Result<Endpoint, Error> {
-    if host_allowed(client.authority(), client.settings(), &endpoint) {
-        return Ok(endpoint);
+    check_host(client, &endpoint).map(|()| endpoint)
+}
+
+fn check_host(client: &Client, endpoint: &Endpoint) -> Result<(), Error> {
+    if host_allowed(client.authority(), client.settings(), endpoint) {
+        return Ok(());
     }
     let host = endpoint.host().to_string();
     Err(Config::HostNotAllowed { host, rule: HostRule::OutsideAuthority }.into())
 }
 
-pub(crate) fn unavailable(reply: &Reply) -> Error {
+pub(crate) fn unavailable(reply: &Reply<'_>) -> Error {
     Error::Throttled { status: reply.status, retry_after: reply.retry_after, refusal: None }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What this type accepts, the WHATWG URL standard reads the same; a fuzz target holds it against the `url` crate.
 
-use alloc::format;
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::fmt;
 
@@ -64,15 +64,14 @@ impl core::error::Error for InvalidEndpoint {}
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    secure: bool,
-    /// Lower case, without port.
-    host: String,
+    /// As it was written, with a path; behind it the host in lower case, where it was not written so.
+    text: Box<str>,
+    /// Where the path begins, and with that the origin ends; where it ends; where the address does.
+    path: u16,
+    path_end: u16,
+    end: u16,
     port: Option<u16>,
-    /// Scheme to port, as it was written.
-    origin: String,
-    /// Begins with `/`.
-    path: String,
-    query: Option<String>,
+    secure: bool,
 }
 
 impl Endpoint {
@@ -106,15 +105,44 @@ impl Endpoint {
         }
         let (host, port) = split_port(authority)?;
         check_host(host)?;
-        let host = host.to_ascii_lowercase();
-        if !secure && !is_local(&host) {
+        let lower = host.to_ascii_lowercase();
+        if !secure && !is_local(&lower) {
             return Err(InvalidEndpoint::NotHttps);
         }
         if !path.split('/').all(is_segment) || !query.is_none_or(|q| is_text(q, |b| b == b'/' || b == b'?')) {
             return Err(InvalidEndpoint::Path);
         }
-        let origin = format!("{scheme}://{authority}");
-        Ok(Self { secure, host, port, origin, path: path.to_string(), query: query.map(ToString::to_string) })
+        let mut out = Self::of([scheme, "://", authority].concat(), path, query);
+        out.secure = secure;
+        out.port = port;
+        if host != lower {
+            out.text = [&*out.text, &lower].concat().into();
+        }
+        Ok(out)
+    }
+
+    /// Puts the parts together; that they are of the strict kind is the caller's affair. The host is taken to be in lower case.
+    fn of(origin: String, path: &str, query: Option<&str>) -> Self {
+        // Nothing is longer than `MAX_URL` and a host.
+        let at = |text: &str| u16::try_from(text.len()).unwrap_or(u16::MAX);
+        let mut text = origin;
+        let start = at(&text);
+        text.push_str(path);
+        let path_end = at(&text);
+        if let Some(query) = query {
+            text.push('?');
+            text.push_str(query);
+        }
+        Self { end: at(&text), text: text.into(), path: start, path_end, port: None, secure: true }
+    }
+
+    fn part(&self, from: u16, to: u16) -> &str {
+        self.text.get(usize::from(from)..usize::from(to)).unwrap_or_default()
+    }
+
+    /// The address, with the query.
+    pub fn as_str(&self) -> &str {
+        self.part(0, self.end)
     }
 
     /// Reads an address as people type it: with the feature `url`, international names and odd spellings are
@@ -134,7 +162,14 @@ impl Endpoint {
 
     /// The host in lower case, without port.
     pub fn host(&self) -> &str {
-        &self.host
+        if let Some(lower) = self.text.get(usize::from(self.end)..).filter(|lower| !lower.is_empty()) {
+            return lower;
+        }
+        let (_, authority) = self.origin().split_once("//").unwrap_or_default();
+        match authority.rsplit_once(':') {
+            Some((host, _)) if self.port.is_some() => host,
+            _ => authority,
+        }
     }
 
     /// The port, where one is written.
@@ -154,27 +189,27 @@ impl Endpoint {
 
     /// Whether the host is this machine or has a link-local address: such requests never go through a proxy.
     pub fn is_local(&self) -> bool {
-        is_local(&self.host)
+        is_local(self.host())
     }
 
     /// Scheme, host and port as they were written, without a slash at the end.
     pub fn origin(&self) -> &str {
-        &self.origin
+        self.part(0, self.path)
     }
 
     /// The path; begins with `/`.
     pub fn path(&self) -> &str {
-        &self.path
+        self.part(self.path, self.path_end)
     }
 
     /// The query without its `?`, where there is one.
     pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.part(self.path_end, self.end).strip_prefix('?')
     }
 
     /// The parts of the path between slashes, empty ones left out.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
-        self.path.split('/').filter(|segment| !segment.is_empty())
+        self.path().split('/').filter(|segment| !segment.is_empty())
     }
 
     /// The same address with these parameters added to its query, form-encoded.
@@ -183,39 +218,39 @@ impl Endpoint {
     /// [`InvalidEndpoint::TooLong`] when it grows past [`MAX_URL`].
     pub fn with_query(&self, parameters: &[(&str, &str)]) -> Result<Self, InvalidEndpoint> {
         let added = form::encode(parameters.iter().copied());
-        let query = match &self.query {
-            Some(query) if !query.is_empty() => format!("{query}&{}", added.expose()),
-            _ => added.expose().to_string(),
+        let own = self.query().unwrap_or_default();
+        let query = [own, if own.is_empty() { "" } else { "&" }, added.expose()].concat();
+        let length = usize::from(self.path_end).saturating_add(query.len()).saturating_add(1);
+        if length > MAX_URL {
+            return Err(InvalidEndpoint::TooLong);
+        }
+        let mut out = Self {
+            port: self.port,
+            secure: self.secure,
+            ..Self::of(self.origin().to_string(), self.path(), Some(&query))
         };
-        let mut out = self.clone();
-        out.query = Some(query);
-        if out.to_string().len() > MAX_URL { Err(InvalidEndpoint::TooLong) } else { Ok(out) }
+        let lower = self.text.get(usize::from(self.end)..).unwrap_or_default();
+        out.text = [&*out.text, lower].concat().into();
+        Ok(out)
     }
 
     /// Path and query as they go into the request line.
     pub fn request_target(&self) -> String {
-        match &self.query {
-            Some(query) => format!("{}?{query}", self.path),
-            None => self.path.clone(),
-        }
+        self.part(self.path, self.end).to_string()
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.origin, self.path)?;
-        match &self.query {
-            Some(query) => write!(f, "?{query}"),
-            None => Ok(()),
-        }
+        f.write_str(self.as_str())
     }
 }
 
 /// Without the query: it may carry personal data.
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.origin, self.path)?;
-        f.write_str(if self.query.is_some() { "?.." } else { "" })
+        f.write_str(self.part(0, self.path_end))?;
+        f.write_str(if self.query().is_some() { "?.." } else { "" })
     }
 }
 

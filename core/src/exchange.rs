@@ -362,7 +362,7 @@ fn unanswered(ask: &'static str, answer: &Answer<'_>) -> Error {
 }
 
 /// RFC 6749 s5: a token or an error, told apart by `error` as Microsoft's servers mean it, not by the status.
-fn read<'a>(cx: &Cx<'_>, reply: &Reply, sent: impl Iterator<Item = &'a Secret>) -> Result<TokenResponse, Error> {
+fn read<'a>(cx: &Cx<'_>, reply: &Reply<'_>, sent: impl Iterator<Item = &'a Secret>) -> Result<TokenResponse, Error> {
     let bad = |at| Error::BadResponse { what: What::TokenResponse, at };
     let lenient = cx.client.settings().lenient_answers;
     let busy = (reply.status == 429 && !lenient) || reply.status >= 500;

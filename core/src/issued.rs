@@ -37,15 +37,18 @@ pub enum TokenSource {
 
 impl Token {
     /// From an answer of the token endpoint.
-    pub(crate) fn issued(response: &TokenResponse, now: UnixTime) -> Result<Self, Error> {
-        let mut members = response.members().clone();
+    pub(crate) fn issued(response: TokenResponse, now: UnixTime) -> Result<Self, Error> {
+        let expires_on = now.shifted(response.expires_in(now)?);
+        let refresh_on = response.refresh_in()?.map(|seconds| now.after(seconds));
+        let id_token_claims = response.id_token().map(id_token::claims).transpose().map_err(IdTokenError::from)?;
+        let mut members = response.into_members();
         members.retain(|name| !name.starts_with('_') && name != "refresh_in");
         Ok(Self {
             members,
             source: TokenSource::IdentityProvider,
-            expires_on: now.shifted(response.expires_in(now)?),
-            refresh_on: response.refresh_in()?.map(|seconds| now.after(seconds)),
-            id_token_claims: response.id_token().map(id_token::claims).transpose().map_err(IdTokenError::from)?,
+            expires_on,
+            refresh_on,
+            id_token_claims,
             stored: Ok(()),
             key_protection: None,
         })

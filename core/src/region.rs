@@ -105,7 +105,7 @@ impl DiscoverRegion {
         &mut self,
         cx: &Cx<'_>,
         key: String,
-        reply: Result<Reply, Error>,
+        reply: Result<Reply<'_>, Error>,
     ) -> Result<Step<Option<ProviderMetadata>>, Error> {
         let read = reply.and_then(|reply| read_metadata(cx.client, &reply));
         let (found, seconds) = match read {

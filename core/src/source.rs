@@ -48,6 +48,11 @@ pub trait Source {
         false
     }
 
+    /// Whether a token of the cache may be the answer. A flow that always signs somebody in leaves the look-up out of the program.
+    fn is_looked_up(&self) -> bool {
+        true
+    }
+
     /// Whether somebody has to do something before there is a grant: that time is not part of the operation's budget, and
     /// the source bounds it itself.
     fn waits_for_a_person(&self) -> bool {
@@ -66,6 +71,9 @@ pub trait Source {
     fn refused(&mut self, _cx: &Cx<'_>, _error: &Error) -> More {
         More::No
     }
+
+    /// The server gave a token: what was kept for another attempt is not needed any more.
+    fn granted(&mut self) {}
 
     /// What the answer must fit before anything of it is stored.
     fn expected(&self) -> Expected<'_> {

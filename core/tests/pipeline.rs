@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::arithmetic_side_effects, reason = "a test")]
 
-use sansal::client::{Client, Credential, Retries, Settings};
-use sansal::error::{CommitError, Config, SendError, TlsReason, What};
+use sansal::client::{Client, Credential, IdTokenPolicy, Retries, Settings};
+use sansal::error::{CommitError, Config, SendError, TlsReason, TokenError, What};
 use sansal::flow::{Clock, Input, Millis, Response, Step};
 use sansal::http::Method;
 use sansal::time::UnixTime;
-use sansal::{ClientCredentials, Error, Store, Token, TokenSource};
+use sansal::{ClientCredentials, Error, RefreshTokenImport, Store, Token, TokenSource};
 
 mod support;
 use support::{Bytes, Host, World, answers, headed};
@@ -401,4 +401,41 @@ fn adfs_is_asked_with_sha_1_however_it_is_named() {
         };
         assert_eq!(alg.as_str(), "RS256");
     }
+}
+
+/// OpenID Connect Core s3.1.3.7 rule 6: where the signature is to be checked, the keys come before the grant is sent, since many
+/// grants can be used once only.
+#[test]
+fn keys_come_before_the_grant() {
+    const ISSUER: &str = "https://127.0.0.1:8080/dev";
+    let metadata = || {
+        answers(
+            200,
+            format!(
+                r#"{{"issuer":"{ISSUER}","token_endpoint":"{ISSUER}/token","authorization_endpoint":"{ISSUER}/a","jwks_uri":"{ISSUER}/keys"}}"#
+            ),
+        )
+    };
+    let token = || {
+        // Signed by nobody whose key is there.
+        let (header, claims) = ("eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ", "eyJzdWIiOiJzIn0");
+        answers(200, format!(r#"{{"access_token":"at-1","expires_in":3600,"id_token":"{header}.{claims}.c2ln"}}"#))
+    };
+    let none = || answers(200, r#"{"keys":[]}"#);
+    let asked = |policy, script: Vec<World>| {
+        let client = Client::builder("app").oidc_authority(ISSUER);
+        let settings = Settings { id_token_policy: policy, ..no_retries() };
+        let mut host = Host::new(client.settings(settings).build().unwrap());
+        let flow = RefreshTokenImport::new("rt", &["openid.like"]).unwrap().flow(&host.client).unwrap();
+        let result = host.play(script, flow).map(|token| token.access_token().to_string());
+        (result, host.sent.iter().map(|request| request.endpoint.to_string()).collect::<Vec<_>>())
+    };
+    let (refused, sent) = asked(IdTokenPolicy::Signature, vec![metadata(), answers(404, "")]);
+    assert!(matches!(refused, Err(Error::BadResponse { what: What::KeySet, .. })), "{refused:?}");
+    assert!(sent.last().is_some_and(|url| url.ends_with("/keys")), "{sent:?}");
+    let (refused, sent) = asked(IdTokenPolicy::Signature, vec![metadata(), none(), token()]);
+    assert!(matches!(refused, Err(Error::Token(TokenError::UnknownKey))), "{refused:?}");
+    assert!(sent.last().is_some_and(|url| url.ends_with("/token")), "{sent:?}");
+    let (taken, sent) = asked(IdTokenPolicy::NonceOnly, vec![metadata(), token()]);
+    assert_eq!((taken.unwrap().as_str(), sent.len()), ("at-1", 2));
 }

@@ -4,7 +4,8 @@
 usage: msal_neighbour.py hammer FILE SECONDS   adds a token again and again; says "ack KEY" once it is in the file
        msal_neighbour.py write FILE            signs a user in, writes the file as MSAL does, with members that nobody knows
        msal_neighbour.py read FILE             gets the user's token silently; says "token SECRET", and what else is in the file
-       msal_neighbour.py libsecret-write|libsecret-read FILE    the same with the Secret Service
+       msal_neighbour.py libsecret-write|libsecret-read FILE [SCHEMA ATTRIBUTES]
+                                               the same with the Secret Service; attributes in JSON
 """
 import base64, json, random, sys, time
 
@@ -52,7 +53,8 @@ class Response:
 def persistence():
     if command.startswith("libsecret"):
         from msal_extensions import LibsecretPersistence
-        return LibsecretPersistence(path, schema_name="sansal-lab", attributes={"purpose": "interop"})
+        schema, attributes = sys.argv[3:5] or ("sansal-lab", '{"purpose": "interop"}')
+        return LibsecretPersistence(path, schema_name=schema, attributes=json.loads(attributes))
     return FilePersistence(path)
 
 

@@ -121,9 +121,11 @@ impl<C: Connect, T: Time, E: Entropy, A: Asks, S: TokenStore> Driver<'_, C, T, E
             step = match step {
                 Step::Send(request) => {
                     let sent = send(connect, world, &mut kept, &request, buffer).await;
+                    let is_https = request.endpoint.is_https();
+                    drop(request); // its memory is worth more
                     let next = match sent.map(|reader| {
                         reader.response(buffer, |response| {
-                            if request.endpoint.is_https() && world.time.wall().is_none() {
+                            if is_https && world.time.wall().is_none() {
                                 let mono = world.time.mono();
                                 let _ = response.header("date").is_some_and(|date| world.dates.learn(date, mono));
                             }

@@ -1,26 +1,23 @@
 //! The login that people already have: the Azure CLI's token cache, used as the Azure CLI, without starting `az`.
 
+mod place;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use sansal::cache::{Kind, TokenCache, TokenChange};
-use sansal::error::CommitError;
-use sansal::flow::Partition;
+use sansal::cache::{Kind, TokenCache};
 use sansal::silent::Silent;
 use sansal::time::{Millis, UnixTime};
 use sansal::{Account, Error, Secret, Token, json};
 
-use crate::cache_file::TokenCacheFile;
+use self::place::{Place, Unwritten};
 use crate::clock::{SystemClock, Time};
 use crate::environment::variable;
-use crate::persistence::Persistence;
-use crate::private_file;
 use crate::public::{PublicClient, PublicClientBuilder};
 use crate::setup::SetupError;
 
@@ -32,8 +29,6 @@ const MAX_PROFILE: usize = 16 * 1024 * 1024;
 const MAX_OUTPUT: usize = 256 * 1024;
 /// How long `az` may take; it starts Python, and may refresh a token.
 const AZ_PATIENCE: Millis = Millis::from_secs(60);
-/// A file that is being written is read again so many times, in such a distance.
-const READ_AGAIN: (u8, Duration) = (20, Duration::from_millis(50));
 
 /// Somebody who has signed in with `az login`.
 ///
@@ -54,10 +49,11 @@ const READ_AGAIN: (u8, Duration) = (20, Duration::from_millis(50));
 /// | cache | where | read here |
 /// |---|---|---|
 /// | Azure CLI, plain | `msal_token_cache.json` in `AZURE_CONFIG_DIR` or `~/.azure` | yes |
-/// | Azure CLI, encrypted | `msal_token_cache.bin` (Windows, DPAPI); Keychain, service `Microsoft Azure CLI`, account `Token cache` (macOS); Secret Service, schema `Microsoft Azure CLI`, attribute `type` = `Token cache` (Linux), with `msal_token_cache.sig` as a signal | no: [`AzureCliError::Encrypted`] |
-/// | Azure PowerShell, Visual Studio, Azure SDKs (shared) | `.IdentityService/msal.cache` in the user's local application data (Windows) or home folder; for tokens with continuous access evaluation `msal.cache.cae`, others `msal.cache.nocae`; Keychain service and Secret Service schema `Microsoft.Developer.IdentityService`, account `MSALCache` | only one in plain text, as a [`TokenCacheFile`] |
+/// | Azure CLI, encrypted, Linux | Secret Service; the file is a signal. With the Azure CLI's change 33849 (August 2026), which encrypts by default: schema `Microsoft Azure CLI`, attribute `type` = `Token cache`, `msal_token_cache.sig`. Without it only where `core.encrypt_token_cache` is set: schema `my_schema_name`, `my_attr1` = `foo`, `my_attr2` = `bar`, `msal_token_cache.bin` | with the feature `keyring` |
+/// | Azure CLI, encrypted, elsewhere | `msal_token_cache.bin`, DPAPI (Windows, the default); Keychain, service `Microsoft Azure CLI`, account `Token cache` (macOS) | no: [`AzureCliError::Encrypted`] |
+/// | Azure PowerShell, Visual Studio, Azure SDKs (shared) | `.IdentityService/msal.cache` in the user's local application data (Windows) or home folder; for tokens with continuous access evaluation `msal.cache.cae`, others `msal.cache.nocae`; Keychain service and Secret Service schema `Microsoft.Developer.IdentityService`, account `MSALCache` | one in plain text as a [`TokenCacheFile`](crate::TokenCacheFile), one in the Secret Service as a `LibsecretCache` (feature `keyring`) |
 pub struct AzureCli {
-    folder: PathBuf,
+    place: Place,
     profile: Profile,
     accounts: Vec<Account>,
     tenant: Option<String>,
@@ -116,16 +112,9 @@ impl AzureCli {
     /// [`AzureCliError`] says what is missing.
     pub fn at(folder: impl Into<PathBuf>) -> Result<Self, AzureCliError> {
         let folder = folder.into();
-        let path = folder.join("msal_token_cache.json");
         let profile = profile(&folder.join("azureProfile.json"))?;
-        if !path.exists() {
-            let encrypted = ["msal_token_cache.bin", "msal_token_cache.sig"].map(|name| folder.join(name));
-            return Err(match encrypted.into_iter().find(|path| path.exists()) {
-                Some(path) => AzureCliError::Encrypted(path),
-                None => AzureCliError::NotSignedIn(path),
-            });
-        }
-        let cache = read(&path)?;
+        let place = Place::find(&folder)?;
+        let cache = place.read()?;
         let mut accounts: Vec<Account> = Vec::new();
         for change in TokenCache::new().changes_to(&cache) {
             if let (true, Some(entry)) = (change.section() == Kind::Account.section(), change.entry()) {
@@ -138,8 +127,8 @@ impl AzureCli {
         }
         match (accounts.is_empty(), profile.is_application) {
             (_, true) => Err(AzureCliError::Application),
-            (true, _) => Err(AzureCliError::NotSignedIn(path)),
-            _ => Ok(Self { folder, profile, accounts, tenant: None, user: None, writes: false }),
+            (true, _) => Err(AzureCliError::NotSignedIn(place.path().to_owned())),
+            _ => Ok(Self { place, profile, accounts, tenant: None, user: None, writes: false }),
         }
     }
 
@@ -205,10 +194,9 @@ impl AzureCli {
     pub fn client(&self) -> Result<PublicClientBuilder, AzureCliError> {
         let authority = format!("https://{}/{}", self.account()?.environment(), self.tenant_id()?);
         let builder = PublicClient::builder(AZURE_CLI_CLIENT_ID).authority(&authority);
-        let path = self.folder.join("msal_token_cache.json");
         Ok(match self.writes {
-            true => builder.persistence(TokenCacheFile::open(path).map_err(AzureCliError::Setup)?),
-            false => builder.persistence(Unwritten { path, told: Mutex::default() }),
+            true => self.place.writable(builder)?,
+            false => builder.persistence(Unwritten::new(self.place.clone())),
         })
     }
 
@@ -301,20 +289,6 @@ fn finish(mut command: Command) -> Result<zeroize::Zeroizing<Vec<u8>>, AzureCliE
     }
 }
 
-/// What is in the cache. Damaged or half-written, as long as somebody may finish it, it is read again; nothing is repaired.
-fn read(path: &Path) -> Result<TokenCache, AzureCliError> {
-    let (times, pause) = READ_AGAIN;
-    let mut text = None;
-    for _ in 0..times {
-        text = private_file::read(path).map_err(|why| AzureCliError::Setup(why.at(path)))?.0;
-        match text.as_deref().map(|text| TokenCache::from_json(text)) {
-            Some(Ok(cache)) if text.as_ref().is_some_and(|text| !text.is_empty()) => return Ok(cache),
-            _ => thread::sleep(pause),
-        }
-    }
-    Ok(TokenCache::salvage(&text.unwrap_or_default()).cache)
-}
-
 /// The current subscription. Without a profile, or in one that is not understood, there is none.
 fn profile(path: &Path) -> Result<Profile, AzureCliError> {
     let text = match std::fs::read(path) {
@@ -334,34 +308,6 @@ fn profile(path: &Path) -> Result<Profile, AzureCliError> {
         tenant: text("/tenantId"),
         is_application: text("/user/type").as_deref() == Some("servicePrincipal"),
     })
-}
-
-/// A cache of somebody else: read again whenever it is used, written never.
-struct Unwritten {
-    path: PathBuf,
-    told: Mutex<TokenCache>,
-}
-
-impl Persistence for Unwritten {
-    fn load(&self, _: &Partition) -> Vec<TokenChange> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        match read(&self.path) {
-            Ok(cache) => {
-                let changes = told.changes_to(&cache);
-                *told = cache;
-                changes
-            }
-            Err(why) => {
-                tracing::warn!(file = %self.path.display(), why = %why, "the Azure CLI's token cache cannot be read");
-                Vec::new()
-            }
-        }
-    }
-
-    /// What it would write lives in memory. The refresh token in the file stays good: Entra does not end it by its use.
-    fn save(&self, _: &[TokenChange]) -> Result<(), CommitError> {
-        Ok(())
-    }
 }
 
 impl AzureCliError {
@@ -404,6 +350,9 @@ impl std::error::Error for AzureCliError {}
 
 impl fmt::Debug for AzureCli {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AzureCli").field("folder", &self.folder).field("writes", &self.writes).finish_non_exhaustive()
+        f.debug_struct("AzureCli")
+            .field("cache", &self.place.path())
+            .field("writes", &self.writes)
+            .finish_non_exhaustive()
     }
 }

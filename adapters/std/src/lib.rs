@@ -23,6 +23,8 @@
 //! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
 //! | [`TokenCacheFile`], [`Persistence`] | tokens that outlive the process, in MSAL's format |
 //! | [`DataKey`] | the key of an encrypted token cache; with the feature `keyring` in the operating system's secret store |
+//! | `LibsecretCache` (feature `keyring`, Linux) | token caches that MSAL Extensions keep in the Secret Service |
+//! | `RedisCache` (feature `redis`) | tokens that hosts share, one of which asks for each |
 //! | [`CertificateCredential`] | its key and certificate, from files or memory |
 //! | [`TokenValidator`] | tokens that callers bring, for a resource server |
 //! | [`Pfx`] | what is in a PKCS#12 file |
@@ -78,9 +80,9 @@ mod http;
 mod interactive;
 #[cfg(feature = "keyring")]
 mod keyring;
+mod lease;
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 mod libsecret;
-mod lease;
 mod local_files;
 mod log;
 mod name_lookup;

@@ -25,7 +25,7 @@ const SCHEMA: &str = "xdg:schema";
 /// A cache in the Secret Service for a client's [`persistence`](crate::PublicClientBuilder::persistence): what
 /// `LibsecretPersistence` of MSAL Extensions for Python, and those for .NET, read and write.
 ///
-/// The Azure CLI's is in `msal_token_cache.sig` in its folder, schema `Microsoft Azure CLI`, attribute `type` = `Token cache`.
+/// The Azure CLI's is read by [`AzureCli`](crate::AzureCli).
 pub struct LibsecretCache {
     signal: PathBuf,
     attributes: Vec<(String, String)>,
@@ -46,6 +46,12 @@ impl LibsecretCache {
         let all = [(SCHEMA, schema)].into_iter().chain(attributes.iter().copied());
         let attributes = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self { signal: signal.as_ref().to_owned(), attributes, told: Mutex::default() }
+    }
+
+    /// What is there now.
+    pub(crate) fn tokens(&self) -> Result<TokenCache, impl fmt::Display + use<>> {
+        let read = |service: SecretService<'_>| self.read(&service);
+        SecretService::connect(EncryptionType::Dh).map_err(Unusable::from).and_then(read)
     }
 
     fn attributes(&self) -> HashMap<&str, &str> {

@@ -34,7 +34,8 @@ const PATIENCE: (u64, u64) = (15, 40);
 /// share tokens.
 ///
 /// * Each entry is a key of its own and ends when its token does. A client reads the entries of one application and one account,
-///   and only those that are new to it.
+///   and only those that are new to it; where it is not known whose tokens are needed (accounts, sign-ins, on-behalf-of) those of
+///   the application, whosever they are.
 /// * Entries are written by a script, all of a commit or none, and only over what this client has seen. What somebody else wrote
 ///   meanwhile is [merged](sansal::cache::TokenCache::merge_changes).
 /// * Of all hosts that need the same token one asks the server, while it holds a lease; the others wait for it to bring the token. The

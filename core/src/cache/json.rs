@@ -1,6 +1,5 @@
 //! The cache as a file: MSAL's unified schema in JSON. What is not understood is kept as it stands.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 use super::content::Content;
 use super::entry::{Entry, Kind};
 use super::section::Section;
+use super::sections::Sections;
 use super::{Body, TokenCache};
 use crate::error::{Error, What};
 use crate::json::{JsonError, Members, check_depth};
@@ -91,8 +91,13 @@ impl Write for Count {
 /// How long a value is when it is written.
 pub(super) fn length(value: &Value) -> usize {
     let mut count = Count(0);
-    // The sink does not fail.
-    let _ = write!(count, "{value}");
+    // The sink does not fail. A number alone, since whatever writes any value is large.
+    let _ = match value {
+        Value::Number(number) => write!(count, "{number}"),
+        Value::Bool(flag) => write!(count, "{flag}"),
+        Value::Null => write!(count, "null"),
+        _ => write!(count, "{value}"),
+    };
     count.0
 }
 
@@ -114,26 +119,26 @@ fn written(write: impl Fn(&mut dyn Write) -> fmt::Result) -> Zeroizing<Vec<u8>> 
 }
 
 /// The outer two levels, read one by one: a [`Value`] would lose the order of entries, and hold everything twice.
-struct File(BTreeMap<String, Body>);
+struct File(Sections);
 
 impl<'de> Deserialize<'de> for File {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Sections;
-        impl<'de> Visitor<'de> for Sections {
+        struct Named;
+        impl<'de> Visitor<'de> for Named {
             type Value = File;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of sections")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<File, A::Error> {
-                let mut sections = BTreeMap::new();
+                let mut sections = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     let body = map.next_value_seed(OneSection(Kind::of_section(&name)))?;
-                    sections.insert(name, body);
+                    sections.push((name, body));
                 }
-                Ok(File(sections))
+                Ok(File(Sections::from(sections)))
             }
         }
-        from.deserialize_map(Sections)
+        from.deserialize_map(Named)
     }
 }
 

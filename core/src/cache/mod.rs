@@ -33,6 +33,7 @@ mod salvage;
 mod search;
 #[cfg(feature = "index")]
 mod section;
+mod sections;
 mod slot;
 #[cfg(test)]
 mod properties;
@@ -43,8 +44,6 @@ mod transcripts;
 #[cfg(not(feature = "index"))]
 mod walked;
 
-use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -62,6 +61,7 @@ pub use slot::ext_cache_key;
 use crate::secret::wipe;
 use content::Content;
 use section::Section;
+use sections::Sections;
 use slot::WITH_AUTH_SCHEME;
 #[cfg(not(feature = "index"))]
 use {walked as section, walked as index, walked as mix};
@@ -100,7 +100,7 @@ use {walked as section, walked as index, walked as mix};
 /// ```
 #[derive(Clone, Default)]
 pub struct TokenCache {
-    sections: BTreeMap<String, Body>,
+    sections: Sections,
     changed: bool,
 }
 
@@ -139,7 +139,7 @@ impl TokenCache {
             let kind = Kind::of_section(change.section());
             match change {
                 TokenChange::Put { section, key, entry } => {
-                    let body = self.sections.entry(section).or_insert_with(|| Body::empty(kind));
+                    let Some(body) = self.sections.or_insert_with(section, || Body::empty(kind)) else { continue };
                     if let Body::Foreign(_) = body {
                         *body = Body::empty(kind);
                     }
@@ -149,8 +149,7 @@ impl TokenCache {
                 }
                 TokenChange::Remove { section, key } => {
                     // As in MSAL's map, the section is there from then on.
-                    let body = self.sections.entry(section).or_insert_with(|| Body::empty(kind));
-                    if let Body::Entries(section) = body {
+                    if let Some(Body::Entries(section)) = self.sections.or_insert_with(section, || Body::empty(kind)) {
                         section.remove(&key);
                     }
                 }
@@ -170,7 +169,7 @@ impl TokenCache {
 
     fn section(&self, kind: Kind) -> Option<&Section> {
         // Access tokens come first, by the order of names; a look-up need not search for them.
-        let first = self.sections.first_key_value().filter(|(name, _)| *name == kind.section());
+        let first = self.sections.first().filter(|(name, _)| *name == kind.section());
         match first.map(|(_, body)| body).or_else(|| self.sections.get(kind.section())) {
             Some(Body::Entries(section)) => Some(section),
             _ => None,

@@ -96,14 +96,15 @@ impl TokenCache {
     /// `https://host/tenant…`.
     pub fn record(&self, event: &TokenEvent<'_>, now: UnixTime) -> Result<Vec<TokenChange>, Error> {
         let response = event.response;
-        let facts = Facts::of(event)?;
+        let mut facts = Facts::of(event)?;
+        let has_account = facts.home_account_id.is_some() && !event.skip_account_creation;
+        let account = has_account.then(|| self.merged(Kind::Account, account(event, &facts)));
+        facts.claims = Members::new();
         let mut changes = Vec::with_capacity(Kind::ALL.len());
         if let Some(secret) = response.access_token() {
             changes.push(TokenChange::put(Kind::AccessToken, access_token(event, &facts, secret, now)?));
         }
-        if facts.home_account_id.is_some() && !event.skip_account_creation {
-            changes.push(self.merged(Kind::Account, account(event, &facts)));
-        }
+        changes.extend(account);
         if let Some(secret) = response.id_token() {
             let mut entry = facts.entry("IdToken", secret, event);
             entry.set("realm", facts.realm.as_deref());

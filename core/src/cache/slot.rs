@@ -70,27 +70,24 @@ pub(super) fn key(kind: Kind, entry: &Entry) -> String {
     let part = |name| entry.text(name).unwrap_or_default();
     let (home, environment, client) = (part("home_account_id"), part("environment"), part("client_id"));
     let (realm, target) = (part("realm"), part("target"));
-    let key = match kind {
-        Kind::AccessToken => match access_token_marker(entry) {
-            marker @ "accesstoken" => format!("{home}-{environment}-{marker}-{client}-{realm}-{target}"),
-            marker @ "atext" => {
-                let ext = part("ext_cache_key");
-                format!("{home}-{environment}-{marker}-{client}-{realm}-{target}-{ext}")
+    let parts: &[&str] = match kind {
+        Kind::AccessToken => {
+            let marker = access_token_marker(entry);
+            let (ext, scheme, key) = (part("ext_cache_key"), entry.token_type(), entry.key_id().unwrap_or_default());
+            match marker {
+                "accesstoken" => &[home, environment, marker, client, realm, target],
+                "atext" => &[home, environment, marker, client, realm, target, ext],
+                // G-12: tokens for different keys do not overwrite one another.
+                _ => &[home, environment, marker, client, realm, target, ext, scheme, key],
             }
-            // G-12: tokens for different keys do not overwrite one another.
-            marker => {
-                let (scheme, key) = (entry.token_type(), entry.key_id().unwrap_or_default());
-                let ext = part("ext_cache_key");
-                format!("{home}-{environment}-{marker}-{client}-{realm}-{target}-{ext}-{scheme}-{key}")
-            }
-        },
-        Kind::RefreshToken => format!("{home}-{environment}-refreshtoken-{client}--{target}"),
-        Kind::IdToken => format!("{home}-{environment}-idtoken-{client}-{realm}-"),
-        Kind::Account => format!("{home}-{environment}-{realm}"),
+        }
+        Kind::RefreshToken => &[home, environment, "refreshtoken", client, "", target],
+        Kind::IdToken => &[home, environment, "idtoken", client, realm, ""],
+        Kind::Account => &[home, environment, realm],
         // The one key that keeps its case.
-        Kind::AppMetadata => return format!("appmetadata-{environment}-{client}"),
+        Kind::AppMetadata => return ["appmetadata", environment, client].join("-"),
     };
-    key.to_lowercase()
+    parts.join("-").to_lowercase()
 }
 
 fn access_token_marker(entry: &Entry) -> &'static str {

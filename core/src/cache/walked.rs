@@ -196,6 +196,11 @@ impl Partition<'_> {
     }
 }
 
+/// Whether two texts are the same.
+pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
+    one == other
+}
+
 /// The letters of a text in lower case.
 pub(super) fn lowered(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)

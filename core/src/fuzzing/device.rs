@@ -5,7 +5,7 @@ use core::str;
 use alloc::string::String;
 
 use crate::authorization::AuthCodeFlow;
-use crate::call::Reply;
+use crate::call::{Content, Reply};
 use crate::client::{Client, Scopes, Settings};
 use crate::device_flow::{Begun, DeviceFlow};
 use crate::endpoint::Endpoint;
@@ -14,7 +14,6 @@ use crate::error::{Config, Error};
 use crate::json::parse_object;
 use crate::limits::{MAX_DEVICE_CODE_LIFETIME, MAX_POLLING_INTERVAL, MAX_SAVED_FLOW};
 use crate::sealed::Sealer;
-use crate::secret::SecretBytes;
 use crate::time::{Clock, Millis, UnixTime};
 
 const CLOCK: Clock = Clock::new(Millis(1_000_000), UnixTime(1_700_000_000));
@@ -35,7 +34,7 @@ pub fn device_response(data: &[u8]) {
     let reply = Reply {
         status,
         retry_after: None,
-        body: SecretBytes::from(body),
+        body: Content::Lent(body),
         challenge: None,
         dpop_nonce: None,
         remember: None,
@@ -56,7 +55,7 @@ pub fn device_response(data: &[u8]) {
 pub fn saved_flow(data: &[u8]) {
     let Some((client, begun)) = begun(Settings::default()) else { return };
     let sealer = Sealer::new(&[7; 32]);
-    let body = SecretBytes::from(CODE);
+    let body = Content::Lent(CODE);
     let reply = Reply { status: 200, retry_after: None, body, challenge: None, dpop_nonce: None, remember: None };
     let Ok(flow) = DeviceFlow::answered(&client, &begun, &reply, CLOCK.mono) else { panic!("a good answer") };
     let Ok(text) = flow.seal(&sealer, &client, CLOCK, &mut Counter(0)) else { panic!("it is not sealed") };

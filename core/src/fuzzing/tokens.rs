@@ -72,7 +72,7 @@ pub fn key_set(data: &[u8]) {
             assert!(
                 of("aud").contains("\"a\"") && valid.claims.text("iss").is_some() && valid.claims.text("sub").is_some()
             );
-            assert_eq!(valid.header.text("alg"), Some(valid.alg.as_str()));
+            assert_eq!(valid.header().text("alg"), Some(valid.alg.as_str()));
             let Ok(compact) = Compact::parse(token) else { panic!("a token that is not one") };
             // No member stood twice: written again, the claims are as long as they would be read by anybody.
             assert_eq!(compact.decode_payload().as_ref(), Ok(&valid.claims));

@@ -34,17 +34,30 @@ impl<'a> Compact<'a> {
     /// [`JwtError::TooLong`], [`JwtError::NotThreeParts`], or [`JwtError::BadBase64`] for a character outside of the
     /// alphabet and a length that no base64 has.
     pub fn parse(jws: &'a str) -> Result<Self, JwtError> {
+        let split = Self::split(jws)?;
+        let Self { header, payload, signature, .. } = split;
+        if header.is_empty() || ![header, payload, signature].into_iter().all(is_base64url) {
+            return Err(if payload.contains('.') { JwtError::NotThreeParts } else { JwtError::BadBase64 });
+        }
+        Ok(split)
+    }
+
+    /// As [`parse`](Self::parse), but that the alphabet was not looked at: a part that is decoded tells by itself.
+    pub(crate) fn split(jws: &'a str) -> Result<Self, JwtError> {
         if jws.len() > MAX_JWT {
             return Err(JwtError::TooLong);
         }
         // From both ends: what lies between need not be searched, since a dot is no character of base64url.
-        let split = jws.split_once('.').and_then(|(header, rest)| Some((header, rest.rsplit_once('.')?)));
-        let (header, (payload, signature)) = split.ok_or(JwtError::NotThreeParts)?;
-        if header.is_empty() || ![header, payload, signature].into_iter().all(is_base64url) {
-            return Err(if payload.contains('.') { JwtError::NotThreeParts } else { JwtError::BadBase64 });
-        }
+        let parts = jws.split_once('.').and_then(|(header, rest)| Some((header, rest.rsplit_once('.')?)));
+        let (header, (payload, signature)) = parts.ok_or(JwtError::NotThreeParts)?;
         let signing_input = jws.get(..jws.len().saturating_sub(signature.len()).saturating_sub(1)).unwrap_or_default();
         Ok(Self { header, payload, signature, signing_input })
+    }
+
+    /// The header's bytes.
+    #[cfg(feature = "validate")]
+    pub(crate) fn header_bytes(&self) -> Result<Vec<u8>, JwtError> {
+        decode(self.header)
     }
 
     /// The header's members.

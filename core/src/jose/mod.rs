@@ -2,6 +2,8 @@
 
 pub mod assertion;
 mod compact;
+#[cfg(feature = "validate")]
+mod header;
 pub mod id_token;
 mod jwk;
 #[cfg(feature = "validate")]
@@ -11,6 +13,8 @@ mod part;
 mod verify;
 
 pub use compact::Compact;
+#[cfg(feature = "validate")]
+pub(crate) use header::{Header, Member};
 pub use jwk::{Jwk, PublicKey};
 #[cfg(feature = "validate")]
 pub use key_set::{KeySet, SetKey};

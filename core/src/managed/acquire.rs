@@ -187,7 +187,7 @@ impl AcquireManagedIdentity {
     }
 
     /// The key file, or the second leg with it.
-    fn challenged(&mut self, cx: &Cx<'_>, reply: &Reply) -> Result<Step<Token>, Error> {
+    fn challenged(&mut self, cx: &Cx<'_>, reply: &Reply<'_>) -> Result<Step<Token>, Error> {
         let now = cx.clock.wall.unwrap_or_default();
         let answer = Answer { reply, now, lenient: cx.client.settings().lenient_answers, sent: None };
         match azure_arc::challenge(&answer, self.wanted.environment.arc_token_dir.as_deref()) {
@@ -210,7 +210,7 @@ impl AcquireManagedIdentity {
     }
 
     /// All checks have passed or failed by now: what is to be remembered leaves as one delta.
-    fn finish(&mut self, cx: &Cx<'_>, reply: &Reply, sent: Option<&Secret>) -> Step<Token> {
+    fn finish(&mut self, cx: &Cx<'_>, reply: &Reply<'_>, sent: Option<&Secret>) -> Step<Token> {
         let mut tokens = match (cx.clock.wall, self.scanned) {
             (Some(now), true) => cx.store.tokens.expired(now),
             _ => Vec::new(),
@@ -225,7 +225,7 @@ impl AcquireManagedIdentity {
         self.commit(result, tokens)
     }
 
-    fn read(&self, cx: &Cx<'_>, reply: &Reply, sent: Option<&Secret>) -> Result<(Token, Vec<TokenChange>), Error> {
+    fn read(&self, cx: &Cx<'_>, reply: &Reply<'_>, sent: Option<&Secret>) -> Result<(Token, Vec<TokenChange>), Error> {
         use ManagedIdentitySource as S;
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
         let answer = Answer { reply, now, lenient: cx.client.settings().lenient_answers, sent };

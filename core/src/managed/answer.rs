@@ -64,7 +64,7 @@ pub(super) const fn bad(at: &'static str) -> Error {
 
 /// An answer of a source.
 pub(super) struct Answer<'a> {
-    pub(super) reply: &'a Reply,
+    pub(super) reply: &'a Reply<'a>,
     pub(super) now: UnixTime,
     /// Whether odd answers are taken as the reference takes them.
     pub(super) lenient: bool,

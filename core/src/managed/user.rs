@@ -98,7 +98,7 @@ impl AcquireCloudShell {
         Ok(if settings.throttling { call.throttled(PATIENCE) } else { call })
     }
 
-    fn read(&self, cx: &Cx<'_>, endpoint: &str, reply: &Reply) -> Result<(Token, Vec<TokenChange>), Error> {
+    fn read(&self, cx: &Cx<'_>, endpoint: &str, reply: &Reply<'_>) -> Result<(Token, Vec<TokenChange>), Error> {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
         let lenient = cx.client.settings().lenient_answers;
         let payload = cloud_shell::read(&Answer { reply, now, lenient, sent: None })?;

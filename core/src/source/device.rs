@@ -17,7 +17,7 @@ use crate::endpoint::Endpoint;
 use crate::entropy::uuid_v4;
 use crate::error::{Config, Error};
 use crate::exchange::{headers, is_pending, patience};
-use crate::flow::{Answer, Cx, Flow, Input, Step, ready};
+use crate::flow::{Answer, Cx, Input, Step, ready};
 use crate::grant::{Grant, GrantKind};
 use crate::http::{Body, Request};
 use crate::limits::{MAX_POLLING_INTERVAL, MAX_RESPONSE};
@@ -101,7 +101,7 @@ impl Initiation {
         cx: &Cx<'_>,
         call: Call,
         begun: Begun,
-        step: Step<crate::call::Reply>,
+        step: Step<crate::call::Reply<'_>>,
     ) -> Result<Step<DeviceFlow>, Error> {
         self.state = Initiating::Calling(call, begun.clone());
         let mut reply = ready!(step);
@@ -204,6 +204,10 @@ impl Source for DevicePolling {
         self.flow.check(client).map_err(Error::from)
     }
 
+    fn is_looked_up(&self) -> bool {
+        false
+    }
+
     fn waits_for_a_person(&self) -> bool {
         true
     }
@@ -222,6 +226,10 @@ impl Source for DevicePolling {
             (Polling::Begin | Polling::Due, Input::Start) | (Polling::Waiting, Input::Woke) => self.proceed(now),
             _ => Err(Error::OutOfTurn),
         }
+    }
+
+    fn granted(&mut self) {
+        self.last = None;
     }
 
     fn refused(&mut self, cx: &Cx<'_>, error: &Error) -> More {
@@ -280,6 +288,10 @@ impl Source for DeviceCodeFlow {
         self.deadline = deadline;
     }
 
+    fn is_looked_up(&self) -> bool {
+        false
+    }
+
     fn waits_for_a_person(&self) -> bool {
         true
     }
@@ -312,6 +324,10 @@ impl Source for DeviceCodeFlow {
             }
             _ => Err(Error::OutOfTurn),
         }
+    }
+
+    fn granted(&mut self) {
+        self.state = State::Spent;
     }
 
     fn refused(&mut self, cx: &Cx<'_>, error: &Error) -> More {

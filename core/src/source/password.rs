@@ -20,7 +20,7 @@ use crate::endpoint::Endpoint;
 use crate::entropy::uuid_v4;
 use crate::error::{Config, Error, HostRule, What};
 use crate::exchange::patience;
-use crate::flow::{Cx, Flow, Input, Step, ready};
+use crate::flow::{Cx, Input, Step, ready};
 use crate::grant::{Grant, GrantKind, UserId};
 use crate::http::Request;
 use crate::limits::{MAX_METADATA, MAX_XML, NO_USER_REALM_LIFETIME};
@@ -198,7 +198,7 @@ fn check_federation(client: &Client, endpoint: &Endpoint) -> Result<(), Error> {
 }
 
 /// The body of an answer that is a document, not an error.
-fn document(reply: &Reply, what: What) -> Result<&[u8], Error> {
+fn document<'r>(reply: &'r Reply<'_>, what: What) -> Result<&'r [u8], Error> {
     match reply.status {
         200..300 => Ok(reply.body.expose()),
         429 | 500.. => Err(Error::Throttled { status: reply.status, retry_after: reply.retry_after, refusal: None }),

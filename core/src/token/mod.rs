@@ -15,6 +15,7 @@ use crate::base64;
 use crate::error::{Error, What};
 use crate::json::{self, JsonError, Members};
 use crate::limits::MAX_RESPONSE;
+use crate::secret::Secret;
 use crate::time::UnixTime;
 
 /// A token response. All members are kept, the unknown ones too; `Debug` shows their names only.
@@ -49,9 +50,19 @@ impl TokenResponse {
         &self.0
     }
 
-    /// Takes a member out: what must not be stored.
-    pub(crate) fn remove(&mut self, name: &str) {
-        self.0.remove(name);
+    pub(crate) fn into_members(self) -> Members {
+        self.0
+    }
+
+    /// The refresh token, which is not in the answer any more.
+    pub(crate) fn take_refresh_token(&mut self) -> Option<Secret> {
+        let token = Secret::from(self.refresh_token()?);
+        self.0.remove("refresh_token");
+        Some(token)
+    }
+
+    pub(crate) fn give_back_refresh_token(&mut self, token: &Secret) {
+        self.0.set("refresh_token", token.expose());
     }
 
     /// `access_token`, unless it is absent, empty or not a text.

@@ -14,7 +14,7 @@ use crate::call::{Call, Reply};
 use crate::discover::{allowed, unavailable};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, TokenError, What};
-use crate::flow::{Cx, Flow, Input, Step, ready};
+use crate::flow::{Cx, Input, Step, ready};
 use crate::http::Request;
 use crate::jose::KeySet;
 use crate::limits::{MAX_METADATA, METADATA_LIFETIME};
@@ -121,7 +121,7 @@ fn remembered<T>(
     }
 }
 
-fn read(reply: &Reply) -> Result<KeySet, Error> {
+fn read(reply: &Reply<'_>) -> Result<KeySet, Error> {
     match reply.status {
         200..300 => KeySet::parse(reply.body.expose())
             .map_err(|_| Error::BadResponse { what: What::KeySet, at: "it is no list of keys" }),

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use crate::error::TokenError;
-use crate::jose::{Compact, KeySet, SetKey, Software, Verify};
+use crate::jose::{Compact, Header, KeySet, Member, SetKey, Software, Verify};
 use crate::json::Members;
 use crate::key::Algorithm;
 use crate::secret::constant_time_eq;
@@ -66,16 +66,23 @@ pub enum Tenants {
 pub struct ValidatedToken {
     /// The claims. Who somebody is: do not log them.
     pub claims: Members,
-    /// The protected header.
-    pub header: Members,
     /// The algorithm of the signature.
     pub alg: Algorithm,
+    header: String,
+}
+
+impl ValidatedToken {
+    /// The protected header, taken apart for those few who want more of it than the algorithm.
+    pub fn header(&self) -> Members {
+        // It was read before.
+        Compact::decode_distinct(&self.header).unwrap_or_default()
+    }
 }
 
 /// A token taken apart, with a header that may go on to the signature.
 pub(super) struct Opened<'a> {
     compact: Compact<'a>,
-    header: Members,
+    kid: Option<String>,
     alg: Algorithm,
 }
 
@@ -113,27 +120,45 @@ impl TokenValidation {
         keys: &KeySet,
         now: UnixTime,
     ) -> Result<ValidatedToken, TokenError> {
-        self.open(token)?.close(self, verifier, keys, now)
+        let judged = Compact::split(token)
+            .map_err(TokenError::from)
+            .and_then(|compact| self.read(compact)?.close(self, verifier, keys, now));
+        // What is no token is called that, whichever check it failed first.
+        judged.map_err(|why| Compact::parse(token).err().map_or(why, TokenError::from))
     }
 
     /// The checks that need no key.
     pub(super) fn open<'a>(&self, token: &'a str) -> Result<Opened<'a>, TokenError> {
-        let compact = Compact::parse(token)?;
-        let header = Compact::decode_distinct(compact.header)?;
-        if header.contains("crit") {
+        self.read(Compact::parse(token)?)
+    }
+
+    fn read<'a>(&self, compact: Compact<'a>) -> Result<Opened<'a>, TokenError> {
+        let bytes = compact.header_bytes()?;
+        let (kid, alg) = match Header::read(&bytes) {
+            Some(header) => self.check_header(&header),
+            None => self.check_header(&Header::of(&Compact::decode_distinct(compact.header)?)),
+        }?;
+        Ok(Opened { compact, kid, alg })
+    }
+
+    /// The key's name, and the algorithm.
+    fn check_header(&self, header: &Header<'_>) -> Result<(Option<String>, Algorithm), TokenError> {
+        if header.crit {
             return Err(TokenError::Critical);
         }
-        let named = header.text("alg").ok_or(TokenError::Algorithm)?;
-        let alg = self.algorithms.iter().copied().find(|alg| alg.as_str() == named).ok_or(TokenError::Algorithm)?;
-        if header.get("kid").is_some_and(|kid| !kid.is_string()) {
-            return Err(TokenError::UnknownKey);
-        }
-        match header.get("typ") {
-            None if self.types.is_none() => {}
-            Some(Value::String(typ)) if self.takes_type(typ) => {}
+        let is_named = |alg: &Algorithm| header.alg == Member::Text(alg.as_str());
+        let alg = self.algorithms.iter().copied().find(is_named).ok_or(TokenError::Algorithm)?;
+        let kid = match header.kid {
+            Member::Absent => None,
+            Member::Text(kid) => Some(String::from(kid)),
+            Member::Other => return Err(TokenError::UnknownKey),
+        };
+        match header.typ {
+            Member::Absent if self.types.is_none() => {}
+            Member::Text(typ) if self.takes_type(typ) => {}
             _ => return Err(TokenError::Type),
         }
-        Ok(Opened { compact, header, alg })
+        Ok((kid, alg))
     }
 
     fn takes_type<'a>(&'a self, typ: &'a str) -> bool {
@@ -246,13 +271,13 @@ impl Opened<'_> {
     ) -> Result<ValidatedToken, TokenError> {
         let (key, claims) = self.verify(verifier, keys)?;
         rules.check_claims(&claims, key, now)?;
-        Ok(ValidatedToken { claims, header: self.header, alg: self.alg })
+        Ok(ValidatedToken { claims, alg: self.alg, header: String::from(self.compact.header) })
     }
 
     /// The key that signed, and the claims that it signed.
     fn verify<'k>(&self, verifier: &dyn Verify, keys: &'k KeySet) -> Result<(&'k SetKey, Members), TokenError> {
         let signature = self.compact.decode_signature()?;
-        let (kid, input) = (self.header.text("kid"), self.compact.signing_input().as_bytes());
+        let (kid, input) = (self.kid.as_deref(), self.compact.signing_input().as_bytes());
         let key = keys.verify_by(verifier, kid, self.alg, input, &signature)?;
         Ok((key, Compact::decode_distinct(self.compact.payload)?))
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::mem;
 
 use sansal::cache::{Entry, TokenChange};
-use sansal::entropy::NoEntropy;
+use sansal::entropy::{Entropy, NoEntropy};
 use sansal::store::{Owner, Partition};
 use sansal::time::{Millis, UnixTime};
 
@@ -14,13 +14,16 @@ use super::known::{Known, Row, cache};
 use super::link::{Link, Trouble};
 use super::place::{Bucket, change, has_ended, lasts};
 use crate::clock::{SystemClock, Time};
+use crate::random::SystemRandom;
 
 /// How long the mark of a removed entry stays, in seconds, for hosts that have not looked since.
 const REMOVED: u64 = 7 * 24 * 3600;
 /// How often others may write first.
-const ATTEMPTS: u8 = 16;
+const ATTEMPTS: u8 = 40;
 /// So many entries are written at once, and so many buckets read.
 const AT_ONCE: usize = 200;
+
+/// What this process has to keep in mind between two calls.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) known: Known,
@@ -204,7 +207,11 @@ impl Shared {
             *todo = merged(&state.known, &involved, &believed, changes);
             before = Some(believed);
         }
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            // Those who write all at once do not meet again and again.
+            if attempt > 1 {
+                SystemClock.sleep(Millis(chance(attempt)));
+            }
             let (_, wall) = now();
             let writes =
                 self.writes(&state.known, todo, wall).map_err(|_| Trouble::Away("no random bytes".to_owned()))?;
@@ -312,6 +319,14 @@ fn merged(
 
 fn place(change: &TokenChange) -> (String, String) {
     (change.section().to_owned(), change.key().to_owned())
+}
+
+/// As many milliseconds, or fewer.
+fn chance(most: u8) -> u64 {
+    let mut byte = [0];
+    let _ = SystemRandom.fill(&mut byte);
+    let [byte] = byte;
+    u64::from(byte).saturating_mul(u64::from(most).saturating_add(1)) >> 8
 }
 
 fn now() -> (Millis, UnixTime) {

@@ -2,8 +2,11 @@
 -- an empty value says that the entry was removed. Answers the new version, or 0 when somebody else was quicker.
 local p, now = KEYS[1], tonumber(ARGV[1])
 for n = 2, #ARGV, 6 do
-  local there = redis.call('ZSCORE', p .. ':i:' .. ARGV[n + 1], ARGV[n + 2])
-  if tonumber(there or '0') ~= tonumber(ARGV[n + 3]) then return 0 end
+  -- Where nothing is, not even the mark of a removal, nothing can be lost, whatever was known of it.
+  if redis.call('EXISTS', p .. ':e:' .. ARGV[n + 1] .. ':' .. ARGV[n + 2]) == 1 then
+    local there = redis.call('ZSCORE', p .. ':i:' .. ARGV[n + 1], ARGV[n + 2])
+    if tonumber(there or '0') ~= tonumber(ARGV[n + 3]) then return 0 end
+  end
 end
 local version = redis.call('INCR', p .. ':v')
 for n = 2, #ARGV, 6 do
