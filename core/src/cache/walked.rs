@@ -151,11 +151,6 @@ fn digest<'a>(scopes: impl Iterator<Item = &'a str>) -> u32 {
     scopes.fold(0, |sum: u32, scope| sum.wrapping_add(of(scope)))
 }
 
-/// Whether two texts are the same. By a call: it takes less flash than what `mix.rs` does to save it.
-pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
-    one == other
-}
-
 /// As if all members made one and the same digest.
 pub(super) struct Digests;
 
