@@ -79,7 +79,7 @@ fn choose(mode: &str, wire: &link::Wire) -> Result<(), Failed> {
     match mode {
         #[cfg(feature = "secret")]
         "secret" => own_token(wire, Credential::secret(SECRET)),
-        #[cfg(all(feature = "secret", feature = "tls"))]
+        #[cfg(feature = "provider")]
         "provider" => of_a_provider(wire),
         #[cfg(feature = "certificate")]
         "certificate" => own_token(wire, Credential::certificate(KEY.as_bytes(), None, None, Some(CERTIFICATE))?),
@@ -136,7 +136,7 @@ fn own_token(wire: &link::Wire, credential: Credential) -> Result<(), Failed> {
 
 /// A token of any OpenID provider: the file `provider` has its issuer, the client, its secret and the scope, a line each.
 /// Without a secret the files `client.der` and `client.key` have a certificate and its key.
-#[cfg(all(feature = "secret", feature = "tls"))]
+#[cfg(feature = "provider")]
 #[inline(never)]
 fn of_a_provider(wire: &link::Wire) -> Result<(), Failed> {
     use sansal::client::ClientCertificate;

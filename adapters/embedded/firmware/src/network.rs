@@ -2,7 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
-#[cfg(feature = "secret")]
+#[cfg(feature = "provider")]
 use alloc::sync::Arc;
 use core::cell::RefCell;
 
@@ -13,7 +13,7 @@ use sansal_embedded::{Blocking, BlockingConnect, Peer};
 #[cfg(feature = "superloop")]
 use sansal_embedded::{Polled, PolledConnect};
 use sansal_embedded_tls::pki_types::CertificateDer;
-#[cfg(feature = "secret")]
+#[cfg(feature = "provider")]
 use sansal_embedded_tls::{ClientKey, P256Key};
 use sansal_embedded_tls::{Random, RootCertStore, Tls};
 
@@ -56,7 +56,7 @@ pub(crate) fn roots() -> Option<RootCertStore> {
 }
 
 /// The device's own certificate, and its key; a real device has the key in fuses or in a secure element.
-#[cfg(feature = "secret")]
+#[cfg(feature = "provider")]
 pub(crate) fn client_certificate() -> Option<(CertificateDer<'static>, Arc<dyn ClientKey>)> {
     let key = P256Key::new(&board::read(c"client.key")?.try_into().ok()?)?;
     Some((board::read(c"client.der")?.into(), Arc::new(key)))
