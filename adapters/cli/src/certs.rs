@@ -163,8 +163,8 @@ fn table(files: &[Content]) -> String {
     for file in files {
         line("file", &file.name);
         for certificate in &file.certificates {
-            line("certificate", certificate.subject());
-            line("  issuer", certificate.issuer());
+            line("certificate", &certificate.subject());
+            line("  issuer", &certificate.issuer());
             line("  serial", certificate.serial());
             line("  from", &readable(certificate.not_before().0));
             let until = readable(certificate.not_after().0);

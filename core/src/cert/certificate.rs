@@ -7,6 +7,7 @@ use der::{Decode, Encode, Reader, SliceReader};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use x509_cert::Certificate as X509;
+use x509_cert::name::Name;
 
 use super::pem::{self, Block};
 use super::pkcs1::{PublicParts, p256_of_spki};
@@ -20,8 +21,8 @@ use crate::time::UnixTime;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Vec<u8>,
-    subject: String,
-    issuer: String,
+    subject: Name,
+    issuer: Name,
     serial: String,
     not_before: UnixTime,
     not_after: UnixTime,
@@ -73,8 +74,8 @@ impl Certificate {
         })?;
         let tbs = parsed.tbs_certificate();
         Ok(Self {
-            subject: tbs.subject().to_string(),
-            issuer: tbs.issuer().to_string(),
+            subject: tbs.subject().clone(),
+            issuer: tbs.issuer().clone(),
             serial: hex_encode(tbs.serial_number().as_bytes()),
             not_before: UnixTime(tbs.validity().not_before.to_unix_duration().as_secs()),
             not_after: UnixTime(tbs.validity().not_after.to_unix_duration().as_secs()),
@@ -136,14 +137,15 @@ impl Certificate {
         }
     }
 
-    /// The subject's name as RFC 4514 writes it, most specific part first.
-    pub fn subject(&self) -> &str {
-        &self.subject
+    /// The subject's name as RFC 4514 writes it, most specific part first. Written when it is asked for: the table of what parts
+    /// of names are called is as large as all of RSA.
+    pub fn subject(&self) -> String {
+        self.subject.to_string()
     }
 
     /// The issuer's name as RFC 4514 writes it.
-    pub fn issuer(&self) -> &str {
-        &self.issuer
+    pub fn issuer(&self) -> String {
+        self.issuer.to_string()
     }
 
     /// The serial number in lower case hexadecimal digits.
