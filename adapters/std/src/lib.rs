@@ -91,6 +91,7 @@ mod pinned;
 mod random;
 mod sent;
 mod setup;
+mod shared_store;
 mod signing_key;
 mod software_key;
 mod token_validator;
@@ -107,6 +108,7 @@ pub use azure_cli::{AZURE_CLI_CLIENT_ID, AzToken, AzureCli, AzureCliError};
 pub use builder::ConfidentialClientBuilder;
 pub use cache_file::TokenCacheFile;
 pub use certificate::CertificateCredential;
+pub use client_tls::TlsIdentity;
 pub use clock::{SystemClock, Time, platform};
 pub use confidential::ConfidentialClient;
 pub use default_chain::{ChainError, DefaultChain, DefaultChainBuilder, Link, LinkAnswer};
@@ -121,23 +123,24 @@ pub use interactive::{
 };
 pub use local_files::LocalFiles;
 pub use log::Log;
-pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
+pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, ManagedRequests, managed_identity_environment};
 pub use parts::Parts;
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
 pub use pinned::pinned_tls;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::{Pkcs11Error, Pkcs11Key, Pkcs11KeyBuilder};
-pub use proof::BoundToken;
+pub use proof::{BoundToken, Proofs, With};
 pub use proof_key::read_proof_key;
 pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
 pub use setup::SetupError;
+pub use shared_store::SharedStore;
 pub use signing_key::{Keys, SigningKey};
 #[cfg(feature = "aws-lc-rs")]
 pub use software_key::AwsLcKey;
 pub use software_key::{RingKey, SoftwareKey};
-pub use token_validator::{TokenValidator, TokenValidatorBuilder};
+pub use token_validator::{TokenValidator, TokenValidatorBuilder, bearer};
 pub use ureq_client::{ProxyChoice, Transport, UreqClient, UreqClientBuilder};
 pub use verifier::RingVerifier;
 
