@@ -1,7 +1,7 @@
 //! What both kinds of application do: MSAL's `ClientApplication`, blocking.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use sansal::account::Account;
 use sansal::accounts::{GetAccounts, RemoveAccount};
@@ -22,7 +22,7 @@ use sansal::{Endpoint, Secret, Token};
 use crate::asks::{Asks, AssertionContext};
 use crate::driver::Driver;
 use crate::lease::Lease;
-use crate::proof::Prover;
+use crate::proof::Proofs;
 use crate::signing_key::Keys;
 
 /// The methods of [`PublicClient`](crate::PublicClient) and [`ConfidentialClient`](crate::ConfidentialClient) that do
@@ -33,11 +33,9 @@ use crate::signing_key::Keys;
 /// with `bound(&client.pop()?)` or `bound(&client.dpop()?)`, or for all tokens with `auth_scheme` of the builder, and hand what
 /// comes back to [`bound_token`](Self::bound_token).
 pub struct ClientApplication {
-    pub(crate) client: Client,
     pub(crate) driver: Arc<Driver>,
     pub(crate) own: Arc<Own>,
-    /// From the first time that something is proved.
-    pub(crate) prover: OnceLock<Arc<Prover>>,
+    pub(crate) proofs: Proofs,
 }
 
 impl ClientApplication {
@@ -158,11 +156,13 @@ impl ClientApplication {
 
     /// The application as the core sees it.
     pub fn client(&self) -> &Client {
-        self.prover.get().map_or(&self.client, |prover| &prover.client)
+        self.proofs.client()
     }
 
     pub(crate) fn new(client: Client, driver: Driver, own: Own) -> Self {
-        Self { client, driver: Arc::new(driver), own: Arc::new(own), prover: OnceLock::new() }
+        let (driver, own) = (Arc::new(driver), Arc::new(own));
+        let proofs = Proofs::new(client, driver.clone(), own.clone());
+        Self { driver, own, proofs }
     }
 
     /// A token from the cache; else, where the store has leases, one acquisition at a time for each key, whichever process it is in.

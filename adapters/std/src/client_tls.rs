@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use rustls::client::ResolvesClientCert;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer};
 use sansal::base64;
 use sansal::cert::{Certificate, PrivateKey, in_chain_order};
@@ -13,8 +14,9 @@ use zeroize::Zeroizing;
 
 /// Certificate, chain and key, checked: the key is the certificate's.
 #[derive(Clone)]
-pub(crate) struct TlsIdentity {
+pub struct TlsIdentity {
     presented: ClientCert,
+    resolver: Arc<dyn ResolvesClientCert>,
     x5t_s256: [u8; 32],
 }
 
@@ -54,7 +56,7 @@ impl TlsIdentity {
             ureq::tls::PrivateKey::from_pem(pem.as_bytes()).map_err(|_| CertError::BadKey)?,
         );
         // What `ureq` will do at the first connection, and could only report then.
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|_| CertError::BadKey)?
             .with_root_certificates(rustls::RootCertStore::empty())
@@ -63,12 +65,17 @@ impl TlsIdentity {
                 rustls::Error::InconsistentKeys(_) => CertError::KeyMismatch,
                 _ => CertError::BadKey,
             })?;
-        Ok(Self { presented, x5t_s256: leaf.sha256() })
+        Ok(Self { presented, resolver: config.client_auth_cert_resolver, x5t_s256: leaf.sha256() })
     }
 
     /// As `ureq` presents it.
     pub(crate) fn presented(&self) -> ClientCert {
         self.presented.clone()
+    }
+
+    /// As `rustls` presents it.
+    pub fn resolver(&self) -> Arc<dyn ResolvesClientCert> {
+        self.resolver.clone()
     }
 
     /// SHA-256 of the whole certificate.

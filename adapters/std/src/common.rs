@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sansal::Store;
-use sansal::cache::TokenCache;
+use sansal::cache::{Limits, TokenCache};
 use sansal::client::{AuthScheme, Client, ClientBuilder, ClientCertificate, Settings};
 use sansal::error::Error;
 use sansal::key::KeyName;
@@ -19,6 +19,7 @@ use crate::http::HttpClient;
 use crate::persistence::Persistence;
 use crate::random::SystemRandom;
 use crate::setup::SetupError;
+use crate::shared_store::SharedStore;
 use crate::ureq_client::{UreqClient, UreqClientBuilder};
 use crate::verifier::RingVerifier;
 
@@ -43,6 +44,7 @@ pub(crate) struct Common {
     pub(crate) ureq_configured: bool,
     pub(crate) time: Option<Arc<dyn Time>>,
     pub(crate) tokens: Option<TokenCache>,
+    pub(crate) limits: Limits,
     pub(crate) persistence: Option<Arc<dyn Persistence>>,
 }
 
@@ -62,6 +64,7 @@ impl Common {
             ureq_configured: false,
             time: None,
             tokens: None,
+            limits: Limits::default(),
             persistence: None,
         }
     }
@@ -75,16 +78,7 @@ impl Common {
         add: impl FnOnce(ClientBuilder) -> Result<ClientBuilder, SetupError>,
     ) -> Result<(Client, Driver), SetupError> {
         let (client, opened) = self.check(add)?;
-        let http = match opened.http {
-            Some(http) => http,
-            None => Arc::new(opened.ureq.build()?),
-        };
-        let time = opened.time.unwrap_or_else(|| Arc::new(SystemClock));
-        let mut driver = Driver::new(http, opened.store).time(time);
-        if let Some(persistence) = opened.persistence {
-            driver = driver.persistence(persistence);
-        }
-        Ok((client, driver))
+        Ok((client, opened.driver()?))
     }
 
     /// The same for a host of another kind: nothing that does input or output is made.
@@ -139,6 +133,7 @@ impl Common {
         }
         let mut store = Store::new(&mut SystemRandom).map_err(Error::from)?;
         store.tokens = self.tokens.unwrap_or_default();
+        store.limits = self.limits;
         Ok((client, Opened { http: self.http, ureq, store, time: self.time, persistence: self.persistence }))
     }
 }
@@ -150,6 +145,17 @@ pub(crate) struct Opened {
     pub(crate) store: Store,
     pub(crate) time: Option<Arc<dyn Time>>,
     pub(crate) persistence: Option<Arc<dyn Persistence>>,
+}
+
+impl Opened {
+    pub(crate) fn driver(self) -> Result<Driver, SetupError> {
+        let http = match self.http {
+            Some(http) => http,
+            None => Arc::new(self.ureq.build()?),
+        };
+        let store = Arc::new(SharedStore::new(self.store, self.persistence));
+        Ok(Driver::sharing(http, store).time(self.time.unwrap_or_else(|| Arc::new(SystemClock))))
+    }
 }
 
 pub(crate) fn millis(span: Duration) -> Millis {
@@ -337,6 +343,14 @@ macro_rules! common_settings {
         #[must_use]
         pub fn token_cache(mut self, tokens: sansal::cache::TokenCache) -> Self {
             self.common.tokens = Some(tokens);
+            self
+        }
+
+        /// How large the token cache may become, in entries and bytes; what is to go first, see
+        /// [`Limits`](sansal::cache::Limits). Default: without limit.
+        #[must_use]
+        pub fn cache_limits(mut self, limits: sansal::cache::Limits) -> Self {
+            self.common.limits = limits;
             self
         }
 

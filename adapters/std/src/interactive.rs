@@ -151,6 +151,11 @@ impl Interactive {
         self
     }
 
+    /// The handle that ends its wait, for whoever else may have to.
+    pub fn cancel_handle(&self) -> Cancel {
+        self.options.cancel.clone()
+    }
+
     /// Opens the address in a thread of its own, since a text browser runs until its user leaves it, and that user
     /// needs the listener meanwhile.
     fn launch(&self, url: &str) -> Result<(), AskError> {

@@ -102,6 +102,7 @@ mod random;
 mod redis_cache;
 mod sent;
 mod setup;
+mod shared_store;
 mod signing_key;
 mod software_key;
 mod token_validator;
@@ -118,6 +119,7 @@ pub use azure_cli::{AZURE_CLI_CLIENT_ID, AzToken, AzureCli, AzureCliError};
 pub use builder::ConfidentialClientBuilder;
 pub use cache_file::TokenCacheFile;
 pub use certificate::CertificateCredential;
+pub use client_tls::TlsIdentity;
 pub use clock::{SystemClock, Time, platform};
 pub use confidential::ConfidentialClient;
 pub use data_key::{Closed, DataKey};
@@ -138,25 +140,26 @@ pub use lease::{Granted, Lease};
 pub use libsecret::LibsecretCache;
 pub use local_files::LocalFiles;
 pub use log::Log;
-pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
+pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, ManagedRequests, managed_identity_environment};
 pub use parts::Parts;
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};
 pub use pinned::pinned_tls;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::{Pkcs11Error, Pkcs11Key, Pkcs11KeyBuilder};
-pub use proof::BoundToken;
+pub use proof::{BoundToken, Proofs, With};
 pub use proof_key::read_proof_key;
 pub use public::{PublicClient, PublicClientBuilder};
 pub use random::SystemRandom;
 #[cfg(feature = "redis")]
 pub use redis_cache::{LeaseCounts, RedisCache, RedisCacheBuilder};
 pub use setup::SetupError;
+pub use shared_store::SharedStore;
 pub use signing_key::{Keys, SigningKey};
 #[cfg(feature = "aws-lc-rs")]
 pub use software_key::AwsLcKey;
 pub use software_key::{RingKey, SoftwareKey};
-pub use token_validator::{TokenValidator, TokenValidatorBuilder};
+pub use token_validator::{TokenValidator, TokenValidatorBuilder, bearer};
 pub use ureq_client::{ProxyChoice, Transport, UreqClient, UreqClientBuilder};
 pub use verifier::RingVerifier;
 

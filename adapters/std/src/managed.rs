@@ -13,11 +13,13 @@ use sansal::managed::{
 use sansal::time::Millis;
 use sansal::{ManagedIdentity, Secret, Store, Token};
 
-use crate::clock::{SystemClock, Time, platform};
+use crate::clock::{Time, platform};
+use crate::common::Opened;
 use crate::driver::Driver;
 use crate::environment::{EnvironmentError, variable};
 use crate::http::HttpClient;
 use crate::local_files::LocalFiles;
+use crate::parts::Parts;
 use crate::persistence::Persistence;
 use crate::random::SystemRandom;
 use crate::setup::SetupError;
@@ -37,9 +39,38 @@ use crate::ureq_client::{ProxyChoice, UreqClient};
 pub struct ManagedIdentityClient {
     client: Client,
     driver: Driver,
+    requests: ManagedRequests,
+}
+
+/// What a [`ManagedIdentityClient`] asks for: its identity, wherever it runs.
+#[derive(Clone)]
+pub struct ManagedRequests {
     identity: ManagedIdentity,
     environment: ManagedIdentityEnvironment,
     probe: Option<Millis>,
+}
+
+impl ManagedRequests {
+    /// Who gives the tokens.
+    pub fn source(&self) -> ManagedIdentitySource {
+        get_managed_identity_source(&self.environment)
+    }
+
+    /// What gets a token for a resource.
+    pub fn request(&self, resource: &str) -> ManagedIdentityRequest {
+        let request = ManagedIdentityRequest::new(self.identity.clone(), self.environment.clone(), resource);
+        match self.probe {
+            Some(patience) => request.probe(patience),
+            None => request,
+        }
+    }
+}
+
+/// Without the identity's id, which names the application.
+impl fmt::Debug for ManagedRequests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ManagedIdentityClient({}, {})", self.identity.id_type(), self.source().as_str())
+    }
 }
 
 impl ManagedIdentityClient {
@@ -50,7 +81,7 @@ impl ManagedIdentityClient {
             environment: None,
             settings: Settings::default(),
             http: None,
-            time: Arc::new(SystemClock),
+            time: None,
             tokens: None,
             persistence: None,
             probe: None,
@@ -62,7 +93,7 @@ impl ManagedIdentityClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_for_client(&self, resource: &str) -> Result<Token, Error> {
-        self.acquire(self.request(resource))
+        self.acquire(self.requests.request(resource))
     }
 
     /// The same after a resource has refused a token with a claims challenge: never from the cache.
@@ -70,12 +101,12 @@ impl ManagedIdentityClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_with_claims_challenge(&self, resource: &str, claims: &str) -> Result<Token, Error> {
-        self.acquire(self.request(resource).claims_challenge(claims))
+        self.acquire(self.requests.request(resource).claims_challenge(claims))
     }
 
     /// Who gives the tokens.
     pub fn source(&self) -> ManagedIdentitySource {
-        get_managed_identity_source(&self.environment)
+        self.requests.source()
     }
 
     /// Looks into the token cache, for example to write it to a file. No token is stored meanwhile: be quick.
@@ -83,23 +114,14 @@ impl ManagedIdentityClient {
         self.driver.with_store(|store| read(&store.tokens))
     }
 
-    fn request(&self, resource: &str) -> ManagedIdentityRequest {
-        let request = ManagedIdentityRequest::new(self.identity.clone(), self.environment.clone(), resource);
-        match self.probe {
-            Some(patience) => request.probe(patience),
-            None => request,
-        }
-    }
-
     fn acquire(&self, request: ManagedIdentityRequest) -> Result<Token, Error> {
         self.driver.drive(&self.client, request.flow(&self.client)?, &LocalFiles)
     }
 }
 
-/// Without the identity's id, which names the application.
 impl fmt::Debug for ManagedIdentityClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ManagedIdentityClient({}, {})", self.identity.id_type(), self.source().as_str())
+        self.requests.fmt(f)
     }
 }
 
@@ -109,7 +131,7 @@ pub struct ManagedIdentityClientBuilder {
     environment: Option<ManagedIdentityEnvironment>,
     settings: Settings,
     http: Option<Arc<dyn HttpClient>>,
-    time: Arc<dyn Time>,
+    time: Option<Arc<dyn Time>>,
     tokens: Option<TokenCache>,
     persistence: Option<Arc<dyn Persistence>>,
     probe: Option<Millis>,
@@ -176,7 +198,7 @@ impl ManagedIdentityClientBuilder {
     /// Counts by another clock: for tests.
     #[must_use]
     pub fn time(mut self, time: impl Time + 'static) -> Self {
-        self.time = Arc::new(time);
+        self.time = Some(Arc::new(time));
         self
     }
 
@@ -185,6 +207,20 @@ impl ManagedIdentityClientBuilder {
     /// # Errors
     /// [`SetupError`] says what does not fit.
     pub fn build(self) -> Result<ManagedIdentityClient, SetupError> {
+        let (client, opened, requests) = self.check()?;
+        Ok(ManagedIdentityClient { client, driver: opened.driver()?, requests })
+    }
+
+    /// Checks it all, and hands the parts to a host of another kind.
+    ///
+    /// # Errors
+    /// [`SetupError`] says what does not fit.
+    pub fn parts(self) -> Result<(Parts, ManagedRequests), SetupError> {
+        let (client, opened, requests) = self.check()?;
+        Ok((Parts::with(client, opened, Arc::new(LocalFiles))?, requests))
+    }
+
+    fn check(self) -> Result<(Client, Opened, ManagedRequests), SetupError> {
         self.identity.check()?;
         let environment = match self.environment {
             Some(environment) => environment,
@@ -195,18 +231,12 @@ impl ManagedIdentityClientBuilder {
             platform().clone_into(&mut settings.platform);
         }
         let client = Client::managed_identity(settings)?;
-        let http = match self.http {
-            Some(http) => http,
-            // No source is behind a proxy.
-            None => Arc::new(UreqClient::builder().proxy(ProxyChoice::None).build()?),
-        };
         let mut store = Store::new(&mut SystemRandom).map_err(Error::from)?;
         store.tokens = self.tokens.unwrap_or_default();
-        let mut driver = Driver::new(http, store).time(self.time);
-        if let Some(persistence) = self.persistence {
-            driver = driver.persistence(persistence);
-        }
-        Ok(ManagedIdentityClient { client, driver, identity: self.identity, environment, probe: self.probe })
+        // No source is behind a proxy.
+        let ureq = UreqClient::builder().proxy(ProxyChoice::None);
+        let opened = Opened { http: self.http, ureq, store, time: self.time, persistence: self.persistence };
+        Ok((client, opened, ManagedRequests { identity: self.identity, environment, probe: self.probe }))
     }
 }
 

@@ -35,12 +35,16 @@ impl Parts {
     /// # Errors
     /// [`SetupError::Contradiction`] when a blocking HTTP client was given.
     pub(crate) fn new(client: Client, opened: Opened, own: Own) -> Result<Self, SetupError> {
+        Self::with(client, opened, Arc::new(own))
+    }
+
+    pub(crate) fn with(client: Client, opened: Opened, asks: Arc<dyn Asks + Send + Sync>) -> Result<Self, SetupError> {
         if opened.http.is_some() {
             return Err(SetupError::Contradiction("a blocking HTTP client cannot be handed on to another host"));
         }
         let transport = opened.ureq.transport()?;
         let Opened { store, time, persistence, .. } = opened;
-        Ok(Self { client, asks: Arc::new(own), store, time, persistence, transport })
+        Ok(Self { client, asks, store, time, persistence, transport })
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sansal::client::Client;
-use sansal::error::{Config, Error};
+use sansal::error::{AskError, Config, Error};
 use sansal::http::{Response, ResponseHeader};
 use sansal::key::{Algorithm, KeyName};
 use sansal::pop::dpop::{self, Proof};
@@ -14,8 +15,8 @@ use sansal::pop::{PopKey, nonce};
 use sansal::prove::Prove;
 use sansal::{Binding, PopAuthScheme, Secret, Token};
 
-use crate::application::{ClientApplication, Own};
-use crate::asks::Asks;
+use crate::application::ClientApplication;
+use crate::asks::{Asks, AssertionContext};
 use crate::driver::Driver;
 use crate::random::SystemRandom;
 
@@ -27,7 +28,7 @@ pub(crate) struct Prover {
     /// The application with the key.
     pub(crate) client: Client,
     driver: Arc<Driver>,
-    own: Arc<Own>,
+    asks: Arc<dyn Asks + Send + Sync>,
     /// The newest nonce of each resource server, by scheme and origin.
     nonces: Mutex<BTreeMap<(Kind, String), String>>,
 }
@@ -39,6 +40,67 @@ enum Kind {
     Dpop,
 }
 
+/// An application, and the key that its tokens are bound to.
+pub struct Proofs {
+    client: Client,
+    driver: Arc<Driver>,
+    asks: Arc<dyn Asks + Send + Sync>,
+    /// From the first time that something is proved.
+    prover: OnceLock<Arc<Prover>>,
+}
+
+impl Proofs {
+    /// With whoever drives the machines that sign, and answers what they ask.
+    pub fn new(client: Client, driver: Arc<Driver>, asks: Arc<dyn Asks + Send + Sync>) -> Self {
+        Self { client, driver, asks, prover: OnceLock::new() }
+    }
+
+    /// The application as the core sees it, with the key from when there is one.
+    pub fn client(&self) -> &Client {
+        self.prover.get().map_or(&self.client, |prover| &prover.client)
+    }
+
+    /// As [`ClientApplication::pop_key`].
+    ///
+    /// # Errors
+    /// [`Error::NoEntropy`] when the system has no random bytes.
+    pub fn pop_key(&self) -> Result<&PopKey, Error> {
+        self.prover()?.key().map_err(Error::from)
+    }
+
+    /// As [`ClientApplication::bound_token`].
+    ///
+    /// # Errors
+    /// [`Config::NotBound`] for any other token.
+    pub fn bound_token(&self, token: Token) -> Result<BoundToken, Error> {
+        let kind = match token.token_type() {
+            text if text.eq_ignore_ascii_case("pop") => Kind::Pop,
+            text if text.eq_ignore_ascii_case(dpop::TOKEN_TYPE) => Kind::Dpop,
+            _ => return Err(Config::NotBound("pop or DPoP").into()),
+        };
+        Ok(BoundToken { token, kind, prover: self.prover()?.clone() })
+    }
+
+    fn prover(&self) -> Result<&Arc<Prover>, Error> {
+        if let Some(prover) = self.prover.get() {
+            return Ok(prover);
+        }
+        let client = match self.client.dpop_key() {
+            Some(_) => self.client.clone(),
+            None => self.client.with_dpop_key(PopKey::generate(&mut SystemRandom)?),
+        };
+        let (driver, asks) = (self.driver.clone(), self.asks.clone());
+        // Of two threads one makes the key that counts.
+        Ok(self.prover.get_or_init(|| Arc::new(Prover { client, driver, asks, nonces: Mutex::default() })))
+    }
+}
+
+impl fmt::Debug for Proofs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proofs").field("client", self.client()).finish_non_exhaustive()
+    }
+}
+
 impl ClientApplication {
     /// The key that tokens are bound to: the one that the builder was given (`proof_key`), else an ES256 key that is made now
     /// and kept as long as the client. It is stored nowhere, and the tokens that are bound to it are worth nothing without it.
@@ -46,7 +108,7 @@ impl ClientApplication {
     /// # Errors
     /// [`Error::NoEntropy`] when the system has no random bytes.
     pub fn pop_key(&self) -> Result<&PopKey, Error> {
-        self.prover()?.key().map_err(Error::from)
+        self.proofs.pop_key()
     }
 
     /// For a request's `bound`: a token for signed HTTP requests (MSAL's `auth_scheme`). What comes back goes to
@@ -77,25 +139,7 @@ impl ClientApplication {
     /// # Errors
     /// [`Config::NotBound`] for any other token.
     pub fn bound_token(&self, token: Token) -> Result<BoundToken, Error> {
-        let kind = match token.token_type() {
-            text if text.eq_ignore_ascii_case("pop") => Kind::Pop,
-            text if text.eq_ignore_ascii_case(dpop::TOKEN_TYPE) => Kind::Dpop,
-            _ => return Err(Config::NotBound("pop or DPoP").into()),
-        };
-        Ok(BoundToken { token, kind, prover: self.prover()?.clone() })
-    }
-
-    fn prover(&self) -> Result<&Arc<Prover>, Error> {
-        if let Some(prover) = self.prover.get() {
-            return Ok(prover);
-        }
-        let client = match self.client.dpop_key() {
-            Some(_) => self.client.clone(),
-            None => self.client.with_dpop_key(PopKey::generate(&mut SystemRandom)?),
-        };
-        let (driver, own) = (self.driver.clone(), self.own.clone());
-        // Of two threads one makes the key that counts.
-        Ok(self.prover.get_or_init(|| Arc::new(Prover { client, driver, own, nonces: Mutex::default() })))
+        self.proofs.bound_token(token)
     }
 }
 
@@ -105,7 +149,7 @@ impl Prover {
     }
 
     fn prove(&self, proof: Prove<'_>) -> Result<Secret, Error> {
-        self.driver.drive(&self.client, proof, &*self.own)
+        self.driver.drive(&self.client, proof, &*self.asks)
     }
 }
 
@@ -253,18 +297,28 @@ impl fmt::Debug for BoundToken {
 }
 
 /// Answers by the client itself and, for what it cannot do, by the host of one call.
-pub(crate) struct With<'a>(pub(crate) &'a Own, pub(crate) &'a dyn Asks);
+pub struct With<A, B>(pub A, pub B);
 
-impl Asks for With<'_> {
-    fn sign(&self, key: &KeyName, alg: Algorithm, message: &[u8]) -> Result<Vec<u8>, sansal::error::AskError> {
+impl<A, B> Asks for With<A, B>
+where
+    A: Deref<Target: Asks>,
+    B: Deref<Target: Asks>,
+{
+    fn sign(&self, key: &KeyName, alg: Algorithm, message: &[u8]) -> Result<Vec<u8>, AskError> {
         self.0.sign(key, alg, message)
     }
 
-    fn assertion(&self, context: &crate::asks::AssertionContext) -> Result<Secret, sansal::error::AskError> {
+    fn assertion(&self, context: &AssertionContext) -> Result<Secret, AskError> {
         self.0.assertion(context)
     }
 
-    fn open_browser(&self, url: &str, redirect_uri: &str) -> Result<Secret, sansal::error::AskError> {
+    fn open_browser(&self, url: &str, redirect_uri: &str) -> Result<Secret, AskError> {
         self.1.open_browser(url, redirect_uri)
+    }
+}
+
+impl<A, B> fmt::Debug for With<A, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("With(..)")
     }
 }

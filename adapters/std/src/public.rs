@@ -63,7 +63,7 @@ impl PublicClient {
         interactive: &Interactive,
         request: &AuthorizationRequest,
     ) -> Result<Token, Error> {
-        let asks = With(&self.own, interactive);
+        let asks = With(&*self.own, interactive);
         self.driver.drive(self.client(), request.interactive(self.client())?, &asks)
     }
 

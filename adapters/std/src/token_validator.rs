@@ -1,6 +1,7 @@
 //! What a resource server needs: tokens that its callers bring, validated by their issuer's keys (RFC 9068 s4).
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sansal::Secret;
@@ -10,8 +11,9 @@ use sansal::key::Algorithm;
 use sansal::validate::{Issuers, Tenants, TokenValidation, ValidateToken, ValidatedToken};
 
 use crate::asks::NoAsks;
-use crate::common::{Common, server_settings};
+use crate::common::{Common, Opened, server_settings};
 use crate::driver::Driver;
+use crate::parts::Parts;
 use crate::setup::SetupError;
 
 /// Validates access and ID tokens of one authority. One validator serves many threads.
@@ -61,8 +63,7 @@ impl TokenValidator {
     /// # Errors
     /// As [`validate`](Self::validate).
     pub fn validate_authorization(&self, header: &str) -> Result<ValidatedToken, Error> {
-        let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
-        self.validate(token.map_or("", |(_, token)| token.trim_matches(' ')))
+        self.validate(bearer(header))
     }
 
     /// Judges by other rules: those of one path of an API, or with the `nonce` of one sign-in. Start from [`rules`](Self::rules).
@@ -158,14 +159,34 @@ impl TokenValidatorBuilder {
     /// # Errors
     /// [`SetupError`] says what does not fit.
     pub fn build(self) -> Result<TokenValidator, SetupError> {
-        let (client, driver) = self.common.open(Ok)?;
+        let (client, opened, rules) = self.check()?;
+        Ok(TokenValidator { client, driver: opened.driver()?, rules })
+    }
+
+    /// Checks it all, and hands the parts and the rules to a host of another kind.
+    ///
+    /// # Errors
+    /// [`SetupError`] says what does not fit.
+    pub fn parts(self) -> Result<(Parts, TokenValidation), SetupError> {
+        let (client, opened, rules) = self.check()?;
+        Ok((Parts::with(client, opened, Arc::new(NoAsks))?, rules))
+    }
+
+    fn check(self) -> Result<(Client, Opened, TokenValidation), SetupError> {
+        let (client, opened) = self.common.check(Ok)?;
         let issuers = match (self.issuers, self.tenants) {
             (Some(_), Some(_)) => return Err(SetupError::Contradiction("an issuer and tenants: give one of both")),
             (Some(issuers), None) => issuers,
             (None, tenants) => issuers(&client, tenants)?,
         };
-        Ok(TokenValidator { client, driver, rules: TokenValidation { issuers, ..self.rules } })
+        Ok((client, opened, TokenValidation { issuers, ..self.rules }))
     }
+}
+
+/// What stands behind `Bearer` in an `Authorization` header (RFC 6750 s2.1); nothing for another scheme.
+pub fn bearer(header: &str) -> &str {
+    let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
+    token.map_or("", |(_, token)| token.trim_matches(' '))
 }
 
 /// Who issues the tokens of an authority.

@@ -89,8 +89,8 @@ pub struct Transport {
     pub proxy: ProxyChoice,
     /// Time to find and connect to the server, TLS included.
     pub connect_timeout: Duration,
-    /// How many client certificates there are to present. They cannot be handed on yet.
-    pub client_certificates: usize,
+    /// The client certificates there are to present, by the names that requests give them (RFC 8705).
+    pub client_certificates: Vec<(KeyName, TlsIdentity)>,
 }
 
 /// Collects what a [`UreqClient`] is made of.
@@ -157,7 +157,7 @@ impl UreqClientBuilder {
             system_roots: !self.without_system,
             proxy: self.proxy.clone(),
             connect_timeout: self.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
-            client_certificates: self.identities.len(),
+            client_certificates: self.identities.clone(),
         })
     }
 

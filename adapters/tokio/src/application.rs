@@ -2,41 +2,52 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use sansal::Token;
 use sansal::account::Account;
 use sansal::accounts::{GetAccounts, RemoveAccount};
 use sansal::authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse};
+use sansal::authorization_code::{AuthorizationCode, LegacyAuthorizationRequest};
 use sansal::cache::TokenCache;
 use sansal::client::Client;
 use sansal::error::{CommitError, Error, SendError};
 use sansal::flow::Flow;
+use sansal::http::Request;
 use sansal::keys::{AcquireKey, ProcessKey};
+use sansal::pop::PopKey;
 use sansal::refresh_token::RefreshTokenImport;
 use sansal::silent::Silent;
+use sansal::time::Millis;
 use sansal::username_password::UsernamePassword;
-use sansal_std::{Granted, Lease, Parts, SetupError};
+use sansal::{Binding, Endpoint, Token, TokenSource};
+use sansal_std::{BoundToken, Granted, HttpResponse, Lease, Parts, Proofs, SetupError, SharedStore};
+use tracing::Instrument;
 
-use crate::driver::{Driver, SharedAsks};
+use crate::driver::{Cached, Driver, SharedAsks};
 use crate::http::HttpClient;
 use crate::reqwest_client::ReqwestClient;
-use crate::single_flight::SingleFlight;
+use crate::single_flight::{Lead, SingleFlight};
 
 /// The methods of [`PublicClient`](crate::PublicClient) and [`ConfidentialClient`](crate::ConfidentialClient) that do
 /// not depend on the kind. Clones are the same application.
 ///
-/// A cached token is answered under a reader's lock. Of all calls that ask for the same at the same time one asks the
-/// server. A request that is on its way is not given up when its caller is: its answer, which may hold the one refresh token that
+/// A cached token is answered under a reader's lock; one that should be renewed but still serves is answered too, and renewed by
+/// a task that no call waits for. Of all calls that ask for the same at the same time one asks the server, and all get what comes
+/// of it. A request that is on its way is not given up when its caller is: its answer, which may hold the one refresh token that
 /// still counts, goes into the cache.
 #[derive(Clone)]
 pub struct ClientApplication(Arc<Inner>);
 
 struct Inner {
-    client: Client,
     driver: Driver,
     asks: SharedAsks,
-    flights: SingleFlight,
+    proofs: Proofs,
+    flights: SingleFlight<Result<Token, Error>>,
+    closed: AtomicBool,
 }
+
+/// After a refresh in the background has failed, the next one for the same key begins this much later.
+const REST: Millis = Millis::from_secs(10);
 
 impl ClientApplication {
     pub(crate) fn new(parts: Parts, http: Option<Arc<dyn HttpClient>>) -> Result<Self, SetupError> {
@@ -44,9 +55,15 @@ impl ClientApplication {
             Some(http) => http,
             None => Arc::new(ReqwestClient::new(parts.transport)?),
         };
-        let driver = Driver::new(http, parts.store, parts.time, parts.persistence);
-        let (client, asks) = (parts.client, parts.asks);
-        Ok(Self(Arc::new(Inner { client, driver, asks, flights: SingleFlight::default() })))
+        let store = Arc::new(SharedStore::new(parts.store, parts.persistence));
+        let mut prover = sansal_std::Driver::sharing(Arc::new(Nowhere), store.clone());
+        if let Some(time) = &parts.time {
+            prover = prover.time(time.clone());
+        }
+        let driver = Driver::new(http, store, parts.time);
+        let proofs = Proofs::new(parts.client, Arc::new(prover), parts.asks.clone());
+        let (flights, closed) = (SingleFlight::default(), AtomicBool::new(false));
+        Ok(Self(Arc::new(Inner { driver, asks: parts.asks, proofs, flights, closed })))
     }
 
     /// A token for a user who has signed in before, from the cache or by a refresh token.
@@ -125,8 +142,81 @@ impl ClientApplication {
         password: &str,
         scopes: &[S],
     ) -> Result<Token, Error> {
-        let flow = UsernamePassword::new(username, password, scopes)?.flow(self.client())?;
-        self.finish(flow).await
+        let request = UsernamePassword::new(username, password, scopes)?;
+        self.acquire_token_by_username_password_with(&request).await
+    }
+
+    /// The same with a claims challenge.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub async fn acquire_token_by_username_password_with(&self, request: &UsernamePassword) -> Result<Token, Error> {
+        self.finish(request.flow(self.client())?).await
+    }
+
+    /// The address of an authorization request without proof key: MSAL's deprecated way.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub async fn get_authorization_request_url(&self, request: &LegacyAuthorizationRequest) -> Result<Endpoint, Error> {
+        self.drive(request.url()).await
+    }
+
+    /// A token for a bare authorization code: MSAL's deprecated way.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub async fn acquire_token_by_authorization_code(&self, code: &AuthorizationCode) -> Result<Token, Error> {
+        self.finish(code.flow(self.client())?).await
+    }
+
+    /// The key that tokens are bound to: the one that the builder was given, else one that is made now.
+    ///
+    /// # Errors
+    /// [`Error::NoEntropy`] when the system has no random bytes.
+    pub fn pop_key(&self) -> Result<&PopKey, Error> {
+        self.0.proofs.pop_key()
+    }
+
+    /// For a request's `bound`: a token for signed HTTP requests (MSAL's `auth_scheme`).
+    ///
+    /// # Errors
+    /// [`Error::NoEntropy`] when a key had to be made and the system has no random bytes.
+    pub fn pop(&self) -> Result<Binding, Error> {
+        Ok(Binding::pop(self.pop_key()?.jwk()))
+    }
+
+    /// For a request's `bound`: a DPoP token (RFC 9449).
+    ///
+    /// # Errors
+    /// [`Error::NoEntropy`] when a key had to be made and the system has no random bytes.
+    pub fn dpop(&self) -> Result<Binding, Error> {
+        Ok(Binding::dpop(self.pop_key()?.jwk()))
+    }
+
+    /// Whether tokens can be bound to a key: always.
+    pub fn is_pop_supported(&self) -> bool {
+        self.client().is_pop_supported()
+    }
+
+    /// A bound token with what it takes to use it: the same as with `sansal-std`, for its proofs are made without the network.
+    /// Where the key is not in memory but with a device, make them in `spawn_blocking`.
+    ///
+    /// # Errors
+    /// [`NotBound`](sansal::error::Config::NotBound) for any other token.
+    pub fn bound_token(&self, token: Token) -> Result<BoundToken, Error> {
+        self.0.proofs.bound_token(token)
+    }
+
+    /// Waits until everything that is on its way has come into the cache and been saved, also for calls that were given up.
+    pub async fn idle(&self) {
+        self.0.driver.idle().await;
+    }
+
+    /// Begins no more refreshes in the background, and is [idle](Self::idle) then: before the runtime ends. Calls still serve.
+    pub async fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        self.0.driver.idle().await;
     }
 
     /// Looks into the token cache. No token is stored meanwhile: be quick.
@@ -136,7 +226,17 @@ impl ClientApplication {
 
     /// The application as the core sees it.
     pub fn client(&self) -> &Client {
-        &self.0.client
+        self.0.proofs.client()
+    }
+
+    /// Who answers for the application itself.
+    pub(crate) fn asks(&self) -> &SharedAsks {
+        &self.0.asks
+    }
+
+    /// What a machine finds without asking anybody.
+    pub(crate) async fn peek<F: Flow>(&self, flow: F) -> Option<F::Output> {
+        self.0.driver.peek(self.client(), flow).await
     }
 
     /// Drives a machine that may be given up at any time without loss.
@@ -150,20 +250,19 @@ impl ClientApplication {
         F: Flow + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.detached(flow, ()).await
+        self.finish_with(flow, self.0.asks.clone()).await
     }
 
-    /// `held` is dropped when the machine has come to its end.
-    async fn detached<F, H>(&self, flow: F, held: H) -> Result<F::Output, Error>
+    /// The same with others to answer.
+    pub(crate) async fn finish_with<F>(&self, flow: F, asks: SharedAsks) -> Result<F::Output, Error>
     where
         F: Flow + Send + 'static,
         F::Output: Send + 'static,
-        H: Send + 'static,
     {
-        let own = self.clone();
+        let (own, run) = (self.clone(), self.0.driver.begin());
         let task = tokio::spawn(async move {
-            let result = own.drive(flow).await;
-            drop(held);
+            let result = own.0.driver.drive(own.client(), flow, &asks).await;
+            drop(run);
             result
         });
         // A task ends without a result only when the runtime shuts down.
@@ -179,41 +278,132 @@ impl ClientApplication {
     where
         F: Flow<Output = Token> + Send + 'static,
     {
-        let Inner { client, driver, flights, .. } = &*self.0;
-        if let Some(token) = driver.peek(client, flow(client)?).await {
+        let client = self.client();
+        let Inner { driver, flights, .. } = &*self.0;
+        let cached = driver.cached(client, flow(client)?).await;
+        if let Cached::Fresh(token) = cached {
             return Ok(token);
         }
         let own = driver.with_store(|store| key(client, store.memory.process_key()));
-        let turn = flights.turn(own).await;
-        // What the one before has brought.
-        if let Some(token) = driver.peek(client, flow(client)?).await {
+        if let Cached::Aging(token) = cached {
+            if let Some(lead) = self.lead_behind(own) {
+                let shared = driver.lease_key().await.map(|shared| key(client, &shared));
+                self.refresh(lead, shared, flow(client)?);
+            }
             return Ok(token);
         }
-        let deadline = driver.mono().after(client.settings().operation_budget);
-        let lease = loop {
-            match driver.lease(|shared| key(client, shared)).await {
-                Lease::Granted(lease) => {
-                    // What another process has brought.
-                    if let Some(token) = driver.peek(client, flow(client)?).await {
-                        return Ok(token);
-                    }
-                    break Some(OffThread(Some(lease)));
+        loop {
+            let (mut awaited, lead) = flights.join(own);
+            let leads = lead.is_some();
+            if let Some(lead) = lead {
+                match self.leased(&key, &flow).await? {
+                    Leased::Token(token) => lead.land(Ok(token)),
+                    Leased::Go(lease) => self.take_off(lead, lease, flow(client)?, flow(client)?),
                 }
-                Lease::Busy(span) if driver.mono() < deadline => driver.pause(span).await,
-                _ => break None,
             }
+            if let Ok(outcome) = awaited.wait_for(Option::is_some).await
+                && let Some(outcome) = &*outcome
+            {
+                return outcome.clone();
+            }
+            // The runtime shuts down, and would not run another task either.
+            if leads {
+                return Err(cancelled(client));
+            }
+        }
+    }
+
+    /// Waits for the lease, where the store has any; meanwhile another process may bring the token.
+    async fn leased<F: Flow<Output = Token>>(
+        &self,
+        key: &impl Fn(&Client, &ProcessKey) -> AcquireKey,
+        flow: &impl Fn(&Client) -> Result<F, Error>,
+    ) -> Result<Leased, Error> {
+        let (client, driver) = (self.client(), &self.0.driver);
+        let Some(shared) = driver.lease_key().await else { return Ok(Leased::Go(None)) };
+        let key = key(client, &shared);
+        let deadline = driver.now().mono.after(client.settings().operation_budget);
+        loop {
+            let lease = match driver.lease(key).await {
+                Lease::Granted(lease) => Some(OffThread(Some(lease))),
+                Lease::Busy(span) if driver.now().mono < deadline => {
+                    driver.pause(span).await;
+                    None
+                }
+                _ => return Ok(Leased::Go(None)),
+            };
             if let Some(token) = driver.peek(client, flow(client)?).await {
-                return Ok(token);
+                return Ok(Leased::Token(token));
             }
+            if lease.is_some() {
+                return Ok(Leased::Go(lease));
+            }
+        }
+    }
+
+    /// Acquires for all who wait. `again` looks for what the one before has brought.
+    fn take_off<F>(&self, lead: Lead<Result<Token, Error>>, lease: Option<OffThread>, again: F, flow: F)
+    where
+        F: Flow<Output = Token> + Send + 'static,
+    {
+        let (own, run) = (self.clone(), self.0.driver.begin());
+        tokio::spawn(async move {
+            let outcome = match own.0.driver.peek(own.client(), again).await {
+                Some(token) => Ok(token),
+                None => own.drive(flow).await,
+            };
+            drop(lease);
+            lead.land(outcome);
+            drop(run);
+        });
+    }
+
+    /// The lead for a renewal that nobody waits for.
+    fn lead_behind(&self, key: AcquireKey) -> Option<Lead<Result<Token, Error>>> {
+        if self.0.closed.load(Ordering::SeqCst) {
+            return None;
+        }
+        self.0.flights.lead(key, self.0.driver.now().mono)
+    }
+
+    /// Renews a token that still serves; nobody waits for it, and nobody hears of its failure.
+    fn refresh<F>(&self, lead: Lead<Result<Token, Error>>, shared: Option<AcquireKey>, flow: F)
+    where
+        F: Flow<Output = Token> + Send + 'static,
+    {
+        let (own, run) = (self.clone(), self.0.driver.begin());
+        let refresh = async move {
+            let lease = match shared {
+                None => None,
+                Some(key) => match own.0.driver.lease(key).await {
+                    Lease::Granted(lease) => Some(OffThread(Some(lease))),
+                    // Another process renews it, and the store will have it.
+                    Lease::Busy(span) => {
+                        let now = own.0.driver.now().mono;
+                        return lead.rest(now, now.after(span));
+                    }
+                    _ => None,
+                },
+            };
+            let outcome = own.drive(flow).await;
+            drop(lease);
+            if outcome.as_ref().map_or(true, |token| token.source() == TokenSource::Cache) {
+                let now = own.0.driver.now().mono;
+                lead.rest(now, now.after(REST));
+            }
+            lead.land(outcome);
+            drop(run);
         };
-        self.detached(flow(client)?, (lease, turn)).await
+        tokio::spawn(refresh.instrument(tracing::debug_span!("refresh")));
     }
 }
 
-impl fmt::Debug for ClientApplication {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.client().fmt(f)
-    }
+/// What came of waiting for a lease.
+enum Leased {
+    /// Another process has brought it.
+    Token(Token),
+    /// Ask; with the lease, where there are any.
+    Go(Option<OffThread>),
 }
 
 /// A lease that is given back where one may block.
@@ -222,7 +412,25 @@ struct OffThread(Option<Granted>);
 impl Drop for OffThread {
     fn drop(&mut self) {
         let lease = self.0.take();
-        drop(tokio::task::spawn_blocking(move || drop(lease)));
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(move || drop(lease))),
+            Err(_) => drop(lease),
+        }
+    }
+}
+
+/// Proofs are made here: nothing is sent for them.
+struct Nowhere;
+
+impl sansal_std::HttpClient for Nowhere {
+    fn send(&self, _: &Request) -> Result<HttpResponse, SendError> {
+        Err(SendError::NotSent)
+    }
+}
+
+impl fmt::Debug for ClientApplication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.client().fmt(f)
     }
 }
 

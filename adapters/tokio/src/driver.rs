@@ -1,21 +1,22 @@
 //! The asynchronous host: asks a machine what it needs, does it without blocking, and goes round until there is a result.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use sansal::Store;
 use sansal::client::Client;
-use sansal::error::{AskError, CommitError, Error};
+use sansal::error::{AskError, CommitError, Error, SendError};
 use sansal::flow::{Ask, Changes, Cx, Flow, Input, Partition, Step};
 use sansal::http::Request;
 use sansal::keys::{AcquireKey, ProcessKey};
 use sansal::time::{Clock, Millis};
-use sansal_std::{Answered, Asks, Happened, Lease, Log, Persistence, SystemClock, SystemRandom, Time, answer};
+use sansal_std::{Answered, Asks, Happened, Lease, Log, SharedStore, SystemClock, SystemRandom, Time, answer};
 use tokio::task::spawn_blocking;
 
 use crate::http::HttpClient;
+use crate::running::{Run, Running};
 
 /// Who answers what is not for a server; on a thread of its own, so it may block.
 pub type SharedAsks = Arc<dyn Asks + Send + Sync>;
@@ -30,29 +31,31 @@ pub struct Driver(Arc<Shared>);
 struct Shared {
     http: Arc<dyn HttpClient>,
     time: Option<Arc<dyn Time>>,
-    store: RwLock<Store>,
-    persistence: Option<Arc<dyn Persistence>>,
-    /// Held from what is read or written elsewhere until it is in memory; only on threads that may block.
-    order: Mutex<()>,
+    store: Arc<SharedStore>,
     /// Calls that were answered from the cache and are not in the store's memory yet.
     hits: AtomicU64,
+    running: Running,
+}
+
+/// What the cache has.
+pub(crate) enum Cached<T> {
+    /// What needs no refresh.
+    Fresh(T),
+    /// What should be refreshed, and serves meanwhile.
+    Aging(T),
+    /// Nothing.
+    Nothing,
 }
 
 impl Driver {
-    /// With this store, the system's clock or another, and a place where tokens are kept too.
-    pub fn new(
-        http: Arc<dyn HttpClient>,
-        store: Store,
-        time: Option<Arc<dyn Time>>,
-        persistence: Option<Arc<dyn Persistence>>,
-    ) -> Self {
-        let (order, hits) = (Mutex::new(()), AtomicU64::new(0));
-        Self(Arc::new(Shared { http, time, store: RwLock::new(store), persistence, order, hits }))
+    /// With this store, and the system's clock or another.
+    pub fn new(http: Arc<dyn HttpClient>, store: Arc<SharedStore>, time: Option<Arc<dyn Time>>) -> Self {
+        Self(Arc::new(Shared { http, time, store, hits: AtomicU64::new(0), running: Running::default() }))
     }
 
     /// Looks into the store. Nothing can be committed meanwhile: be quick.
     pub fn with_store<R>(&self, read: impl FnOnce(&Store) -> R) -> R {
-        read(&self.0.read())
+        read(&self.0.store.read())
     }
 
     /// Drives a machine to its end.
@@ -102,39 +105,75 @@ impl Driver {
 
     /// The output, if the cache has it: no request, no writer's lock, no waiting for others. A machine that needs more is
     /// dropped.
-    pub async fn peek<F: Flow>(&self, client: &Client, mut flow: F) -> Option<F::Output> {
+    pub async fn peek<F: Flow>(&self, client: &Client, flow: F) -> Option<F::Output> {
+        match self.cached(client, flow).await {
+            Cached::Fresh(output) => Some(output),
+            Cached::Aging(_) | Cached::Nothing => None,
+        }
+    }
+
+    /// What the cache has. A machine that wants to ask is told that nobody can be reached: what it has in hand then, it had from
+    /// the cache. None of what it would remember about that is kept.
+    pub(crate) async fn cached<F: Flow>(&self, client: &Client, mut flow: F) -> Cached<F::Output> {
         let mut happened = Happened::Begun;
+        let mut cut_off = false;
         loop {
-            happened = match happened.tell(|input| self.0.step(client, &mut flow, input)).ok()? {
+            let Ok(step) = happened.tell(|input| self.0.step(client, &mut flow, input)) else { return Cached::Nothing };
+            happened = match step {
+                Step::Done(output) if cut_off => return Cached::Aging(output),
+                Step::Done(output) => return Cached::Fresh(output),
                 Step::Load(partition) => self.load(partition).await,
-                Step::Commit(changes) if changes.is_hit() => Happened::Committed(self.commit(changes).await),
-                Step::Done(output) => return Some(output),
-                _ => return None,
+                Step::Commit(changes) if changes.is_hit() && !cut_off => {
+                    Happened::Committed(self.commit(changes).await)
+                }
+                Step::Commit(_) if cut_off => Happened::Committed(Ok(())),
+                Step::Commit(_) | Step::Wait(_) => return Cached::Nothing,
+                Step::Send(_) => {
+                    cut_off = true;
+                    Happened::Failed(SendError::Cancelled)
+                }
+                Step::Ask(_) => {
+                    cut_off = true;
+                    Happened::Answered(Answered::Failed(AskError::Failed))
+                }
             };
         }
     }
 
-    /// Asks the store for the right to ask a server for a token.
-    pub(crate) async fn lease(&self, key: impl Fn(&ProcessKey) -> AcquireKey) -> Lease {
-        let Some(store) = self.0.persistence.clone().filter(|store| store.has_leases()) else { return Lease::Free };
-        let shared = store.clone();
-        let Ok(Some(shared)) = spawn_blocking(move || shared.lease_key()).await else { return Lease::Free };
-        let key = key(&shared);
-        spawn_blocking(move || store.lease(&key)).await.unwrap_or(Lease::Free)
+    /// Waits until everything that was written has been written, also for those who gave up waiting.
+    pub async fn idle(&self) {
+        self.0.running.ended().await;
     }
 
-    pub(crate) fn mono(&self) -> Millis {
-        self.0.now().mono
+    /// Counts as running, for [`idle`](Self::idle), until dropped.
+    pub(crate) fn begin(&self) -> Run {
+        self.0.running.begin()
+    }
+
+    pub(crate) fn now(&self) -> Clock {
+        self.0.now()
     }
 
     pub(crate) async fn pause(&self, span: Millis) {
         self.0.sleep(span).await;
     }
 
+    /// The key that names of leases are computed with, where the store has leases and is there.
+    pub(crate) async fn lease_key(&self) -> Option<ProcessKey> {
+        let elsewhere = self.0.store.leases()?;
+        spawn_blocking(move || elsewhere.lease_key()).await.ok()?
+    }
+
+    /// Asks the store for the right to ask a server for a token.
+    pub(crate) async fn lease(&self, key: AcquireKey) -> Lease {
+        let Some(elsewhere) = self.0.store.leases() else { return Lease::Free };
+        spawn_blocking(move || elsewhere.lease(&key)).await.unwrap_or(Lease::Free)
+    }
+
     async fn load(&self, partition: Partition) -> Happened {
-        if self.0.persistence.is_some() {
-            let shared = self.0.clone();
-            let _ = spawn_blocking(move || shared.load(&partition)).await;
+        if self.0.store.is_persistent() {
+            let store = self.0.store.clone();
+            let _ = spawn_blocking(move || store.load(&partition)).await;
         }
         Happened::Loaded
     }
@@ -144,18 +183,24 @@ impl Driver {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        if self.0.persistence.is_none() || !changes.is_durable() {
-            return self.0.commit(changes);
+        let store = &self.0.store;
+        if !store.is_persistent() || !changes.is_durable() {
+            return store.commit(changes);
         }
-        let shared = self.0.clone();
+        let (store, run) = (store.clone(), self.begin());
+        let write = move || {
+            let written = store.commit(changes);
+            drop(run);
+            written
+        };
         // Runs to its end, whether anybody waits for it or not.
-        spawn_blocking(move || shared.commit(changes)).await.unwrap_or(Err(CommitError::NotWritten))
+        spawn_blocking(write).await.unwrap_or(Err(CommitError::NotWritten))
     }
 }
 
 impl Shared {
     fn step<F: Flow>(&self, client: &Client, flow: &mut F, input: Input<'_>) -> Result<Step<F::Output>, Error> {
-        let store = self.read();
+        let store = self.store.read();
         let (clock, mut entropy) = (self.now(), SystemRandom);
         flow.step(&mut Cx { client, store: &store, clock, entropy: &mut entropy }, input)
     }
@@ -178,45 +223,8 @@ impl Shared {
     fn count_hits(&self, client: &Client) {
         if self.hits.load(Ordering::Relaxed) > 0 {
             let count = self.hits.swap(0, Ordering::Relaxed);
-            let _ = self.apply(Changes::hits(client.client_id(), count));
+            let _ = self.store.commit(Changes::hits(client.client_id(), count));
         }
-    }
-
-    fn load(&self, partition: &Partition) {
-        let Some(elsewhere) = &self.persistence else { return };
-        let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changes = Changes::default();
-        changes.tokens = elsewhere.load(partition);
-        // What does not fit into memory now stays where it came from: reading removes nothing there.
-        let _ = self.apply(changes);
-    }
-
-    fn commit(&self, changes: Changes) -> Result<(), CommitError> {
-        let durable = self.persistence.as_ref().filter(|_| changes.is_durable());
-        let Some(elsewhere) = durable else {
-            let _ = self.apply(changes);
-            return Ok(());
-        };
-        let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let saved = elsewhere.save(&changes.tokens);
-        // A token that could not be persisted still serves this process.
-        let evicted = self.apply(changes);
-        match evicted.is_empty() {
-            true => saved,
-            false => saved.and(elsewhere.save(&evicted)),
-        }
-    }
-
-    fn apply(&self, changes: Changes) -> Vec<sansal::cache::TokenChange> {
-        if changes.is_empty() {
-            return Vec::new();
-        }
-        self.store.write().unwrap_or_else(PoisonError::into_inner).apply(changes)
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Store> {
-        // A panic elsewhere cannot leave a store half changed: only `apply` writes, and it does not panic.
-        self.store.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -226,6 +234,6 @@ async fn asked(ask: Ask, asks: SharedAsks) -> Answered {
 
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("persistence", &self.0.persistence.is_some()).finish_non_exhaustive()
+        f.debug_struct("Driver").field("store", &self.0.store).finish_non_exhaustive()
     }
 }

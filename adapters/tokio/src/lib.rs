@@ -23,6 +23,8 @@
 //! |---|---|
 //! | [`ConfidentialClient`] | an application that gets tokens on its own behalf |
 //! | [`PublicClient`] | an application on a user's machine |
+//! | [`ManagedIdentityClient`] | the identity that Azure gives to this machine or service |
+//! | [`TokenValidator`] | tokens that callers bring, for a resource server |
 //! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
 //! | [`HttpClient`], [`ReqwestClient`] | how requests leave; bring your own if you like |
 //! | [`Driver`] | drives any [`Flow`](sansal::Flow) |
@@ -32,16 +34,21 @@ mod application;
 mod confidential;
 mod driver;
 mod http;
+mod managed;
 mod public;
 mod reqwest_client;
+mod running;
 mod single_flight;
+mod token_validator;
 
 pub use application::ClientApplication;
 pub use confidential::ConfidentialClient;
 pub use driver::{Driver, SharedAsks};
 pub use http::{HttpClient, Sending};
+pub use managed::ManagedIdentityClient;
 pub use public::PublicClient;
 pub use reqwest_client::ReqwestClient;
+pub use token_validator::TokenValidator;
 
 pub use sansal;
 pub use sansal_std;

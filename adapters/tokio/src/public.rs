@@ -4,12 +4,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use sansal::Token;
+use sansal::authorization::AuthorizationRequest;
 use sansal::device_code::{DeviceCode, PollOptions};
 use sansal::device_flow::DeviceFlow;
-use sansal::error::Error;
-use sansal_std::{PublicClientBuilder, SetupError};
+use sansal::error::{AskError, Error};
+use sansal_std::{Cancel, Interactive, PublicClientBuilder, SetupError, With};
 
 use crate::application::ClientApplication;
+use crate::driver::SharedAsks;
 use crate::http::HttpClient;
 
 /// An application that cannot keep a secret (RFC 6749 s2.1) and gets tokens for the user before it. What it has in common with a
@@ -37,12 +39,53 @@ impl PublicClient {
         Ok(Self(ClientApplication::new(settings.parts()?, Some(Arc::new(http)))?))
     }
 
+    /// A token for the user who signs in at this machine's browser (RFC 8252). `http://localhost` must be registered
+    /// with the application as a redirect address. Dropped, it stops listening.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do: [`Error::Unanswered`] with [`AskError::TimedOut`] when the user did not finish.
+    pub async fn acquire_token_interactive<S: AsRef<str>>(&self, scopes: &[S]) -> Result<Token, Error> {
+        let interactive = Interactive::bind(None).map_err(|why| {
+            tracing::debug!(%why, "no loopback listener");
+            Error::Unanswered { ask: "browser", why: AskError::Failed }
+        })?;
+        let request = AuthorizationRequest::new(scopes, &interactive.redirect_uri())?;
+        self.acquire_token_interactive_with(Arc::new(interactive), &request).await
+    }
+
+    /// The same with everything that can be asked for, and with one's own port, browser, pages, time-out and
+    /// [`Cancel`]. The request is made with the redirect address of `interactive`, which listens on a thread of its own. Dropped,
+    /// the call uses the [`Cancel`] of `interactive`.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub async fn acquire_token_interactive_with(
+        &self,
+        interactive: Arc<Interactive>,
+        request: &AuthorizationRequest,
+    ) -> Result<Token, Error> {
+        let mut waiting = Waiting(Some(interactive.cancel_handle()));
+        let asks: SharedAsks = Arc::new(With(self.asks().clone(), interactive));
+        let result = self.finish_with(request.interactive(self.client())?, asks).await;
+        waiting.0 = None;
+        result
+    }
+
     /// The first leg of the device code flow (RFC 8628): show the user its [`message`](DeviceFlow::message).
     ///
     /// # Errors
     /// [`Error`] says what to do.
     pub async fn initiate_device_flow<S: AsRef<str>>(&self, scopes: &[S]) -> Result<DeviceFlow, Error> {
-        let flow = DeviceCode::new(scopes)?.initiate(self.client())?;
+        let request = DeviceCode::new(scopes)?;
+        self.initiate_device_flow_with(&request).await
+    }
+
+    /// The same with a claims challenge.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub async fn initiate_device_flow_with(&self, request: &DeviceCode) -> Result<DeviceFlow, Error> {
+        let flow = request.initiate(self.client())?;
         self.drive(flow).await
     }
 
@@ -68,5 +111,16 @@ impl Deref for PublicClient {
 
     fn deref(&self) -> &ClientApplication {
         &self.0
+    }
+}
+
+/// A listener that waits for a user; when nobody waits for it any more, it stops.
+struct Waiting(Option<Cancel>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(cancel) = &self.0 {
+            cancel.cancel();
+        }
     }
 }

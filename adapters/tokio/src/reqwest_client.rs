@@ -1,5 +1,6 @@
 //! The HTTP client of this crate: `reqwest` over `rustls` and `ring`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response};
+use rustls::client::ResolvesClientCert;
 use rustls::{ClientConfig, RootCertStore};
 use sansal::error::{SendError, TlsReason};
 use sansal::http::{Method, Proxy, Request, ServerTrust};
+use sansal::key::KeyName;
 use sansal::secret::SecretBytes;
-use sansal_std::{HttpResponse, ProxyChoice, SetupError, Transport, pinned_tls, tls_reason};
+use sansal_std::{HttpResponse, ProxyChoice, SetupError, TlsIdentity, Transport, pinned_tls, tls_reason};
 use tokio::sync::OnceCell;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -25,10 +28,12 @@ const CHUNK: usize = 4 * 1024;
 /// Sends requests by `reqwest`: HTTP/1.1, no redirects, nothing repeated. The roots are loaded when the first request goes out.
 ///
 /// A pinned server ([`ServerTrust::Thumbprint`]) is known by its certificate alone: no roots, no proxy, no connection used
-/// twice. Client certificates it cannot present yet: such a request is refused, not sent without.
+/// twice, no client certificate. Each client certificate (RFC 8705) has connections of its own.
 pub struct ReqwestClient {
     transport: Transport,
     clients: OnceCell<Clients>,
+    /// Those that present a client certificate, by its name.
+    identities: BTreeMap<KeyName, (TlsIdentity, OnceCell<Clients>)>,
 }
 
 /// Connections through a proxy and without one never mix.
@@ -41,21 +46,25 @@ impl ReqwestClient {
     /// As the settings say.
     ///
     /// # Errors
-    /// [`SetupError::Proxy`] when the proxy has no address, [`SetupError::Contradiction`] for client certificates.
+    /// [`SetupError::Proxy`] when the proxy has no address.
     pub fn new(transport: Transport) -> Result<Self, SetupError> {
-        if transport.client_certificates > 0 {
-            return Err(SetupError::Contradiction("sansal-tokio cannot present client certificates for TLS yet"));
-        }
         proxied(Client::builder(), &transport.proxy).map(drop)?;
-        Ok(Self { transport, clients: OnceCell::new() })
+        let identities = transport.client_certificates.iter().cloned();
+        let identities = identities.map(|(name, identity)| (name, (identity, OnceCell::new()))).collect();
+        Ok(Self { transport, clients: OnceCell::new(), identities })
     }
 
-    async fn clients(&self) -> Result<&Clients, SendError> {
-        self.clients
+    async fn clients(&self, certificate: Option<&KeyName>) -> Result<&Clients, SendError> {
+        let (identity, clients) = match certificate.map(|name| self.identities.get(name)) {
+            None => (None, &self.clients),
+            Some(Some((identity, clients))) => (Some(identity), clients),
+            Some(None) => return Err(SendError::Tls(TlsReason::Other)),
+        };
+        clients
             .get_or_try_init(|| async {
-                let transport = self.transport.clone();
+                let (transport, resolver) = (self.transport.clone(), identity.map(TlsIdentity::resolver));
                 // Reads files.
-                let tls = tokio::task::spawn_blocking(move || tls(&transport)).await;
+                let tls = tokio::task::spawn_blocking(move || tls(&transport, resolver)).await;
                 let tls = tls.map_err(|_| SendError::NotSent)?.map_err(|_| SendError::Tls(TlsReason::Other))?;
                 let base = || configured(tls.clone(), self.transport.connect_timeout);
                 let proxied = proxied(base(), &self.transport.proxy).map_err(|_| SendError::NotSent)?;
@@ -65,9 +74,18 @@ impl ReqwestClient {
     }
 
     async fn exchange(&self, request: &Request) -> Result<HttpResponse, SendError> {
-        if request.client_cert.is_some() || (request.server != ServerTrust::System && !request.endpoint.is_https()) {
-            tracing::warn!("a client certificate, or a pinned server without https: the request was not sent");
+        let certificate = request.client_cert.as_ref();
+        let is_https = request.endpoint.is_https();
+        if request.server != ServerTrust::System && !is_https {
+            tracing::warn!("a pinned server needs an https address; the request was not sent");
             return Err(SendError::Tls(TlsReason::Other));
+        }
+        if let Some(name) = certificate {
+            let held = self.identities.contains_key(name);
+            if !held || request.server != ServerTrust::System || !is_https {
+                tracing::warn!(held, "the client certificate cannot be presented there; the request was not sent");
+                return Err(SendError::Tls(TlsReason::Other));
+            }
         }
         let pinned;
         let client = match (request.server, request.proxy) {
@@ -77,8 +95,8 @@ impl ReqwestClient {
                 pinned = built(builder.pool_max_idle_per_host(0))?;
                 &pinned
             }
-            (ServerTrust::System, Proxy::Never) => &self.clients().await?.direct,
-            (ServerTrust::System, Proxy::Default) => &self.clients().await?.proxied,
+            (ServerTrust::System, Proxy::Never) => &self.clients(certificate).await?.direct,
+            (ServerTrust::System, Proxy::Default) => &self.clients(certificate).await?.proxied,
         };
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
@@ -140,7 +158,7 @@ fn proxied(builder: ClientBuilder, choice: &ProxyChoice) -> Result<ClientBuilder
     })
 }
 
-fn tls(transport: &Transport) -> Result<ClientConfig, rustls::Error> {
+fn tls(transport: &Transport, identity: Option<Arc<dyn ResolvesClientCert>>) -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(transport.extra_roots.iter().cloned());
     if transport.system_roots {
@@ -150,10 +168,13 @@ fn tls(transport: &Transport) -> Result<ClientConfig, rustls::Error> {
         }
         roots.add_parsable_certificates(found.certs);
     }
-    Ok(ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_root_certificates(roots);
+    Ok(match identity {
+        Some(identity) => config.with_client_cert_resolver(identity),
+        None => config.with_no_client_auth(),
+    })
 }
 
 /// Only what fails while connecting has surely not been sent.

@@ -1,46 +1,94 @@
-//! One acquisition at a time for each [`AcquireKey`]: the others wait, and then find its token in the cache.
+//! One acquisition at a time for each [`AcquireKey`]: whoever asks for the same meanwhile gets its outcome, be it a failure.
 //!
-//! Nobody is handed another's result: whoever comes next runs a machine of their own, which looks into the cache first. When the
-//! one before failed or was given up, the next one asks the server.
+//! A key names everything that makes a request, so a follower never gets what was asked for by another request. An acquisition
+//! that ends without an outcome (its runtime shuts down) is begun anew by one of those that wait.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sansal::keys::AcquireKey;
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use sansal::time::Millis;
+use tokio::sync::watch;
 
-/// Entries are looked through when there are this many, or twice as many as were in use at the last time.
+/// Rests are looked through when there are this many.
 const SWEEP: usize = 64;
 
-/// Who is on the way.
-#[derive(Debug, Default)]
-pub(crate) struct SingleFlight(Mutex<Turns>);
+/// What comes of an acquisition: nothing yet, or its outcome.
+pub(crate) type Awaited<T> = watch::Receiver<Option<T>>;
 
-#[derive(Debug, Default)]
-struct Turns {
-    by_key: HashMap<AcquireKey, Weak<Turn<()>>>,
-    sweep_at: usize,
+/// Who is on the way.
+pub(crate) struct SingleFlight<T>(Arc<Mutex<Flights<T>>>);
+
+struct Flights<T> {
+    by_key: HashMap<AcquireKey, Awaited<T>>,
+    /// Until when nobody begins in the background.
+    rests: HashMap<AcquireKey, Millis>,
 }
 
-impl SingleFlight {
-    /// Waits for one's turn, which lasts as long as the guard.
-    pub(crate) async fn turn(&self, key: AcquireKey) -> OwnedMutexGuard<()> {
-        let turn = self.0.lock().unwrap_or_else(PoisonError::into_inner).of(key);
-        turn.lock_owned().await
+/// The right to be the one that asks; given up when dropped.
+pub(crate) struct Lead<T> {
+    flights: SingleFlight<T>,
+    key: Option<AcquireKey>,
+    outcome: watch::Sender<Option<T>>,
+}
+
+impl<T> SingleFlight<T> {
+    /// What is on the way for this key; the lead, if nothing was.
+    pub(crate) fn join(&self, key: AcquireKey) -> (Awaited<T>, Option<Lead<T>>) {
+        let mut flights = self.lock();
+        if let Some(awaited) = flights.by_key.get(&key) {
+            return (awaited.clone(), None);
+        }
+        let (outcome, awaited) = watch::channel(None);
+        flights.by_key.insert(key, awaited.clone());
+        (awaited, Some(Lead { flights: Self(self.0.clone()), key: Some(key), outcome }))
+    }
+
+    /// The lead, if nothing is on the way for this key and it is not at rest.
+    pub(crate) fn lead(&self, key: AcquireKey, now: Millis) -> Option<Lead<T>> {
+        if self.lock().rests.get(&key).is_some_and(|until| *until > now) {
+            return None;
+        }
+        self.join(key).1
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Flights<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Turns {
-    fn of(&mut self, key: AcquireKey) -> Arc<Turn<()>> {
-        if let Some(turn) = self.by_key.get(&key).and_then(Weak::upgrade) {
-            return turn;
+impl<T> Lead<T> {
+    /// Tells everybody who waits.
+    pub(crate) fn land(mut self, outcome: T) {
+        self.leave();
+        self.outcome.send_replace(Some(outcome));
+    }
+
+    /// No [`lead`](SingleFlight::lead) for this key until then.
+    pub(crate) fn rest(&self, now: Millis, until: Millis) {
+        let Some(key) = self.key else { return };
+        let mut flights = self.flights.lock();
+        if flights.rests.len() >= SWEEP {
+            flights.rests.retain(|_, until| *until > now);
         }
-        if self.by_key.len() >= self.sweep_at.max(SWEEP) {
-            self.by_key.retain(|_, turn| turn.strong_count() > 0);
-            self.sweep_at = self.by_key.len().saturating_mul(2);
+        flights.rests.insert(key, until);
+    }
+
+    fn leave(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.flights.lock().by_key.remove(&key);
         }
-        let turn = Arc::new(Turn::new(()));
-        self.by_key.insert(key, Arc::downgrade(&turn));
-        turn
+    }
+}
+
+impl<T> Drop for Lead<T> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl<T> Default for SingleFlight<T> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Flights { by_key: HashMap::new(), rests: HashMap::new() })))
     }
 }

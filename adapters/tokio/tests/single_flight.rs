@@ -3,17 +3,17 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sansal_std::{Granted, HttpResponse, Lease, Persistence};
-use sansal_tokio::sansal::cache::{TokenCache, TokenChange};
+use sansal_std::{Error, Granted, HttpResponse, Lease, Persistence, Time, TokenSource};
+use sansal_tokio::sansal::cache::{Limits, TokenCache, TokenChange};
 use sansal_tokio::sansal::error::{CommitError, SendError};
 use sansal_tokio::sansal::http::{Request, form};
 use sansal_tokio::sansal::keys::{AcquireKey, ProcessKey};
 use sansal_tokio::sansal::store::Partition;
-use sansal_tokio::sansal::time::Millis;
+use sansal_tokio::sansal::time::{Clock, Millis, UnixTime};
 use sansal_tokio::{ConfidentialClient, HttpClient, Sending, sansal_std};
 
 const METADATA: &str = r#"{"issuer":"https://idp.example/t","authorization_endpoint":"https://idp.example/t/auth",
@@ -29,6 +29,7 @@ struct Seen {
     by_scope: Mutex<BTreeMap<String, usize>>,
     in_flight: Mutex<BTreeMap<String, usize>>,
     most: AtomicUsize,
+    refresh_in: AtomicU64,
 }
 
 impl Slow {
@@ -53,7 +54,11 @@ impl Slow {
         if fails.is_ok() {
             return Err(SendError::NoAnswer);
         }
-        let text = format!(r#"{{"access_token":"for {scope}","token_type":"Bearer","expires_in":3600}}"#);
+        let aging = match self.0.refresh_in.load(Ordering::SeqCst) {
+            0 => String::new(),
+            seconds => format!(r#","refresh_in":{seconds}"#),
+        };
+        let text = format!(r#"{{"access_token":"for {scope}","token_type":"Bearer","expires_in":3600{aging}}}"#);
         Ok(HttpResponse::new(200, text))
     }
 
@@ -105,21 +110,168 @@ async fn a_leader_that_gives_up_leaves_its_request_to_the_others() {
 }
 
 #[tokio::test]
-async fn after_a_failure_the_next_one_asks() {
+async fn who_waited_for_a_failure_shares_it_and_the_next_one_asks() {
     let slow = Slow::default();
-    slow.0.failing.store(2, Ordering::SeqCst);
+    slow.0.failing.store(1, Ordering::SeqCst);
     let client = client(&slow);
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move { client.acquire_token_for_client(&["s"]).await.is_ok() })
+            tokio::spawn(async move { client.acquire_token_for_client(&["s"]).await })
         })
         .collect();
-    let mut good = 0;
     for task in tasks {
-        good += usize::from(task.await.unwrap());
+        let error = task.await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::Unreachable { why: SendError::NoAnswer, .. }), "{error:?}");
     }
-    assert_eq!((good, slow.asked(), slow.0.most.load(Ordering::SeqCst)), (18, vec![3], 1));
+    assert_eq!(slow.asked(), [1]);
+    assert_eq!(client.acquire_token_for_client(&["s"]).await.unwrap().access_token(), "for s");
+    assert_eq!((slow.asked(), slow.0.most.load(Ordering::SeqCst)), (vec![2], 1));
+}
+
+/// Nothing can be found in the cache afterwards: the answer itself is shared.
+#[tokio::test]
+async fn a_store_without_room_still_asks_once() {
+    let slow = Slow::default();
+    let settings = sansal_std::ConfidentialClient::builder("app").oidc_authority("https://idp.example/t").secret("s");
+    let settings = settings.cache_limits(Limits { entries: Some(0), bytes: None });
+    let client = ConfidentialClient::with_http_client(settings, slow.clone()).unwrap();
+    let calls = (0..50).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.acquire_token_for_client(&["s"]).await.unwrap() })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(call.await.unwrap().access_token(), "for s");
+    }
+    assert_eq!(slow.asked(), [1]);
+}
+
+/// Xorshift: schedules must be the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % below
+    }
+}
+
+/// Random arrivals, cancellations and failures, in tokio's paused time: never two requests for one key at the same time, never
+/// another's token, every call ends, and nothing is left behind.
+#[tokio::test(start_paused = true)]
+async fn many_schedules() {
+    for seed in 1..=300_u64 {
+        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let slow = Slow::default();
+        slow.0.failing.store(usize::try_from(dice.roll(12)).unwrap(), Ordering::SeqCst);
+        let client = client(&slow);
+        let calls: Vec<_> = (0..40)
+            .map(|_| {
+                let (arrives, gives_up, scope) = (dice.roll(900), dice.roll(600), format!("s{}", dice.roll(4)));
+                let (client, patient) = (client.clone(), dice.roll(2) == 0);
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(arrives)).await;
+                    let scopes = [&scope];
+                    let call = client.acquire_token_for_client(&scopes);
+                    let patience = Duration::from_millis(if patient { 100_000 } else { gives_up });
+                    match tokio::time::timeout(patience, call).await {
+                        Ok(Ok(token)) => assert_eq!(token.access_token(), format!("for {scope}")),
+                        Ok(Err(error)) => assert!(matches!(error, Error::Unreachable { .. }), "{error:?}"),
+                        Err(_) => assert!(!patient, "a call that was to wait did not end"),
+                    }
+                })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap();
+        }
+        client.close().await;
+        assert!(slow.0.in_flight.lock().unwrap().values().all(|count| *count == 0), "seed {seed}");
+        assert_eq!(slow.0.most.load(Ordering::SeqCst), 1, "seed {seed}");
+        for n in 0..4 {
+            let scope = format!("s{n}");
+            slow.0.failing.store(0, Ordering::SeqCst);
+            let token = client.acquire_token_for_client(&[&scope]).await.unwrap();
+            assert_eq!(token.access_token(), format!("for {scope}"), "seed {seed}");
+        }
+    }
+}
+
+/// A clock that can be set.
+#[derive(Clone, Default)]
+struct Hand(Arc<AtomicU64>);
+
+impl Time for Hand {
+    fn now(&self) -> Clock {
+        let seconds = self.0.load(Ordering::SeqCst);
+        Clock { mono: Millis::from_secs(seconds), wall: Some(UnixTime(1_700_000_000 + seconds)) }
+    }
+
+    fn sleep(&self, _: Millis) {}
+}
+
+#[tokio::test]
+async fn a_token_that_ages_is_answered_at_once_and_renewed_behind() {
+    let (slow, hand) = (Slow::default(), Hand::default());
+    slow.0.refresh_in.store(600, Ordering::SeqCst);
+    let settings = sansal_std::ConfidentialClient::builder("app").oidc_authority("https://idp.example/t").secret("s");
+    let client = ConfidentialClient::with_http_client(settings.time(hand.clone()), slow.clone()).unwrap();
+    let first = client.acquire_token_for_client(&["s"]).await.unwrap();
+    assert_eq!(first.source(), TokenSource::IdentityProvider);
+    hand.0.store(1000, Ordering::SeqCst);
+    // The first refresh fails; no call notices, none waits, and none begins another before some time has passed.
+    slow.0.failing.store(1, Ordering::SeqCst);
+    for _ in 0..20 {
+        let call = client.acquire_token_for_client(&["s"]);
+        let token = tokio::time::timeout(Duration::from_millis(100), call).await.unwrap().unwrap();
+        assert_eq!(token.source(), TokenSource::Cache);
+    }
+    client.idle().await;
+    assert_eq!(slow.asked(), [2]);
+    let _ = client.acquire_token_for_client(&["s"]).await.unwrap();
+    client.idle().await;
+    assert_eq!(slow.asked(), [2]);
+    hand.0.store(1100, Ordering::SeqCst);
+    let aged = client.acquire_token_for_client(&["s"]).await.unwrap();
+    assert_eq!(aged.expires_on(), first.expires_on());
+    client.close().await;
+    assert_eq!(slow.asked(), [3]);
+    let renewed = client.acquire_token_for_client(&["s"]).await.unwrap();
+    assert_eq!((renewed.source(), slow.asked()), (TokenSource::Cache, vec![3]));
+    assert!(renewed.expires_on() > first.expires_on());
+    // After `close` nothing is renewed behind a call.
+    hand.0.store(2000, Ordering::SeqCst);
+    let _ = client.acquire_token_for_client(&["s"]).await.unwrap();
+    client.idle().await;
+    assert_eq!(slow.asked(), [3]);
+}
+
+/// Remembers what was saved, slowly.
+#[derive(Clone, Default)]
+struct Kept(Arc<AtomicUsize>);
+
+impl Persistence for Kept {
+    fn save(&self, changes: &[TokenChange]) -> Result<(), CommitError> {
+        std::thread::sleep(Duration::from_millis(100));
+        self.0.fetch_add(changes.len(), Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn close_waits_for_what_was_given_up() {
+    let (slow, kept) = (Slow::default(), Kept::default());
+    let settings = sansal_std::ConfidentialClient::builder("app").oidc_authority("https://idp.example/t").secret("s");
+    let client = ConfidentialClient::with_http_client(settings.persistence(kept.clone()), slow.clone()).unwrap();
+    let call = client.acquire_token_for_client(&["s"]);
+    assert!(tokio::time::timeout(Duration::from_millis(20), call).await.is_err());
+    assert_eq!(kept.0.load(Ordering::SeqCst), 0);
+    client.close().await;
+    assert!(kept.0.load(Ordering::SeqCst) > 0);
+    assert_eq!(client.acquire_token_for_client(&["s"]).await.unwrap().source(), TokenSource::Cache);
+    assert_eq!(slow.asked(), [1]);
 }
 
 /// A store that processes share, with leases; each has a memory of its own of what it was told.

@@ -1,0 +1,96 @@
+//! The store of one application and where its tokens are persisted: for many threads, one write at a time, in order.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use sansal::Store;
+use sansal::cache::TokenChange;
+use sansal::error::CommitError;
+use sansal::flow::{Changes, Partition};
+
+use crate::persistence::Persistence;
+
+/// What a driver reads and writes. The lock on the store is never held while something is persisted.
+pub struct SharedStore {
+    store: RwLock<Store>,
+    persistence: Option<Arc<dyn Persistence>>,
+    /// Held from what is read or written elsewhere until it is in memory: otherwise an old refresh token, read before a new
+    /// one was written, could come into memory after it.
+    order: Mutex<()>,
+}
+
+impl SharedStore {
+    /// This store, and a place where tokens are kept too.
+    pub fn new(store: Store, persistence: Option<Arc<dyn Persistence>>) -> Self {
+        Self { store: RwLock::new(store), persistence, order: Mutex::new(()) }
+    }
+
+    /// The store, as long as the guard lives. Nothing can be committed meanwhile: be quick.
+    pub fn read(&self) -> RwLockReadGuard<'_, Store> {
+        // A panic elsewhere cannot leave a store half changed: only `apply` writes, and it does not panic.
+        self.store.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether tokens are kept elsewhere too, so that [`load`](Self::load) and [`commit`](Self::commit) may block.
+    pub fn is_persistent(&self) -> bool {
+        self.persistence.is_some()
+    }
+
+    /// Brings what is stored elsewhere into memory. Blocks.
+    pub fn load(&self, partition: &Partition) {
+        if let Some(elsewhere) = &self.persistence {
+            let _order = self.in_order();
+            let mut changes = Changes::default();
+            changes.tokens = elsewhere.load(partition);
+            // What does not fit into memory now stays where it came from: reading removes nothing there.
+            let _ = self.apply(changes);
+        }
+    }
+
+    /// Writes changes, elsewhere first. Blocks when there is [an elsewhere](Self::is_persistent) and the changes are durable.
+    ///
+    /// # Errors
+    /// [`CommitError`] when they could not be persisted; they are in memory then.
+    pub fn commit(&self, changes: Changes) -> Result<(), CommitError> {
+        let _order = (self.persistence.is_some() && changes.is_durable()).then(|| self.in_order());
+        let saved = self.save(&changes.tokens);
+        // A token that could not be persisted still serves this process.
+        let evicted = self.apply(changes);
+        // After what put it there: whoever evicts an entry has seen it, so its own commit has been saved.
+        saved.and(self.save(&evicted))
+    }
+
+    /// The elsewhere, if it has leases.
+    pub fn leases(&self) -> Option<Arc<dyn Persistence>> {
+        self.persistence.clone().filter(|elsewhere| elsewhere.has_leases())
+    }
+
+    pub(crate) fn persist(&mut self, persistence: Arc<dyn Persistence>) {
+        self.persistence = Some(persistence);
+    }
+
+    fn save(&self, changes: &[TokenChange]) -> Result<(), CommitError> {
+        match &self.persistence {
+            Some(elsewhere) if !changes.is_empty() => elsewhere.save(changes),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives back what had to go for the store to stay within its limits.
+    fn apply(&self, changes: Changes) -> Vec<TokenChange> {
+        if changes.is_empty() {
+            return Vec::new();
+        }
+        self.store.write().unwrap_or_else(PoisonError::into_inner).apply(changes)
+    }
+
+    fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SharedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedStore").field("persistence", &self.is_persistent()).finish_non_exhaustive()
+    }
+}
