@@ -31,7 +31,6 @@ use crate::source::{More, Source};
 use crate::store::{Changes, MemoryChange, Partition};
 use crate::telemetry::Outcome;
 use crate::time::Millis;
-use crate::token::TokenResponse;
 #[cfg(feature = "validate")]
 use crate::validate::{IssuerKeys, check_signature};
 use crate::wanted::{Looked, Wanted};
@@ -310,7 +309,8 @@ impl<S: Source> Flow for Acquire<S> {
                 }
                 #[cfg(feature = "validate")]
                 (State::Checking(mut keys, mut exchanged, metadata), input) => {
-                    let id_token = exchanged.result.as_ref().ok().and_then(TokenResponse::id_token).unwrap_or_default();
+                    let id_token =
+                        exchanged.result.as_ref().ok().and_then(|response| response.id_token()).unwrap_or_default();
                     let verifier = cx.client.verifier();
                     let judge = |keys: &_| check_signature(verifier, id_token, keys);
                     let verdict = match keys.step(cx, input, judge) {
