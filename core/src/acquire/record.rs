@@ -1,0 +1,93 @@
+//! The last of the pipeline: an answer is checked, and becomes a token and what is written into the cache (section 5.6 of the reference).
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::Acquire;
+use crate::accept::accept;
+use crate::cache::{TokenChange, TokenEvent};
+use crate::error::{Config, Error};
+use crate::flow::Cx;
+use crate::grant::Grant;
+use crate::issued::Token;
+use crate::metadata::ProviderMetadata;
+use crate::source::{Recording, Source};
+use crate::token::TokenResponse;
+
+impl<S: Source> Acquire<S> {
+    pub(super) fn store(
+        &self,
+        cx: &Cx<'_>,
+        metadata: &ProviderMetadata,
+        grant: &Grant,
+        mut response: TokenResponse,
+    ) -> Result<(Token, Vec<TokenChange>), Error> {
+        let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
+        if let Some(binding) = &self.wanted.binding {
+            binding.check(&response)?;
+        }
+        accept(cx, metadata, &self.source.expected(), &response)?;
+        let mut changes = Vec::new();
+        let redeemed = self.source.recording().redeemed;
+        // Where the old one lies, and not where a first one would.
+        let rotated = redeemed.and_then(|_| response.take_refresh_token());
+        if let (Some(entry), Some(rotated)) = (redeemed, &rotated) {
+            changes.push(cx.store.tokens.update_refresh_token(entry, rotated, now));
+        }
+        self.record(cx, metadata, grant, &response, &mut changes)?;
+        if let Some(rotated) = rotated {
+            response.give_back_refresh_token(&rotated);
+        }
+        // Last of all, since it takes the answer over: tokens are large.
+        Ok((self.wanted.labelled(cx, Token::issued(response, now)?), changes))
+    }
+
+    fn record(
+        &self,
+        cx: &Cx<'_>,
+        metadata: &ProviderMetadata,
+        grant: &Grant,
+        response: &TokenResponse,
+        changes: &mut Vec<TokenChange>,
+    ) -> Result<(), Error> {
+        let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
+        let strict = !cx.client.settings().lenient_answers;
+        let account = self.wanted.home_account_id.as_deref().filter(|_| strict);
+        let Recording { username, redeemed } = self.source.recording();
+        // A user's token whose account nobody named would lie where the application's own tokens are.
+        if strict
+            && account.is_none()
+            && !grant.is_of_application()
+            && self.wanted.data.is_empty()
+            && !names_account(response)?
+        {
+            return Ok(());
+        }
+        // Where it lies; it may come from a region, or from an endpoint for clients with certificates.
+        let token_endpoint = format!("{}/{}", cx.client.authority().endpoint().origin(), metadata.realm);
+        let scopes = response.granted(grant.scopes.list(), cx.client.settings().lenient_answers);
+        let data: Vec<(&str, &str)> = self.wanted.data().collect();
+        let event = TokenEvent {
+            client_id: Some(cx.client.client_id()),
+            scopes: &scopes.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
+            token_endpoint: Some(&token_endpoint),
+            environment: Some(cx.client.authority().host()),
+            grant_type: grant.grant_type(),
+            response,
+            data: &data,
+            authority_type: None,
+            home_account_id: account,
+            username,
+            local_account_id: None,
+            skip_account_creation: redeemed.is_some(),
+            scheme: self.wanted.scheme(),
+        };
+        changes.extend(cx.store.tokens.record(&event, now)?);
+        Ok(())
+    }
+}
+
+/// Whether an answer says whose it is.
+fn names_account(response: &TokenResponse) -> Result<bool, Error> {
+    Ok(response.id_token().is_some() || response.client_info()?.is_some())
+}
