@@ -111,7 +111,7 @@ pub use certificate::CertificateCredential;
 pub use client_tls::TlsIdentity;
 pub use clock::{SystemClock, Time, platform};
 pub use confidential::ConfidentialClient;
-pub use default_chain::{ChainError, DefaultChain, DefaultChainBuilder, Link, LinkAnswer};
+pub use default_chain::{ChainError, ChainSearch, DefaultChain, DefaultChainBuilder, Link, LinkAnswer, LinkSettings};
 pub use driver::Driver;
 pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use failure::tls_reason;

@@ -290,7 +290,7 @@ impl ClientApplication {
             return Ok(token);
         }
         loop {
-            let (mut awaited, lead) = flights.join(key.clone());
+            let (mut awaited, lead) = flights.join(key);
             let leads = lead.is_some();
             if let Some(lead) = lead {
                 self.take_off(lead, flow(client)?, flow(client)?);

@@ -40,7 +40,7 @@ impl<T> SingleFlight<T> {
             return (awaited.clone(), None);
         }
         let (outcome, awaited) = watch::channel(None);
-        flights.by_key.insert(key.clone(), awaited.clone());
+        flights.by_key.insert(key, awaited.clone());
         (awaited, Some(Lead { flights: Self(self.0.clone()), key: Some(key), outcome }))
     }
 
@@ -66,7 +66,7 @@ impl<T> Lead<T> {
 
     /// No [`lead`](SingleFlight::lead) for this key until then.
     pub(crate) fn rest(&self, now: Millis, until: Millis) {
-        let Some(key) = self.key.clone() else { return };
+        let Some(key) = self.key else { return };
         let mut flights = self.flights.lock();
         if flights.rests.len() >= SWEEP {
             flights.rests.retain(|_, until| *until > now);
