@@ -28,6 +28,7 @@
 //! | [`Environment`] | the variables of the Azure SDKs, as data |
 //! | [`HttpClient`], [`UreqClient`] | how requests leave; bring your own if you like |
 //! | [`Interactive`], [`LoopbackListener`] | the browser's half of a sign-in: opens it, waits for it to come back |
+//! | [`Metrics`] | what a service counts: hits, misses, evictions, requests |
 //! | [`Driver`] | drives any [`Flow`](sansal::Flow): store, clock, randomness, HTTP |
 //! | [`Asks`], [`Keys`], [`SigningKey`] | who signs and who makes assertions |
 //! | [`RingVerifier`] | who verifies the signatures of tokens |
@@ -78,6 +79,7 @@ mod local_files;
 mod log;
 mod name_lookup;
 mod managed;
+mod metrics;
 mod parts;
 mod persistence;
 mod pfx;
@@ -124,6 +126,7 @@ pub use interactive::{
 pub use local_files::LocalFiles;
 pub use log::Log;
 pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, ManagedRequests, managed_identity_environment};
+pub use metrics::{Event, Metrics};
 pub use parts::Parts;
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};

@@ -20,7 +20,7 @@ use sansal::silent::Silent;
 use sansal::time::Millis;
 use sansal::username_password::UsernamePassword;
 use sansal::{Binding, Endpoint, Token, TokenSource};
-use sansal_std::{BoundToken, HttpResponse, Parts, Proofs, SetupError, SharedStore};
+use sansal_std::{BoundToken, Event, HttpResponse, Parts, Proofs, SetupError, SharedStore};
 use tracing::Instrument;
 
 use crate::driver::{Cached, Driver, SharedAsks};
@@ -55,7 +55,7 @@ impl ClientApplication {
             Some(http) => http,
             None => Arc::new(ReqwestClient::new(parts.transport)?),
         };
-        let store = Arc::new(SharedStore::new(parts.store, parts.persistence));
+        let store = Arc::new(SharedStore::new(parts.store, parts.persistence, parts.metrics));
         let mut prover = sansal_std::Driver::sharing(Arc::new(Nowhere), store.clone());
         if let Some(time) = &parts.time {
             prover = prover.time(time.clone());
@@ -286,6 +286,7 @@ impl ClientApplication {
         }
         let key = driver.with_store(|store| key(client, store.memory.process_key()));
         if let Cached::Aging(token) = cached {
+            driver.tell(Event::Hit);
             self.refresh(key, flow(client)?);
             return Ok(token);
         }
@@ -295,9 +296,13 @@ impl ClientApplication {
             if let Some(lead) = lead {
                 self.take_off(lead, flow(client)?, flow(client)?);
             }
+            let begun = driver.now().mono;
             if let Ok(outcome) = awaited.wait_for(Option::is_some).await
                 && let Some(outcome) = &*outcome
             {
+                if !leads {
+                    driver.tell(Event::Waited { ms: driver.now().mono.since(begun).0 });
+                }
                 return outcome.clone();
             }
             // The runtime shuts down, and would not run another task either.
@@ -313,14 +318,15 @@ impl ClientApplication {
         F: Flow<Output = Token> + Send + 'static,
     {
         let (own, run) = (self.clone(), self.0.driver.begin());
-        tokio::spawn(async move {
+        let acquire = async move {
             let outcome = match own.0.driver.peek(own.client(), again).await {
                 Some(token) => Ok(token),
                 None => own.drive(flow).await,
             };
             lead.land(outcome);
             drop(run);
-        });
+        };
+        tokio::spawn(acquire.instrument(tracing::debug_span!("acquire")));
     }
 
     /// Renews a token that still serves; nobody waits for it, and nobody hears of its failure.
@@ -334,8 +340,10 @@ impl ClientApplication {
         let Some(lead) = self.0.flights.lead(key, self.0.driver.now().mono) else { return };
         let (own, run) = (self.clone(), self.0.driver.begin());
         let refresh = async move {
-            let outcome = own.drive(flow).await;
-            if outcome.as_ref().map_or(true, |token| token.source() == TokenSource::Cache) {
+            let outcome = own.0.driver.drive_for(own.client(), flow, &own.0.asks, false).await;
+            let renewed = outcome.as_ref().is_ok_and(|token| token.source() != TokenSource::Cache);
+            own.0.driver.tell(Event::Refreshed { renewed });
+            if !renewed {
                 let now = own.0.driver.now().mono;
                 lead.rest(now, now.after(REST));
             }
