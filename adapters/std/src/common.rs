@@ -16,6 +16,7 @@ use crate::clock::{SystemClock, Time, platform};
 use crate::driver::Driver;
 use crate::environment::Environment;
 use crate::http::HttpClient;
+use crate::metrics::Metrics;
 use crate::persistence::Persistence;
 use crate::random::SystemRandom;
 use crate::setup::SetupError;
@@ -45,6 +46,7 @@ pub(crate) struct Common {
     pub(crate) time: Option<Arc<dyn Time>>,
     pub(crate) tokens: Option<TokenCache>,
     pub(crate) limits: Limits,
+    pub(crate) metrics: Option<Arc<dyn Metrics>>,
     pub(crate) persistence: Option<Arc<dyn Persistence>>,
 }
 
@@ -65,6 +67,7 @@ impl Common {
             time: None,
             tokens: None,
             limits: Limits::default(),
+            metrics: None,
             persistence: None,
         }
     }
@@ -134,7 +137,8 @@ impl Common {
         let mut store = Store::new(&mut SystemRandom).map_err(Error::from)?;
         store.tokens = self.tokens.unwrap_or_default();
         store.limits = self.limits;
-        Ok((client, Opened { http: self.http, ureq, store, time: self.time, persistence: self.persistence }))
+        let (time, persistence, metrics) = (self.time, self.persistence, self.metrics);
+        Ok((client, Opened { http: self.http, ureq, store, time, persistence, metrics }))
     }
 }
 
@@ -145,6 +149,7 @@ pub(crate) struct Opened {
     pub(crate) store: Store,
     pub(crate) time: Option<Arc<dyn Time>>,
     pub(crate) persistence: Option<Arc<dyn Persistence>>,
+    pub(crate) metrics: Option<Arc<dyn Metrics>>,
 }
 
 impl Opened {
@@ -153,7 +158,7 @@ impl Opened {
             Some(http) => http,
             None => Arc::new(self.ureq.build()?),
         };
-        let store = Arc::new(SharedStore::new(self.store, self.persistence));
+        let store = Arc::new(SharedStore::new(self.store, self.persistence, self.metrics));
         Ok(Driver::sharing(http, store).time(self.time.unwrap_or_else(|| Arc::new(SystemClock))))
     }
 }
@@ -252,6 +257,13 @@ macro_rules! server_settings {
         pub fn connect_timeout(mut self, span: std::time::Duration) -> Self {
             self.common.ureq = self.common.ureq.connect_timeout(span);
             self.common.ureq_configured = true;
+            self
+        }
+
+        /// Is told what happens, for a service's counters.
+        #[must_use]
+        pub fn metrics(mut self, metrics: impl $crate::Metrics + 'static) -> Self {
+            self.common.metrics = Some(std::sync::Arc::new(metrics));
             self
         }
 

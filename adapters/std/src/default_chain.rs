@@ -11,12 +11,13 @@ use sansal::managed::ManagedIdentityEnvironment;
 use sansal::{ManagedIdentity, Token};
 
 use crate::azure_cli::{AzureCli, AzureCliError};
+use crate::builder::ConfidentialClientBuilder;
 use crate::clock::Time;
 use crate::confidential::ConfidentialClient;
 use crate::environment::{Environment, EnvironmentCredential, EnvironmentError};
 use crate::http::HttpClient;
-use crate::managed::{ManagedIdentityClient, managed_identity_environment};
-use crate::public::PublicClient;
+use crate::managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, managed_identity_environment};
+use crate::public::{PublicClient, PublicClientBuilder};
 use crate::setup::SetupError;
 
 /// The metadata service of virtual machines answers within milliseconds or, outside of Azure, never.
@@ -68,6 +69,23 @@ enum Member {
     AzureCli(Box<(AzureCli, PublicClient)>),
 }
 
+/// One way to get tokens, as it is configured: for hosts of another kind.
+#[non_exhaustive]
+pub enum LinkSettings {
+    /// An application with a credential.
+    Application(Box<ConfidentialClientBuilder>),
+    /// A managed identity.
+    Managed(Box<ManagedIdentityClientBuilder>),
+    /// A login of the Azure CLI, and the client that uses it.
+    AzureCli(Box<(AzureCli, PublicClientBuilder)>),
+}
+
+/// What came of the links that were asked so far.
+#[derive(Debug, Default)]
+pub struct ChainSearch {
+    answers: Vec<(Link, LinkAnswer)>,
+}
+
 /// What each link answered, in the order in which they were asked.
 #[derive(Debug)]
 pub struct ChainError {
@@ -113,36 +131,28 @@ impl DefaultChain {
     /// # Errors
     /// [`ChainError`] says what each link answered.
     pub fn acquire_token<S: AsRef<str>>(&self, scopes: &[S]) -> Result<Token, ChainError> {
-        let mut answers = Vec::new();
+        let mut search = ChainSearch::default();
         let known = self.found.get().copied();
         for (at, (link, member)) in self.links.iter().enumerate() {
             if known.is_some_and(|known| known != at) {
                 continue;
             }
-            let answer = match member {
+            let goes_on = match member {
                 Ok(member) => match member.acquire(scopes) {
                     Ok(token) => {
                         // Another thread may have been first; it found the same.
                         let _ = self.found.set(at);
                         return Ok(token);
                     }
-                    Err(error) if known.is_none() && member.is_not_there(&error) => {
-                        LinkAnswer::NotThere(format!("nobody answers: {error}"))
-                    }
-                    Err(error) => LinkAnswer::Failed(error),
+                    Err(error) => search.failed(*link, error, known.is_some()),
                 },
-                Err(SetupError::Environment(why @ EnvironmentError::Missing(_))) => {
-                    LinkAnswer::NotThere(why.to_string())
-                }
-                Err(why) => LinkAnswer::Unusable(why.to_string()),
+                Err(why) => search.unusable(*link, why),
             };
-            let goes_on = matches!(answer, LinkAnswer::NotThere(_));
-            answers.push((*link, answer));
             if !goes_on {
                 break;
             }
         }
-        Err(ChainError { answers })
+        Err(search.end())
     }
 
     /// The link that gave a token first, and gives all others.
@@ -168,13 +178,63 @@ impl Member {
             }
         }
     }
+}
 
-    /// Whether this says that there is no managed identity here, and not that it failed.
-    fn is_not_there(&self, error: &Error) -> bool {
-        match self {
-            Self::Application(_) | Self::AzureCli(_) => false,
-            Self::Managed(_) => matches!(error, Error::Unreachable { why, .. } if why.is_transient()),
-        }
+impl ChainSearch {
+    /// A link failed, which is the one that has given tokens, if one [is found](DefaultChain::found). Whether the next one is to be
+    /// asked: when this says that there is no managed identity here, and not that it failed.
+    pub fn failed(&mut self, link: Link, error: Error, is_found: bool) -> bool {
+        let is_absent = matches!(&error, Error::Unreachable { why, .. } if why.is_transient());
+        self.note(
+            link,
+            match link {
+                Link::ManagedIdentity if is_absent && !is_found => {
+                    LinkAnswer::NotThere(format!("nobody answers: {error}"))
+                }
+                _ => LinkAnswer::Failed(error),
+            },
+        )
+    }
+
+    /// A link could not be made. Whether the next one is to be asked.
+    pub fn unusable(&mut self, link: Link, why: &SetupError) -> bool {
+        self.note(
+            link,
+            match why {
+                SetupError::Environment(why @ EnvironmentError::Missing(_)) => LinkAnswer::NotThere(why.to_string()),
+                why => LinkAnswer::Unusable(why.to_string()),
+            },
+        )
+    }
+
+    /// No link gave a token.
+    pub fn end(self) -> ChainError {
+        ChainError { answers: self.answers }
+    }
+
+    fn note(&mut self, link: Link, answer: LinkAnswer) -> bool {
+        let goes_on = matches!(answer, LinkAnswer::NotThere(_));
+        self.answers.push((link, answer));
+        goes_on
+    }
+}
+
+impl LinkSettings {
+    fn build(self) -> Result<Member, SetupError> {
+        Ok(match self {
+            Self::Application(settings) => Member::Application(Box::new(settings.build()?)),
+            Self::Managed(settings) => Member::Managed(Box::new(settings.build()?)),
+            Self::AzureCli(both) => {
+                let (login, settings) = *both;
+                Member::AzureCli(Box::new((login, settings.build()?)))
+            }
+        })
+    }
+}
+
+impl fmt::Debug for LinkSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkSettings(..)")
     }
 }
 
@@ -295,7 +355,17 @@ impl DefaultChainBuilder {
     ///
     /// # Errors
     /// [`SetupError::Environment`] when a variable cannot be read, or two contradict each other.
-    pub fn build(mut self) -> Result<DefaultChain, SetupError> {
+    pub fn build(self) -> Result<DefaultChain, SetupError> {
+        let links = self.links()?.into_iter();
+        let links = links.map(|(link, settings)| (link, settings.and_then(LinkSettings::build))).collect();
+        Ok(DefaultChain { links, found: OnceLock::new() })
+    }
+
+    /// The links in their order, for a host of another kind; what is missing where one is not there.
+    ///
+    /// # Errors
+    /// [`SetupError::Environment`] when a variable cannot be read, or two contradict each other.
+    pub fn links(mut self) -> Result<Vec<(Link, Result<LinkSettings, SetupError>)>, SetupError> {
         let environment = match self.environment.take() {
             Some(environment) => environment,
             None => Environment::from_process()?,
@@ -312,10 +382,10 @@ impl DefaultChainBuilder {
         if let Some(login) = self.azure_cli.take() {
             links.push((Link::AzureCli, self.login(login)));
         }
-        Ok(DefaultChain { links, found: OnceLock::new() })
+        Ok(links)
     }
 
-    fn secret_or_certificate(&self, environment: &Environment) -> Result<Member, SetupError> {
+    fn secret_or_certificate(&self, environment: &Environment) -> Result<LinkSettings, SetupError> {
         match environment.credential()? {
             EnvironmentCredential::TokenFile(_) => {
                 Err(EnvironmentError::Missing("AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH").into())
@@ -324,13 +394,17 @@ impl DefaultChainBuilder {
         }
     }
 
-    fn workload_identity(&self, environment: &Environment) -> Result<Member, SetupError> {
+    fn workload_identity(&self, environment: &Environment) -> Result<LinkSettings, SetupError> {
         let path = environment.federated_token_file.clone();
         let path = path.ok_or(EnvironmentError::Missing("AZURE_FEDERATED_TOKEN_FILE"))?;
         self.application(environment, EnvironmentCredential::TokenFile(path))
     }
 
-    fn application(&self, environment: &Environment, credential: EnvironmentCredential) -> Result<Member, SetupError> {
+    fn application(
+        &self,
+        environment: &Environment,
+        credential: EnvironmentCredential,
+    ) -> Result<LinkSettings, SetupError> {
         let mut builder = ConfidentialClient::builder(environment.client_id()?)
             .authority(&environment.authority()?)
             .settings(self.settings.clone())
@@ -342,10 +416,10 @@ impl DefaultChainBuilder {
         if let Some(time) = &self.time {
             builder = builder.time(Shared(time.clone()));
         }
-        Ok(Member::Application(Box::new(builder.build()?)))
+        Ok(LinkSettings::Application(Box::new(builder)))
     }
 
-    fn login(&self, login: Result<AzureCli, AzureCliError>) -> Result<Member, SetupError> {
+    fn login(&self, login: Result<AzureCli, AzureCliError>) -> Result<LinkSettings, SetupError> {
         let failed = |why: AzureCliError| match why {
             AzureCliError::Setup(why) => why,
             why if why.is_not_there() => EnvironmentError::Missing("a login of the Azure CLI").into(),
@@ -360,14 +434,14 @@ impl DefaultChainBuilder {
         if let Some(time) = &self.time {
             builder = builder.time(Shared(time.clone()));
         }
-        Ok(Member::AzureCli(Box::new((login, builder.build()?))))
+        Ok(LinkSettings::AzureCli(Box::new((login, builder))))
     }
 
     fn managed_identity(
         &self,
         environment: &Environment,
         managed: ManagedIdentityEnvironment,
-    ) -> Result<Member, SetupError> {
+    ) -> Result<LinkSettings, SetupError> {
         let identity = match &environment.client_id {
             Some(id) => ManagedIdentity::ClientId(id.clone()),
             None => ManagedIdentity::SystemAssigned,
@@ -382,7 +456,7 @@ impl DefaultChainBuilder {
         if let Some(time) = &self.time {
             builder = builder.time(Shared(time.clone()));
         }
-        Ok(Member::Managed(Box::new(builder.build()?)))
+        Ok(LinkSettings::Managed(Box::new(builder)))
     }
 }
 

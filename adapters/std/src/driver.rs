@@ -14,6 +14,7 @@ use crate::clock::{SystemClock, Time};
 use crate::happened::{Happened, answer};
 use crate::http::HttpClient;
 use crate::log::Log;
+use crate::metrics::Event;
 use crate::persistence::Persistence;
 use crate::random::SystemRandom;
 use crate::shared_store::SharedStore;
@@ -30,7 +31,7 @@ pub struct Driver {
 impl Driver {
     /// With this store and the clocks of the system.
     pub fn new(http: Arc<dyn HttpClient>, store: Store) -> Self {
-        Self::sharing(http, Arc::new(SharedStore::new(store, None)))
+        Self::sharing(http, Arc::new(SharedStore::new(store, None, None)))
     }
 
     /// With a store that another driver has too, and the clocks of the system.
@@ -68,6 +69,7 @@ impl Driver {
         let log = Log { pii: client.settings().enable_pii_log };
         log.begin(client.client_id());
         let mut happened = Happened::Begun;
+        let mut asks_a_server = false;
         let result = loop {
             let step = happened.tell(|input| {
                 let store = self.store.read();
@@ -76,7 +78,12 @@ impl Driver {
                 flow.step(&mut Cx { client, store: &store, clock, entropy: &mut entropy }, input)
             });
             happened = match step {
-                Ok(Step::Send(request)) => self.send(&request, log),
+                Ok(Step::Send(request)) => {
+                    if !std::mem::replace(&mut asks_a_server, true) {
+                        self.store.tell(Event::Miss);
+                    }
+                    self.send(&request, log)
+                }
                 Ok(Step::Wait(span)) => {
                     self.time.sleep(span);
                     Happened::Woke
@@ -86,7 +93,12 @@ impl Driver {
                     self.store.load(&partition);
                     Happened::Loaded
                 }
-                Ok(Step::Commit(changes)) => Happened::Committed(self.store.commit(changes)),
+                Ok(Step::Commit(changes)) => {
+                    if changes.is_hit() {
+                        self.store.tell(Event::Hit);
+                    }
+                    Happened::Committed(self.store.commit(changes))
+                }
                 Ok(Step::Done(output)) => break Ok(output),
                 Err(error) => break Err(error),
             };
@@ -130,6 +142,7 @@ impl Driver {
         let begun = self.time.now().mono;
         let result = self.http.send(request);
         let ms = self.time.now().mono.since(begun).0;
+        self.store.tell(Event::Requested { ms, answered: result.is_ok() });
         match result {
             Ok(response) => {
                 log.response(request, &response, ms);

@@ -31,6 +31,7 @@
 //! | [`Environment`] | the variables of the Azure SDKs, as data |
 //! | [`HttpClient`], [`UreqClient`] | how requests leave; bring your own if you like |
 //! | [`Interactive`], [`LoopbackListener`] | the browser's half of a sign-in: opens it, waits for it to come back |
+//! | [`Metrics`] | what a service counts: hits, misses, evictions, requests |
 //! | [`Driver`] | drives any [`Flow`](sansal::Flow): store, clock, randomness, HTTP |
 //! | [`Asks`], [`Keys`], [`SigningKey`] | who signs and who makes assertions |
 //! | [`RingVerifier`] | who verifies the signatures of tokens |
@@ -87,6 +88,7 @@ mod local_files;
 mod log;
 mod name_lookup;
 mod managed;
+mod metrics;
 mod parts;
 mod persistence;
 mod pfx;
@@ -123,7 +125,7 @@ pub use client_tls::TlsIdentity;
 pub use clock::{SystemClock, Time, platform};
 pub use confidential::ConfidentialClient;
 pub use data_key::{Closed, DataKey};
-pub use default_chain::{ChainError, DefaultChain, DefaultChainBuilder, Link, LinkAnswer};
+pub use default_chain::{ChainError, ChainSearch, DefaultChain, DefaultChainBuilder, Link, LinkAnswer, LinkSettings};
 pub use driver::Driver;
 pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use failure::tls_reason;
@@ -141,6 +143,7 @@ pub use libsecret::LibsecretCache;
 pub use local_files::LocalFiles;
 pub use log::Log;
 pub use managed::{ManagedIdentityClient, ManagedIdentityClientBuilder, ManagedRequests, managed_identity_environment};
+pub use metrics::{Event, Metrics};
 pub use parts::Parts;
 pub use persistence::Persistence;
 pub use pfx::{MAX_PFX, Pfx, X5c};

@@ -19,6 +19,7 @@ use crate::driver::Driver;
 use crate::environment::{EnvironmentError, variable};
 use crate::http::HttpClient;
 use crate::local_files::LocalFiles;
+use crate::metrics::Metrics;
 use crate::parts::Parts;
 use crate::persistence::Persistence;
 use crate::random::SystemRandom;
@@ -84,6 +85,7 @@ impl ManagedIdentityClient {
             time: None,
             tokens: None,
             persistence: None,
+            metrics: None,
             probe: None,
         }
     }
@@ -134,6 +136,7 @@ pub struct ManagedIdentityClientBuilder {
     time: Option<Arc<dyn Time>>,
     tokens: Option<TokenCache>,
     persistence: Option<Arc<dyn Persistence>>,
+    metrics: Option<Arc<dyn Metrics>>,
     probe: Option<Millis>,
 }
 
@@ -195,6 +198,13 @@ impl ManagedIdentityClientBuilder {
         self
     }
 
+    /// Is told what happens, for a service's counters.
+    #[must_use]
+    pub fn metrics(mut self, metrics: impl Metrics + 'static) -> Self {
+        self.metrics = Some(Arc::new(metrics));
+        self
+    }
+
     /// Counts by another clock: for tests.
     #[must_use]
     pub fn time(mut self, time: impl Time + 'static) -> Self {
@@ -235,7 +245,8 @@ impl ManagedIdentityClientBuilder {
         store.tokens = self.tokens.unwrap_or_default();
         // No source is behind a proxy.
         let ureq = UreqClient::builder().proxy(ProxyChoice::None);
-        let opened = Opened { http: self.http, ureq, store, time: self.time, persistence: self.persistence };
+        let (time, persistence, metrics) = (self.time, self.persistence, self.metrics);
+        let opened = Opened { http: self.http, ureq, store, time, persistence, metrics };
         Ok((client, opened, ManagedRequests { identity: self.identity, environment, probe: self.probe }))
     }
 }

@@ -10,6 +10,7 @@ use crate::application::Own;
 use crate::asks::Asks;
 use crate::clock::Time;
 use crate::common::Opened;
+use crate::metrics::Metrics;
 use crate::persistence::Persistence;
 use crate::setup::SetupError;
 use crate::ureq_client::Transport;
@@ -27,6 +28,8 @@ pub struct Parts {
     pub time: Option<Arc<dyn Time>>,
     /// Where tokens are kept too.
     pub persistence: Option<Arc<dyn Persistence>>,
+    /// Is told what happens.
+    pub metrics: Option<Arc<dyn Metrics>>,
     /// How requests are to travel.
     pub transport: Transport,
 }
@@ -43,8 +46,8 @@ impl Parts {
             return Err(SetupError::Contradiction("a blocking HTTP client cannot be handed on to another host"));
         }
         let transport = opened.ureq.transport()?;
-        let Opened { store, time, persistence, .. } = opened;
-        Ok(Self { client, asks, store, time, persistence, transport })
+        let Opened { store, time, persistence, metrics, .. } = opened;
+        Ok(Self { client, asks, store, time, persistence, metrics, transport })
     }
 }
 

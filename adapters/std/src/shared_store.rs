@@ -8,21 +8,30 @@ use sansal::cache::TokenChange;
 use sansal::error::CommitError;
 use sansal::flow::{Changes, Partition};
 
+use crate::metrics::{Event, Metrics};
 use crate::persistence::Persistence;
 
 /// What a driver reads and writes. The lock on the store is never held while something is persisted.
 pub struct SharedStore {
     store: RwLock<Store>,
     persistence: Option<Arc<dyn Persistence>>,
+    metrics: Option<Arc<dyn Metrics>>,
     /// Held from what is read or written elsewhere until it is in memory: otherwise an old refresh token, read before a new
     /// one was written, could come into memory after it.
     order: Mutex<()>,
 }
 
 impl SharedStore {
-    /// This store, and a place where tokens are kept too.
-    pub fn new(store: Store, persistence: Option<Arc<dyn Persistence>>) -> Self {
-        Self { store: RwLock::new(store), persistence, order: Mutex::new(()) }
+    /// This store, a place where tokens are kept too, and who counts.
+    pub fn new(store: Store, persistence: Option<Arc<dyn Persistence>>, metrics: Option<Arc<dyn Metrics>>) -> Self {
+        Self { store: RwLock::new(store), persistence, metrics, order: Mutex::new(()) }
+    }
+
+    /// Tells who counts.
+    pub fn tell(&self, event: Event) {
+        if let Some(metrics) = &self.metrics {
+            metrics.on(&event);
+        }
     }
 
     /// The store, as long as the guard lives. Nothing can be committed meanwhile: be quick.
@@ -56,6 +65,9 @@ impl SharedStore {
         let saved = self.save(&changes.tokens);
         // A token that could not be persisted still serves this process.
         let evicted = self.apply(changes);
+        if !evicted.is_empty() {
+            self.tell(Event::Evicted { entries: evicted.len() });
+        }
         // After what put it there: whoever evicts an entry has seen it, so its own commit has been saved.
         saved.and(self.save(&evicted))
     }

@@ -20,7 +20,7 @@ use sansal::silent::Silent;
 use sansal::time::Millis;
 use sansal::username_password::UsernamePassword;
 use sansal::{Binding, Endpoint, Token, TokenSource};
-use sansal_std::{BoundToken, Granted, HttpResponse, Lease, Parts, Proofs, SetupError, SharedStore};
+use sansal_std::{BoundToken, Event, Granted, HttpResponse, Lease, Parts, Proofs, SetupError, SharedStore};
 use tracing::Instrument;
 
 use crate::driver::{Cached, Driver, SharedAsks};
@@ -55,7 +55,7 @@ impl ClientApplication {
             Some(http) => http,
             None => Arc::new(ReqwestClient::new(parts.transport)?),
         };
-        let store = Arc::new(SharedStore::new(parts.store, parts.persistence));
+        let store = Arc::new(SharedStore::new(parts.store, parts.persistence, parts.metrics));
         let mut prover = sansal_std::Driver::sharing(Arc::new(Nowhere), store.clone());
         if let Some(time) = &parts.time {
             prover = prover.time(time.clone());
@@ -286,6 +286,7 @@ impl ClientApplication {
         }
         let own = driver.with_store(|store| key(client, store.memory.process_key()));
         if let Cached::Aging(token) = cached {
+            driver.tell(Event::Hit);
             if let Some(lead) = self.lead_behind(own) {
                 let shared = driver.lease_key().await.map(|shared| key(client, &shared));
                 self.refresh(lead, shared, flow(client)?);
@@ -301,9 +302,13 @@ impl ClientApplication {
                     Leased::Go(lease) => self.take_off(lead, lease, flow(client)?, flow(client)?),
                 }
             }
+            let begun = driver.now().mono;
             if let Ok(outcome) = awaited.wait_for(Option::is_some).await
                 && let Some(outcome) = &*outcome
             {
+                if !leads {
+                    driver.tell(Event::Waited { ms: driver.now().mono.since(begun).0 });
+                }
                 return outcome.clone();
             }
             // The runtime shuts down, and would not run another task either.
@@ -347,7 +352,7 @@ impl ClientApplication {
         F: Flow<Output = Token> + Send + 'static,
     {
         let (own, run) = (self.clone(), self.0.driver.begin());
-        tokio::spawn(async move {
+        let acquire = async move {
             let outcome = match own.0.driver.peek(own.client(), again).await {
                 Some(token) => Ok(token),
                 None => own.drive(flow).await,
@@ -355,7 +360,8 @@ impl ClientApplication {
             drop(lease);
             lead.land(outcome);
             drop(run);
-        });
+        };
+        tokio::spawn(acquire.instrument(tracing::debug_span!("acquire")));
     }
 
     /// The lead for a renewal that nobody waits for.
@@ -385,9 +391,11 @@ impl ClientApplication {
                     _ => None,
                 },
             };
-            let outcome = own.drive(flow).await;
+            let outcome = own.0.driver.drive_for(own.client(), flow, &own.0.asks, false).await;
             drop(lease);
-            if outcome.as_ref().map_or(true, |token| token.source() == TokenSource::Cache) {
+            let renewed = outcome.as_ref().is_ok_and(|token| token.source() != TokenSource::Cache);
+            own.0.driver.tell(Event::Refreshed { renewed });
+            if !renewed {
                 let now = own.0.driver.now().mono;
                 lead.rest(now, now.after(REST));
             }

@@ -12,7 +12,7 @@ use sansal::flow::{Ask, Changes, Cx, Flow, Input, Partition, Step};
 use sansal::http::Request;
 use sansal::keys::{AcquireKey, ProcessKey};
 use sansal::time::{Clock, Millis};
-use sansal_std::{Answered, Asks, Happened, Lease, Log, SharedStore, SystemClock, SystemRandom, Time, answer};
+use sansal_std::{Answered, Asks, Event, Happened, Lease, Log, SharedStore, SystemClock, SystemRandom, Time, answer};
 use tokio::task::spawn_blocking;
 
 use crate::http::HttpClient;
@@ -62,7 +62,19 @@ impl Driver {
     ///
     /// # Errors
     /// Whatever ends the machine.
-    pub async fn drive<F: Flow>(&self, client: &Client, mut flow: F, asks: &SharedAsks) -> Result<F::Output, Error> {
+    pub async fn drive<F: Flow>(&self, client: &Client, flow: F, asks: &SharedAsks) -> Result<F::Output, Error> {
+        self.drive_for(client, flow, asks, true).await
+    }
+
+    /// The same, `awaited` by a call or in the background.
+    pub(crate) async fn drive_for<F: Flow>(
+        &self,
+        client: &Client,
+        mut flow: F,
+        asks: &SharedAsks,
+        awaited: bool,
+    ) -> Result<F::Output, Error> {
+        let mut misses = awaited;
         let log = Log { pii: client.settings().enable_pii_log };
         log.begin(client.client_id());
         self.0.count_hits(client);
@@ -70,7 +82,12 @@ impl Driver {
         let result = loop {
             let step = happened.tell(|input| self.0.step(client, &mut flow, input));
             happened = match step {
-                Ok(Step::Send(request)) => self.send(&request, log).await,
+                Ok(Step::Send(request)) => {
+                    if std::mem::replace(&mut misses, false) {
+                        self.0.store.tell(Event::Miss);
+                    }
+                    self.send(&request, log).await
+                }
                 Ok(Step::Wait(span)) => {
                     self.0.sleep(span).await;
                     Happened::Woke
@@ -91,6 +108,7 @@ impl Driver {
         let begun = self.0.now().mono;
         let result = self.0.http.send(request).await;
         let ms = self.0.now().mono.since(begun).0;
+        self.tell(Event::Requested { ms, answered: result.is_ok() });
         match result {
             Ok(response) => {
                 log.response(request, &response, ms);
@@ -150,6 +168,10 @@ impl Driver {
         self.0.running.begin()
     }
 
+    pub(crate) fn tell(&self, event: Event) {
+        self.0.store.tell(event);
+    }
+
     pub(crate) fn now(&self) -> Clock {
         self.0.now()
     }
@@ -181,6 +203,7 @@ impl Driver {
     async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         if changes.is_hit() {
             self.0.hits.fetch_add(1, Ordering::Relaxed);
+            self.0.store.tell(Event::Hit);
             return Ok(());
         }
         let store = &self.0.store;

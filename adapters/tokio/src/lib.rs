@@ -24,6 +24,7 @@
 //! | [`ConfidentialClient`] | an application that gets tokens on its own behalf |
 //! | [`PublicClient`] | an application on a user's machine |
 //! | [`ManagedIdentityClient`] | the identity that Azure gives to this machine or service |
+//! | [`DefaultChain`] | the first credential that is there: environment, workload identity, managed identity |
 //! | [`TokenValidator`] | tokens that callers bring, for a resource server |
 //! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
 //! | [`HttpClient`], [`ReqwestClient`] | how requests leave; bring your own if you like |
@@ -32,6 +33,7 @@
 
 mod application;
 mod confidential;
+mod default_chain;
 mod driver;
 mod http;
 mod managed;
@@ -43,6 +45,7 @@ mod token_validator;
 
 pub use application::ClientApplication;
 pub use confidential::ConfidentialClient;
+pub use default_chain::DefaultChain;
 pub use driver::{Driver, SharedAsks};
 pub use http::{HttpClient, Sending};
 pub use managed::ManagedIdentityClient;

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, Fault, On, Platform, Server, What};
+use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, CONTOSO_TENANT, Fault, On, Platform, Resource, Server, What};
 use sansal_std::{ConfidentialClientBuilder, Error, ProxyChoice, Token, TokenSource};
-use sansal_tokio::sansal::client::{Retries, Settings};
+use sansal_tokio::sansal::client::{InstanceDiscovery, Retries, Settings};
 use sansal_tokio::sansal::error::{SendError, TlsReason};
 use sansal_tokio::sansal::time::Millis;
-use sansal_tokio::{ConfidentialClient, sansal_std};
+use sansal_tokio::{ConfidentialClient, TokenValidator, sansal_std};
 
 const SCOPES: [&str; 1] = ["https://graph.microsoft.com/.default"];
 const PATH: &str = "realms/contoso";
@@ -117,4 +117,72 @@ async fn who_is_not_trusted_or_not_there_gets_nothing() {
     drop(server);
     let error = client.acquire_token_for_client(&SCOPES).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { why: SendError::NotSent, .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ten_thousand_tasks_over_loopback_and_a_hundred_requests() {
+    let resources: Vec<String> = (0..100).map(|n| format!("api://resource-{n}")).collect();
+    let platform = resources.iter().fold(Platform::contoso(1).unwrap().issuer(PATH), |platform, identifier| {
+        platform.resource(Resource::new(identifier).audience(identifier))
+    });
+    let server = Server::start(platform).unwrap();
+    server.platform().fault(Fault::new(On::Token, What::Delay(Duration::from_millis(300))).always());
+    let client = ConfidentialClient::new(settings(&server, Millis::from_secs(60))).unwrap();
+    let tasks: Vec<_> = (0..10_000)
+        .map(|n| {
+            let (client, resource) = (client.clone(), resources[n % 100].clone());
+            tokio::spawn(async move {
+                let token = client.acquire_token_for_client(&[format!("{resource}/.default")]).await.unwrap();
+                let payload = token.access_token().split('.').nth(1).unwrap().to_owned();
+                let claims = sansal_tokio::sansal::base64::url_decode(&payload).unwrap();
+                let audience = format!(r#""aud":"{resource}""#);
+                assert!(String::from_utf8(claims).unwrap().contains(&audience), "another's token");
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(server.platform().asked(&On::Token), 100);
+    assert_eq!(server.platform().issued(), 100);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_resource_server_asks_for_keys_once() {
+    let server = Server::start(Platform::contoso(1).unwrap()).unwrap();
+    let authority = server.authority(CONTOSO_TENANT);
+    let client = sansal_std::ConfidentialClient::builder(CONTOSO_CLIENT)
+        .secret(CONTOSO_SECRET)
+        .authority(&authority)
+        .instance_discovery(InstanceDiscovery::Off)
+        .extra_roots(server.ca_pem().as_bytes())
+        .only_extra_roots()
+        .proxy(ProxyChoice::None);
+    let client = ConfidentialClient::new(client).unwrap();
+    let token = client.acquire_token_for_client(&SCOPES).await.unwrap();
+    let settings = sansal_std::TokenValidator::builder("https://graph.microsoft.com")
+        .authority(&authority)
+        .issuer(&format!("{authority}/v2.0"))
+        .instance_discovery(InstanceDiscovery::Off)
+        .extra_roots(server.ca_pem().as_bytes())
+        .only_extra_roots()
+        .proxy(ProxyChoice::None);
+    let validator = TokenValidator::new(settings).unwrap();
+    let header = format!("Bearer {}", token.access_token());
+    let calls: Vec<_> = (0..50)
+        .map(|_| {
+            let (validator, header) = (validator.clone(), header.clone());
+            tokio::spawn(async move { validator.validate_authorization(&header).await.is_ok() })
+        })
+        .collect();
+    for call in calls {
+        assert!(call.await.unwrap());
+    }
+    assert_eq!(server.platform().asked(&On::Keys), 1);
+    for bad in ["Bearer nonsense".to_owned(), header.replace("Bearer", "Basic"), format!("{header}A")] {
+        let error = validator.validate_authorization(&bad).await.unwrap_err();
+        assert!(matches!(error, Error::Token(_)), "{error:?}");
+    }
+    assert_eq!(server.platform().asked(&On::Keys), 1);
 }

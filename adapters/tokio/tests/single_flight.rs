@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sansal_std::{Error, Granted, HttpResponse, Lease, Persistence, Time, TokenSource};
+use sansal_std::{Error, Event, Granted, HttpResponse, Lease, Metrics, Persistence, Time, TokenSource};
 use sansal_tokio::sansal::cache::{Limits, TokenCache, TokenChange};
 use sansal_tokio::sansal::error::{CommitError, SendError};
 use sansal_tokio::sansal::http::{Request, form};
@@ -365,4 +365,65 @@ async fn of_processes_that_share_a_store_one_asks() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("a lease was not given back");
+}
+
+/// How often each kind of event was told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<BTreeMap<String, usize>>>);
+
+impl Metrics for Told {
+    fn on(&self, event: &Event) {
+        let name = match event {
+            Event::Refreshed { renewed } => format!("refreshed {renewed}"),
+            Event::Requested { answered, .. } => format!("requested {answered}"),
+            Event::Evicted { entries } => format!("evicted {entries}"),
+            Event::Waited { .. } => "waited".to_owned(),
+            other => format!("{other:?}"),
+        };
+        *self.0.lock().unwrap().entry(name).or_default() += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_service_counts() {
+    let (slow, hand, told) = (Slow::default(), Hand::default(), Told::default());
+    slow.0.refresh_in.store(600, Ordering::SeqCst);
+    let settings = sansal_std::ConfidentialClient::builder("app").oidc_authority("https://idp.example/t").secret("s");
+    let settings = settings.time(hand.clone()).metrics(told.clone());
+    let client = ConfidentialClient::with_http_client(
+        settings.cache_limits(Limits { entries: Some(2), bytes: None }),
+        slow.clone(),
+    )
+    .unwrap();
+    let calls = (0..10).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.acquire_token_for_client(&["s"]).await.unwrap() })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap();
+    }
+    for _ in 0..5 {
+        client.acquire_token_for_client(&["s"]).await.unwrap();
+    }
+    let expected = |pairs: &[(&str, usize)]| {
+        pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect::<BTreeMap<_, _>>()
+    };
+    let seen = || told.0.lock().unwrap().clone();
+    // Metadata and a token were requested.
+    assert_eq!(seen(), expected(&[("Hit", 5), ("Miss", 1), ("requested true", 2), ("waited", 9)]));
+    hand.0.store(1000, Ordering::SeqCst);
+    slow.0.failing.store(1, Ordering::SeqCst);
+    client.acquire_token_for_client(&["s"]).await.unwrap();
+    client.idle().await;
+    hand.0.store(1100, Ordering::SeqCst);
+    client.acquire_token_for_client(&["s"]).await.unwrap();
+    client.idle().await;
+    let seen_now = seen();
+    for (name, count) in [("Miss", 1), ("refreshed false", 1), ("refreshed true", 1), ("requested false", 1)] {
+        assert_eq!(seen_now.get(name), Some(&count), "{name}: {seen_now:?}");
+    }
+    for n in 0..4 {
+        client.acquire_token_for_client(&[format!("other{n}")]).await.unwrap();
+    }
+    assert!(seen().keys().any(|name| name.starts_with("evicted")), "{:?}", seen());
 }
