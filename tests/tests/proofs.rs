@@ -76,6 +76,30 @@ fn signed_requests_are_those_of_msal_common() {
     }
 }
 
+/// What `conformance/pop/verify.py` has verified with PyPI's `oic` is what we make.
+#[test]
+fn signed_requests_are_those_that_pyoidc_took() {
+    let file: Value = serde_json::from_str(include_str!("../conformance/pop/ours.json")).unwrap();
+    let theirs: Value = serde_json::from_str(include_str!("../conformance/pop/shr.json")).unwrap();
+    let d = Base64UrlUnpadded::decode_vec(theirs["d"].as_str().unwrap()).unwrap();
+    let key = PopKey::es256(&d.try_into().unwrap()).unwrap();
+    let (token, now) = (Secret::from(file["access_token"].as_str().unwrap()), UnixTime(file["ts"].as_u64().unwrap()));
+    let requests = file["requests"].as_array().unwrap();
+    assert_eq!(requests.len(), 18);
+    for one in requests {
+        let text = |name: &str| one.get(name).and_then(Value::as_str);
+        let profile = match text("profile").unwrap() {
+            "ietf" => Profile::Ietf { headers: &[], body: None },
+            _ => Profile::Entra { client_claims: None },
+        };
+        let (method, url) = (text("method").unwrap(), text("url").unwrap());
+        let request = SignedRequest { method, url, nonce: text("nonce"), profile };
+        let ours = shr::sign(&request, &token, &key, now, &mut Os).unwrap();
+        assert_eq!(parts(ours.expose()), parts(text("shr").unwrap()), "{one}");
+        assert!(verifies(text("shr").unwrap(), key.jwk(), Algorithm::Es256), "{one}");
+    }
+}
+
 #[test]
 fn proofs_of_every_kind_of_key() {
     let pem = include_bytes!("../certs/rsa2048.key.pkcs1.pem");
