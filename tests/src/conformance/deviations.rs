@@ -59,7 +59,8 @@ enum Kind {
     Stricter(Stricter),
     /// A call that fails stores nothing; where it is a recording's last one, the cache is then what it was before.
     NotStored(Stricter),
-    /// A request may be sent that is not recorded; it gets this answer.
+    /// A request may be sent that is not recorded; it gets this answer. Of the method `BROWSER`: an address may be opened, and
+    /// these parameters come back, with its `{state}`.
     ExtraRequest(ExtraRequest),
     /// An error may come at an earlier call than in the recording.
     Earlier(Earlier),

@@ -110,7 +110,14 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
     /// # Errors
     /// The address is not the recorded one, or no browser is recorded.
     pub fn browse(&mut self, address: &str) -> Result<Option<Secret>, Stop> {
-        let Some(browser) = self.browser.take() else { return Err(Stop::Different("a browser too many".into())) };
+        let Some(browser) = self.browser.take() else {
+            let brought = self.matching.allowance.may_ask(self.call, "BROWSER", address);
+            let text = brought.as_ref().and_then(Value::as_str);
+            let text = text.ok_or_else(|| Stop::Different("a browser too many".into()))?;
+            let query = address.split_once('?').and_then(|(_, query)| fields(query)).unwrap_or_default();
+            let state = query.get("state").and_then(Value::as_str).unwrap_or_default();
+            return Ok(Some(Secret::new(text.replace("{state}", state))));
+        };
         let different = |why: Mismatch| Stop::Different(format!("browser: {}", why.0));
         let part = |name: &str| browser.get(name).ok_or_else(|| Stop::malformed(format!("a browser without {name}")));
         self.matching.check(part("auth_uri")?, &json!(address), &Place::new("auth_uri")).map_err(different)?;

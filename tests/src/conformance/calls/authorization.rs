@@ -163,7 +163,8 @@ pub(super) fn interactive(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>
     }
     let port = match turn.args.take("port") {
         Argument::Number(port) => port.as_u64().unwrap_or_default(),
-        _ => 0,
+        // Any that is free.
+        _ => 8400,
     };
     turn.args.take("browser");
     let binding = match users::binding(turn) {

@@ -2,7 +2,7 @@
 
 use sansal::UsernamePassword;
 
-use super::Turn;
+use super::{Turn, users};
 use crate::conformance::outcome::{Outcome, Stop};
 use crate::conformance::stage::Stage;
 
@@ -28,14 +28,13 @@ pub(super) fn acquire_token_by_username_password(
 fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<UsernamePassword, Outcome> {
     let scopes = turn.args.take("scopes");
     let scopes = scopes.texts().ok_or_else(|| Outcome::refused_by_type("scopes must be a list of texts"))?;
-    if turn.args.take("auth_scheme").is_truthy() {
-        return Err(Outcome::refused_by_type("there is no auth_scheme for a user name and a password"));
-    }
+    let binding = users::pop(turn)?;
     let username = turn.args.take_text("username")?.unwrap_or_default();
     let password = turn.args.take_text("password")?.unwrap_or_default();
     let challenge = turn.args.take_text("claims_challenge")?;
     let request = UsernamePassword::new(&username, &password, &scopes);
     let request = request.map_err(|error| Outcome::Failed(error.into()))?;
+    let request = binding.iter().fold(request, UsernamePassword::bound);
     Ok(match &challenge {
         Some(claims) => request.claims_challenge(claims),
         None => request,

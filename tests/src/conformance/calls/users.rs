@@ -3,8 +3,9 @@
 use sansal::cache::Entry;
 use sansal::client::Client;
 use sansal::error::Error;
+use sansal::jose::Jwk;
 use sansal::{
-    Account, Binding, Flow, GetAccounts, OnBehalfOf, RefreshTokenImport, RemoveAccount, Silent, Token,
+    Account, Binding, Flow, GetAccounts, OnBehalfOf, PopAuthScheme, RefreshTokenImport, RemoveAccount, Silent, Token,
     UserFederatedIdentityCredential,
 };
 use serde_json::{Value, json};
@@ -24,11 +25,14 @@ pub(super) fn scopes(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Vec<String>, Out
     Ok(texts.into_iter().map(String::from).collect())
 }
 
-/// What a token is bound to, from `data`: an SSH certificate. Other members are not writable in Rust.
+/// The key of whoever asks for PoP tokens: the example of RFC 7517 A.1.
+const PUBLIC_KEY: &[u8] = br#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#;
+
+/// What a token is bound to: a key, where `auth_scheme` says so; an SSH certificate, from `data`. Other members of that are not
+/// writable in Rust.
 pub(super) fn binding(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Option<Binding>, Outcome> {
-    // There is no broker and no such argument.
-    if !matches!(turn.args.take("auth_scheme"), Argument::None) {
-        return Err(Outcome::refused_by_type("there is no auth_scheme"));
+    if let Some(binding) = pop(turn)? {
+        return Ok(Some(binding));
     }
     let members = match turn.args.take("data") {
         Argument::None => return Ok(None),
@@ -43,6 +47,20 @@ pub(super) fn binding(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Option<Binding>
             .map_err(|why| Outcome::Failed(Error::from(why).into())),
         _ => Err(Outcome::refused_by_type("data that are not for an SSH certificate")),
     }
+}
+
+/// A PoP token for one request, from `auth_scheme`.
+pub(super) fn pop(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Option<Binding>, Outcome> {
+    let members = match turn.args.take("auth_scheme") {
+        Argument::None => return Ok(None),
+        Argument::PopAuthScheme(members) => members,
+        _ => return Err(Outcome::refused_by_type("there is no such auth_scheme")),
+    };
+    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    let failed = |why| Outcome::Failed(Error::from(why).into());
+    PopAuthScheme::new(text("http_method"), text("url"), text("nonce")).map_err(failed)?;
+    let key = Jwk::parse(PUBLIC_KEY).map_err(|_| Outcome::refused_by_type("there is no key"))?;
+    Ok(Some(Binding::pop(&key)))
 }
 
 /// Runs the machine that `make` makes, or says why it cannot be made.
