@@ -5,8 +5,9 @@
 //!            ↓ miss                                            ↑
 //!        Discovering → (hit under the real tenant) ────────────┤
 //!            ↓ miss                                            │
-//!        Locating (the region) → Equipping (with keys) → Obtaining → Exchanging → Checking ─'
-//!                                                              a token, an error, or the aging token
+//!        Locating (the region) → Equipping (with keys)         │
+//!            ↓                                                 │
+//!        Obtaining → Exchanging → Checking (the signature) ────'  a token, an error, or the aging token
 //! ```
 
 mod record;

@@ -112,7 +112,7 @@ impl fmt::Debug for Compact<'_> {
     }
 }
 
-/// The dot-separated parts, however many. But for [`Compact::parse`], the only place that splits a token.
+/// The dot-separated parts, however many. But for [`Compact::split`], the only place that splits a token.
 pub(super) fn parts(token: &str) -> Result<core::str::Split<'_, char>, JwtError> {
     match token.len() <= MAX_JWT {
         true => Ok(token.split('.')),
