@@ -385,7 +385,7 @@ fn has_to_be_judged(cx: &Cx<'_>, exchanged: &Exchanged) -> bool {
 fn realm(cx: &Cx<'_>) -> String {
     let authority = cx.client.authority();
     let max_age = cx.client.settings().metadata_lifetime;
-    match cx.store.memory.metadata(&cx.client.metadata_key(), cx.clock.mono, max_age) {
+    match cx.store.memory.metadata(cx.client.metadata_key(), cx.clock.mono, max_age) {
         Some(metadata) => metadata.realm.clone(),
         None => authority.tenant().to_string(),
     }

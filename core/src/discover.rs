@@ -79,7 +79,7 @@ impl Discover {
             MaxAge::Settings => settings.metadata_lifetime,
             MaxAge::Lifetime => Some(METADATA_LIFETIME),
         };
-        if let Some(metadata) = cx.store.memory.metadata(&client.metadata_key(), cx.clock.mono, max_age) {
+        if let Some(metadata) = cx.store.memory.metadata(client.metadata_key(), cx.clock.mono, max_age) {
             check(client, metadata)?;
             return Ok(Next::Known(Box::new(metadata.clone())));
         }

@@ -66,6 +66,8 @@ impl core::error::Error for InvalidEndpoint {}
 pub struct Endpoint {
     /// As it was written, with a path; behind it the host in lower case, where it was not written so.
     text: Box<str>,
+    /// Where the host begins and ends.
+    host: (u16, u16),
     /// Where the path begins, and with that the origin ends; where it ends; where the address does.
     path: u16,
     path_end: u16,
@@ -115,25 +117,31 @@ impl Endpoint {
         let mut out = Self::of([scheme, "://", authority].concat(), path, query);
         out.secure = secure;
         out.port = port;
+        let start = length(scheme).saturating_add(3);
+        out.host = (start, start.saturating_add(length(host)));
         if host != lower {
-            out.text = [&*out.text, &lower].concat().into();
+            out.spell_host(&lower);
         }
         Ok(out)
     }
 
-    /// Puts the parts together; that they are of the strict kind is the caller's affair. The host is taken to be in lower case.
+    /// Puts the parts together; that they are of the strict kind is the caller's affair, and so is the host.
     fn of(origin: String, path: &str, query: Option<&str>) -> Self {
-        // Nothing is longer than `MAX_URL` and a host.
-        let at = |text: &str| u16::try_from(text.len()).unwrap_or(u16::MAX);
         let mut text = origin;
-        let start = at(&text);
+        let start = length(&text);
         text.push_str(path);
-        let path_end = at(&text);
+        let path_end = length(&text);
         if let Some(query) = query {
             text.push('?');
             text.push_str(query);
         }
-        Self { end: at(&text), text: text.into(), path: start, path_end, port: None, secure: true }
+        Self { end: length(&text), text: text.into(), host: (0, 0), path: start, path_end, port: None, secure: true }
+    }
+
+    /// Keeps the host in lower case behind the address.
+    fn spell_host(&mut self, lower: &str) {
+        self.text = [self.as_str(), lower].concat().into();
+        self.host = (self.end, length(&self.text));
     }
 
     fn part(&self, from: u16, to: u16) -> &str {
@@ -162,14 +170,8 @@ impl Endpoint {
 
     /// The host in lower case, without port.
     pub fn host(&self) -> &str {
-        if let Some(lower) = self.text.get(usize::from(self.end)..).filter(|lower| !lower.is_empty()) {
-            return lower;
-        }
-        let (_, authority) = self.origin().split_once("//").unwrap_or_default();
-        match authority.rsplit_once(':') {
-            Some((host, _)) if self.port.is_some() => host,
-            _ => authority,
-        }
+        let (start, end) = self.host;
+        self.part(start, end)
     }
 
     /// The port, where one is written.
@@ -224,13 +226,11 @@ impl Endpoint {
         if length > MAX_URL {
             return Err(InvalidEndpoint::TooLong);
         }
-        let mut out = Self {
-            port: self.port,
-            secure: self.secure,
-            ..Self::of(self.origin().to_string(), self.path(), Some(&query))
-        };
-        let lower = self.text.get(usize::from(self.end)..).unwrap_or_default();
-        out.text = [&*out.text, lower].concat().into();
+        let with_query = Self::of(self.origin().to_string(), self.path(), Some(&query));
+        let mut out = Self { host: self.host, port: self.port, secure: self.secure, ..with_query };
+        if self.host.0 >= self.end {
+            out.spell_host(self.host());
+        }
         Ok(out)
     }
 
@@ -252,6 +252,11 @@ impl fmt::Debug for Endpoint {
         f.write_str(self.part(0, self.path_end))?;
         f.write_str(if self.query().is_some() { "?.." } else { "" })
     }
+}
+
+/// Nothing here is longer than `MAX_URL` and a host.
+fn length(text: &str) -> u16 {
+    u16::try_from(text.len()).unwrap_or(u16::MAX)
 }
 
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), InvalidEndpoint> {

@@ -87,7 +87,7 @@ pub fn uuid_v4(entropy: &mut dyn Entropy) -> Result<String, NoEntropy> {
             out.push('-');
         }
         for digit in [byte >> 4, byte & 0x0F] {
-            out.extend(char::from_digit(digit.into(), 16));
+            out.push(char::from(if digit < 10 { b'0' } else { b'a' - 10 }.wrapping_add(digit)));
         }
     }
     Ok(out)

@@ -80,6 +80,12 @@ impl From<&[u8]> for SecretBytes {
     }
 }
 
+impl From<Secret> for SecretBytes {
+    fn from(mut text: Secret) -> Self {
+        Self::new(core::mem::take(&mut *text.0).into_bytes())
+    }
+}
+
 impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretBytes({} bytes)", self.0.len())

@@ -123,8 +123,9 @@ pub(crate) fn current(api: Api, reason: CacheRefresh) -> String {
 
 /// The value of `x-client-last-telemetry`.
 pub(crate) fn last(telemetry: Option<&Telemetry>) -> String {
-    let empty = Telemetry::default();
-    let telemetry = telemetry.unwrap_or(&empty);
+    let Some(telemetry) = telemetry.filter(|telemetry| telemetry.hits > 0 || !telemetry.failures.is_empty()) else {
+        return String::from("4|0|||");
+    };
     let join = |of: &dyn Fn(&Failure) -> String| telemetry.failures.iter().map(of).collect::<Vec<_>>().join(",");
     let failed = join(&|f| format!("{},{}", f.api.id(), f.correlation_id));
     let errors = join(&|f| header_text(&f.error));

@@ -4,10 +4,12 @@
 //! was not sent may be sent again. `ureq::unversioned`, hence the tilde in the version table.
 
 use std::cell::Cell;
+use std::time;
 
 use ureq::Error;
 use ureq::config::Config;
 use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::time::Duration;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, DefaultConnector, LazyBuffers, NextTimeout, Transport,
 };
@@ -72,24 +74,46 @@ impl Drop for Inside {
     }
 }
 
-/// A connection that notes the first write after it was made, and writes only when there is nothing more to write: the
-/// head of a request and its body, which `ureq` hands over one after the other, go out as one.
+/// A connection that notes the first write after it was made, and asks the operating system for as little as it can:
+///
+/// - It writes only when there is nothing more to write: the head of a request and its body, which `ureq` hands over one after
+///   the other, go out as one.
+/// - Whether it is still open is looked up when it is used again, and not also right after its last answer.
+/// - Time-outs are [coarse](coarse), so that most of them need not be told to the socket again.
 #[derive(Debug)]
 pub(crate) struct WatchedTransport {
     inner: Box<dyn Transport>,
     buffers: LazyBuffers,
     /// Bytes at the start of the output that are to be sent yet.
     pending: usize,
+    /// Whether something came since somebody asked whether it is open.
+    heard: bool,
+}
+
+/// Time-outs above this are rounded up to a multiple of [`STEP`].
+const LONG: time::Duration = time::Duration::from_secs(2);
+const STEP: u64 = 250;
+
+/// What is left of a long time-out, with less precision: `ureq` counts it anew, to the nanosecond, for each read and write.
+fn coarse(mut timeout: NextTimeout) -> NextTimeout {
+    if let Duration::Exact(left) = timeout.after
+        && left > LONG
+        && let Ok(ms) = u64::try_from(left.as_millis())
+    {
+        timeout.after = Duration::from_millis((ms / STEP).saturating_add(1).saturating_mul(STEP));
+    }
+    timeout
 }
 
 impl WatchedTransport {
     fn new(inner: Box<dyn Transport>, config: &Config) -> Self {
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Self { inner, buffers, pending: 0 }
+        Self { inner, buffers, pending: 0, heard: false }
     }
 
     fn flush(&mut self, timeout: NextTimeout) -> Result<(), Error> {
         let amount = std::mem::take(&mut self.pending);
+        let timeout = coarse(timeout);
         let mut left = self.buffers.output().get_mut(..amount).unwrap_or_default();
         if !left.is_empty() && CONNECTING.get() == 0 {
             SENT.set(true);
@@ -120,7 +144,8 @@ impl Transport for WatchedTransport {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.flush(timeout)?;
-        let progress = self.inner.maybe_await_input(timeout)?;
+        let progress = self.inner.maybe_await_input(coarse(timeout))?;
+        self.heard |= progress;
         let buffers = self.inner.buffers();
         let (from, to) = (buffers.input(), self.buffers.input_append_buf());
         let amount = from.len().min(to.len());
@@ -133,7 +158,7 @@ impl Transport for WatchedTransport {
     }
 
     fn is_open(&mut self) -> bool {
-        self.inner.is_open()
+        std::mem::take(&mut self.heard) || self.inner.is_open()
     }
 
     fn is_tls(&self) -> bool {
@@ -170,5 +195,21 @@ impl Buffers for WatchedTransport {
 
     fn can_use_input(&self) -> bool {
         self.buffers.can_use_input()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_time_outs_are_rounded_up_and_short_ones_are_exact() {
+        let exact = |ms| NextTimeout { after: Duration::from_millis(ms), ..NextTimeout::default() };
+        for (left, rounded) in
+            [(1, 1), (1_999, 1_999), (2_000, 2_000), (2_001, 2_250), (29_999, 30_000), (30_000, 30_250)]
+        {
+            assert_eq!(coarse(exact(left)).after, Duration::from_millis(rounded), "{left}");
+        }
+        assert!(coarse(NextTimeout::default()).after.is_not_happening());
     }
 }

@@ -239,7 +239,11 @@ impl UreqClient {
         };
         let whole = Duration::from_millis(request.attempt_timeout.0);
         let connect = self.connect_timeout.min(whole);
-        let mut builder = http::Request::builder().method(request.method.as_str()).uri(request.endpoint.to_string());
+        let method = match request.method {
+            Method::Get => http::Method::GET,
+            Method::Post => http::Method::POST,
+        };
+        let mut builder = http::Request::builder().method(method).uri(request.endpoint.as_str());
         for header in &request.headers {
             builder = builder.header(header.name, header.value.expose());
         }

@@ -1,6 +1,5 @@
 //! The last of the pipeline: an answer is checked, and becomes a token and what is written into the cache (section 5.6 of the reference).
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use super::Acquire;
@@ -63,14 +62,14 @@ impl<S: Source> Acquire<S> {
         {
             return Ok(());
         }
-        // Where it lies; it may come from a region, or from an endpoint for clients with certificates.
-        let token_endpoint = format!("{}/{}", cx.client.authority().endpoint().origin(), metadata.realm);
         let scopes = response.granted(grant.scopes.list(), cx.client.settings().lenient_answers);
         let data: Vec<(&str, &str)> = self.wanted.data().collect();
         let event = TokenEvent {
             client_id: Some(cx.client.client_id()),
             scopes: &scopes.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
-            token_endpoint: Some(&token_endpoint),
+            // Where it lies; it may come from a region, or from an endpoint for clients with certificates.
+            token_endpoint: None,
+            realm: Some(&metadata.realm),
             environment: Some(cx.client.authority().host()),
             grant_type: grant.grant_type(),
             response,

@@ -6,6 +6,7 @@ use super::entry::Entry;
 use crate::secret::wipe;
 
 /// What stands at a place.
+#[derive(PartialEq)]
 pub(super) enum Content {
     /// An object: an entry, well formed or not.
     Entry(Entry),

@@ -6,6 +6,7 @@ use alloc::string::String;
 
 use super::Scheme;
 use super::entry::Entry;
+use super::index::Members;
 use super::lookup::{Lookup, Matching};
 use super::mix::same;
 use crate::time::UnixTime;
@@ -14,6 +15,8 @@ use crate::time::UnixTime;
 pub(super) struct Facts {
     /// When the token ends. `None`: it is never used, for that or for another reason.
     pub(super) end: Option<UnixTime>,
+    /// When it ends, used or not.
+    pub(super) expires_on: Option<UnixTime>,
     pub(super) refresh_on: Option<UnixTime>,
     pub(super) cached_at: Option<UnixTime>,
     is_bound: bool,
@@ -38,15 +41,15 @@ enum Member {
 
 impl Facts {
     pub(super) fn of(entry: &Entry) -> Self {
-        let host_and_tenant = entry.text("environment").zip(entry.text("realm"));
-        let is_usable = host_and_tenant.is_some() && !entry.secret().is_empty();
-        let (host, tenant) = host_and_tenant.unwrap_or_default();
+        let (host, tenant) = (entry.text("environment"), entry.text("realm"));
+        let is_usable = host.is_some() && tenant.is_some() && !entry.secret().is_empty();
         let text = |name| entry.text(name).unwrap_or_default();
         let mut target = String::with_capacity(text("target").len());
         for scope in entry.scopes() {
             target.push_str(if target.is_empty() { "" } else { " " });
             target.push_str(scope);
         }
+        let (host, tenant) = (host.unwrap_or_default(), tenant.unwrap_or_default());
         let all = [tenant, text("home_account_id"), text("client_id"), text("ext_cache_key"), host];
         let length = all.iter().map(|text| text.len()).fold(target.len(), usize::saturating_add);
         let mut texts = String::with_capacity(length);
@@ -56,8 +59,10 @@ impl Facts {
             u32::try_from(texts.len()).unwrap_or(u32::MAX)
         });
         texts.push_str(&target);
+        let expires_on = entry.expires_on();
         Self {
-            end: entry.expires_on().filter(|_| is_usable),
+            end: expires_on.filter(|_| is_usable),
+            expires_on,
             refresh_on: entry.refresh_on(),
             cached_at: entry.cached_at(),
             is_bound: entry.is_bound(),
@@ -89,6 +94,21 @@ impl Facts {
             && is_member(self.client_id, text(b, c), lookup.client_id)
             && same(text(c, d), lookup.ext_cache_key.unwrap_or_default().as_bytes())
             && (same(host, wanted) || host.eq_ignore_ascii_case(wanted))
+    }
+
+    /// What sets its partition apart, and its account. The entry is asked for the key of a bound token only.
+    pub(super) fn members<'a>(&'a self, entry: &'a Entry) -> (Members<'a>, &'a str) {
+        let [a, b, c, d, _] = self.ends;
+        let text = |start, end| self.texts.get(at(start)..at(end)).unwrap_or_default();
+        let key_id = self.is_bound.then(|| entry.key_id().unwrap_or_default());
+        let members = Members { client_id: text(b, c), realm: text(0, a), ext_cache_key: text(c, d), key_id };
+        (members, text(a, b))
+    }
+
+    /// The host.
+    pub(super) fn environment(&self) -> &str {
+        let [.., d, e] = self.ends;
+        self.texts.get(at(d)..at(e)).unwrap_or_default()
     }
 
     /// The scopes of the token, as [`Entry::scopes`] gives them.

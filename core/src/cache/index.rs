@@ -5,7 +5,6 @@ use core::hash::{BuildHasher, Hasher};
 
 use hashbrown::DefaultHashBuilder;
 
-use super::entry::Entry;
 use super::lookup::{Lookup, Scheme};
 use super::mix::{Letters, exact, fold};
 
@@ -66,16 +65,6 @@ impl<'a> Members<'a> {
             },
         }
     }
-
-    fn of(entry: &'a Entry) -> Self {
-        let text = |name| entry.text(name).unwrap_or_default();
-        Self {
-            client_id: text("client_id"),
-            realm: text("realm"),
-            ext_cache_key: text("ext_cache_key"),
-            key_id: entry.is_bound().then(|| entry.key_id().unwrap_or_default()),
-        }
-    }
 }
 
 impl Digests {
@@ -112,15 +101,6 @@ impl Digests {
         let [.., any] = self.seeds;
         let Partition { digests, base } = self.partition(members, None);
         Partition { digests, base: fold(base, any) }
-    }
-
-    /// For entries with an extended key.
-    pub(super) fn any_account_of(&self, entry: &Entry) -> Option<Partition<'_>> {
-        entry.filled("ext_cache_key").map(|_| self.any_account(&Members::of(entry)))
-    }
-
-    pub(super) fn partition_of(&self, entry: &Entry) -> Partition<'_> {
-        self.partition(&Members::of(entry), entry.text("home_account_id"))
     }
 }
 

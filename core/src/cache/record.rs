@@ -28,8 +28,10 @@ pub struct TokenEvent<'a> {
     pub client_id: Option<&'a str>,
     /// The scopes granted: those of the response, else those that were asked.
     pub scopes: &'a [&'a str],
-    /// Where the response came from; the realm is the first part of its path.
+    /// Where the response came from.
     pub token_endpoint: Option<&'a str>,
+    /// The realm. `None`: the first part of the token endpoint's path.
+    pub realm: Option<&'a str>,
     /// The authority's host. `None`: the token endpoint's.
     pub environment: Option<&'a str>,
     /// `grant_type` as it was sent.
@@ -59,6 +61,7 @@ impl<'a> TokenEvent<'a> {
             client_id: None,
             scopes: &[],
             token_endpoint: None,
+            realm: None,
             environment: None,
             grant_type: "",
             response,
@@ -126,13 +129,17 @@ impl TokenCache {
     }
 
     /// A new entry laid over the one that stands at its place.
-    fn merged(&self, kind: Kind, entry: Entry) -> TokenChange {
-        let standing = self.section(kind).and_then(|section| section.get(&slot::key(kind, &entry)));
-        let mut merged = standing.cloned().unwrap_or_default();
-        for (name, value) in entry.members().iter() {
-            merged.set(name, value.clone());
+    fn merged(&self, kind: Kind, mut entry: Entry) -> TokenChange {
+        let key = slot::key(kind, &entry);
+        if let Some(standing) = self.section(kind).and_then(|section| section.get(&key)) {
+            // Everything that the key is made of stands in the new one.
+            for (name, value) in standing.members().iter() {
+                if entry.member(name).is_none() {
+                    entry.set(name, value.clone());
+                }
+            }
         }
-        TokenChange::put(kind, merged)
+        TokenChange::Put { section: kind.section().to_string(), key, entry }
     }
 }
 
@@ -146,9 +153,13 @@ struct Facts {
 
 impl Facts {
     fn of(event: &TokenEvent<'_>) -> Result<Self, Error> {
-        let (host, realm) = match event.token_endpoint {
-            Some(endpoint) => host_and_realm(endpoint).map(|(host, realm)| (Some(host), Some(realm)))?,
-            None => (None, None),
+        let (host, realm) = match (event.realm, event.token_endpoint) {
+            (Some(realm), None) => (None, Some(named(realm)?.to_string())),
+            (realm, Some(endpoint)) => {
+                let (host, first) = host_and_realm(endpoint)?;
+                (Some(host), Some(realm.map_or(Ok(first), |realm| named(realm).map(str::to_string))?))
+            }
+            (None, None) => (None, None),
         };
         let claims = match event.response.members().get("id_token_claims") {
             Some(Value::Object(claims)) if !claims.is_empty() => Members::from(claims.clone()),
@@ -184,9 +195,15 @@ fn host_and_realm(endpoint: &str) -> Result<(String, String), Error> {
     if !endpoint.is_https() {
         return Err(Config::Authority("the address must begin with https://").into());
     }
-    match realm_of(&endpoint) {
-        realm if realm.is_empty() => Err(Config::Authority("there is no tenant in its path").into()),
-        realm => Ok((endpoint.host().to_string(), realm)),
+    let realm = realm_of(&endpoint);
+    named(&realm)?;
+    Ok((endpoint.host().to_string(), realm))
+}
+
+fn named(realm: &str) -> Result<&str, Error> {
+    match realm {
+        "" => Err(Config::Authority("there is no tenant in its path").into()),
+        realm => Ok(realm),
     }
 }
 

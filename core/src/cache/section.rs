@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use super::content::Content;
 use super::entry::{Entry, Kind};
 use super::facts::Facts;
-use super::index::{AsItIs, Digests, Partition, Posting};
+use super::index::{AsItIs, Digests, Posting};
 use super::places::{At, Places};
 use crate::time::UnixTime;
 
@@ -83,6 +83,10 @@ impl Section {
             self.next = self.next.saturating_add(1);
             at
         });
+        // What is known of a client is put again with each of its tokens, and rarely new.
+        if self.kind != Some(Kind::AccessToken) && self.slot(at).is_some_and(|slot| slot.content == content) {
+            return;
+        }
         self.unlink(at);
         let (facts, bytes) = match &content {
             Content::Entry(entry) => {
@@ -92,10 +96,15 @@ impl Section {
         };
         let slot = Slot { at, key, content, facts, bytes };
         self.link(&slot);
-        self.order.insert(at.number, at.place);
-        match self.slots.get_mut(at.place) {
-            Some(place) => *place = Some(slot),
-            None => self.slots.push(Some(slot)),
+        let before = match self.slots.get_mut(at.place) {
+            Some(place) => place.replace(slot),
+            None => {
+                self.slots.push(Some(slot));
+                None
+            }
+        };
+        if before.is_none() {
+            self.order.insert(at.number, at.place);
         }
     }
 
@@ -204,10 +213,10 @@ impl Section {
             Some(places) => places.insert(slot.at, end),
             None => drop(postings.insert(posting, Places::One(slot.at, end))),
         });
-        if let Content::Entry(entry) = &slot.content {
-            if *kind == Some(Kind::AccessToken) {
-                ends.insert((entry.expires_on(), slot.at));
-            }
+        if let Some(facts) = &slot.facts {
+            ends.insert((facts.expires_on, slot.at));
+        }
+        if let Content::Entry(_) = &slot.content {
             self.entries = self.entries.saturating_add(1);
             self.bytes = self.bytes.saturating_add(slot.bytes);
         }
@@ -223,10 +232,10 @@ impl Section {
                 postings.remove(&posting);
             }
         });
-        if let Content::Entry(entry) = &slot.content {
-            if *kind == Some(Kind::AccessToken) {
-                ends.remove(&(entry.expires_on(), at));
-            }
+        if let Some(facts) = &slot.facts {
+            ends.remove(&(facts.expires_on, at));
+        }
+        if let Content::Entry(_) = &slot.content {
             self.entries = self.entries.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(slot.bytes);
         }
@@ -242,15 +251,18 @@ fn named_entry(slot: &Slot) -> Option<(&str, &Entry)> {
 
 fn for_each_posting(digests: &Digests, kind: Option<Kind>, slot: &Slot, mut each: impl FnMut(Posting)) {
     each(digests.of_key(&slot.key));
-    let (Some(kind), Content::Entry(entry)) = (kind, &slot.content) else { return };
-    each(digests.of_account(entry.text("environment").unwrap_or_default(), entry.text("home_account_id")));
-    if kind == Kind::AccessToken {
-        let partition: Partition<'_> = digests.partition_of(entry);
-        for partition in [Some(partition), digests.any_account_of(entry)].into_iter().flatten() {
-            each(partition.all());
-            entry.scopes().for_each(|scope| each(partition.scope(scope)));
-            each(partition.scopes(entry.scopes()));
-        }
+    let (Some(_), Content::Entry(entry)) = (kind, &slot.content) else { return };
+    let Some(facts) = &slot.facts else {
+        return each(digests.of_account(entry.text("environment").unwrap_or_default(), entry.text("home_account_id")));
+    };
+    let (members, account) = facts.members(entry);
+    each(digests.of_account(facts.environment(), Some(account)));
+    let own = digests.partition(&members, Some(account));
+    let any_account = (!members.ext_cache_key.is_empty()).then(|| digests.any_account(&members));
+    for partition in [Some(own), any_account].into_iter().flatten() {
+        each(partition.all());
+        facts.scopes().for_each(|scope| each(partition.scope(scope)));
+        each(partition.scopes(facts.scopes()));
     }
 }
 

@@ -68,24 +68,25 @@ pub fn ext_cache_key<'a>(data: impl Iterator<Item = (&'a str, &'a str)>) -> Opti
 /// The key under which an entry lies, computed from its members; missing ones leave their place empty.
 pub(super) fn key(kind: Kind, entry: &Entry) -> String {
     let part = |name| entry.text(name).unwrap_or_default();
-    let (home, environment, client) = (part("home_account_id"), part("environment"), part("client_id"));
-    let (realm, target) = (part("realm"), part("target"));
+    let (environment, client) = (part("environment"), part("client_id"));
+    if kind == Kind::AppMetadata {
+        // The one key that keeps its case.
+        return ["appmetadata", environment, client].join("-");
+    }
+    let (home, realm, target) = (part("home_account_id"), part("realm"), part("target"));
     let parts: &[&str] = match kind {
-        Kind::AccessToken => {
-            let marker = access_token_marker(entry);
-            let (ext, scheme, key) = (part("ext_cache_key"), entry.token_type(), entry.key_id().unwrap_or_default());
-            match marker {
-                "accesstoken" => &[home, environment, marker, client, realm, target],
-                "atext" => &[home, environment, marker, client, realm, target, ext],
-                // G-12: tokens for different keys do not overwrite one another.
-                _ => &[home, environment, marker, client, realm, target, ext, scheme, key],
+        Kind::AccessToken => match access_token_marker(entry) {
+            marker @ "accesstoken" => &[home, environment, marker, client, realm, target],
+            marker @ "atext" => &[home, environment, marker, client, realm, target, part("ext_cache_key")],
+            // G-12: tokens for different keys do not overwrite one another.
+            marker => {
+                let (scheme, key) = (entry.token_type(), entry.key_id().unwrap_or_default());
+                &[home, environment, marker, client, realm, target, part("ext_cache_key"), scheme, key]
             }
-        }
+        },
         Kind::RefreshToken => &[home, environment, "refreshtoken", client, "", target],
         Kind::IdToken => &[home, environment, "idtoken", client, realm, ""],
-        Kind::Account => &[home, environment, realm],
-        // The one key that keeps its case.
-        Kind::AppMetadata => return ["appmetadata", environment, client].join("-"),
+        Kind::Account | Kind::AppMetadata => &[home, environment, realm],
     };
     parts.join("-").to_lowercase()
 }

@@ -58,6 +58,7 @@ fn add(cache: &mut TokenCache, event: &Value, now: UnixTime) -> Result<(), Error
             client_id: text(event, "client_id"),
             scopes: &scopes,
             token_endpoint: text(event, "token_endpoint"),
+            realm: None,
             environment: text(event, "environment"),
             grant_type: text(event, "grant_type").unwrap_or_default(),
             response: &response,

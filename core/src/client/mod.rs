@@ -37,6 +37,7 @@ use crate::pop::PopKey;
 pub struct Client {
     client_id: String,
     authority: Authority,
+    metadata_key: String,
     credential: Credential,
     client_claims: Option<Members>,
     dpop_key: Option<PopKey>,
@@ -156,25 +157,31 @@ impl Client {
             return Err(Config::Authority("the tenant of an Entra authority is a domain name or an id").into());
         }
         let authority = Authority::parse(&format!("{}/{tenant}", self.authority.endpoint().origin()))?;
-        Ok(Self { authority, ..self.clone() })
+        Ok(Self { authority, ..self.clone() }.named())
     }
 
     /// The same application at another name of the same cloud, which needs no looking up.
     pub(crate) fn at_alias(&self, alias: &str) -> Result<Self, Error> {
         let authority = Authority::parse(&format!("https://{alias}/{}", self.authority.tenant()))?;
         let settings = Settings { instance_discovery: InstanceDiscovery::Off, ..self.settings.clone() };
-        Ok(Self { authority, settings, ..self.clone() })
+        Ok(Self { authority, settings, ..self.clone() }.named())
     }
 
     /// Under what the metadata of this client's authority is remembered: clients that share a memory share it only if they
     /// read the authority alike and asked the same party whether it is one.
-    pub(crate) fn metadata_key(&self) -> String {
+    pub(crate) fn metadata_key(&self) -> &str {
+        &self.metadata_key
+    }
+
+    /// Puts down under what its metadata is remembered.
+    fn named(mut self) -> Self {
         let asked = match &self.settings.instance_discovery {
-            _ if !self.needs_instance_discovery() => "nobody".to_string(),
-            InstanceDiscovery::Custom(address) => address.to_string(),
-            InstanceDiscovery::On | InstanceDiscovery::Off => "Microsoft".to_string(),
+            _ if !self.needs_instance_discovery() => "nobody",
+            InstanceDiscovery::Custom(address) => address.as_str(),
+            InstanceDiscovery::On | InstanceDiscovery::Off => "Microsoft",
         };
-        format!("{:?} {asked} {}", self.authority.kind(), self.authority.as_str())
+        self.metadata_key = format!("{:?} {asked} {}", self.authority.kind(), self.authority.as_str());
+        self
     }
 
     /// Whether the authority's host must be looked up before it is believed (section 2.4 of the reference).
@@ -346,9 +353,10 @@ impl ClientBuilder {
         {
             return Err(CertError::NoThumbprint.into());
         }
-        Ok(Client {
+        let client = Client {
             client_id: self.client_id,
             authority,
+            metadata_key: String::new(),
             credential: self.credential,
             client_claims: self.client_claims,
             dpop_key: self.dpop_key,
@@ -357,6 +365,7 @@ impl ClientBuilder {
             #[cfg(feature = "validate")]
             verifier: self.verifier,
             settings: self.settings,
-        })
+        };
+        Ok(client.named())
     }
 }

@@ -10,7 +10,8 @@ use crate::secret::Secret;
 ///
 /// The result is a secret, and its memory is reserved once: growing would leave copies behind.
 pub fn encode<'a>(fields: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Secret {
-    let length = |text: &str| text.bytes().map(|b| if is_plain(b) || b == b' ' { 1_usize } else { 3 }).sum::<usize>();
+    let escaped = |text: &str| text.bytes().filter(|b| !is_plain(*b) && *b != b' ').count();
+    let length = |text: &str| text.len().saturating_add(escaped(text).saturating_mul(2));
     let total = fields.clone().map(|(n, v)| length(n).saturating_add(length(v)).saturating_add(2)).sum();
     let mut out = String::with_capacity(total);
     for (name, value) in fields {
@@ -39,20 +40,40 @@ pub fn decode(text: &str) -> Option<Vec<(String, Secret)>> {
     Some(out)
 }
 
+/// What is written as it is. One bit for each of the ASCII characters.
+const PLAIN: u128 = {
+    let (mut bits, mut byte) = (0, 0_u8);
+    while byte < 128 {
+        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'*');
+        bits |= (plain as u128) << byte;
+        byte += 1;
+    }
+    bits
+};
+
 const fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'*')
+    byte < 128 && PLAIN >> byte & 1 == 1
 }
 
 fn push(out: &mut String, text: &str) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or('0');
-    for byte in text.bytes() {
-        match byte {
-            b' ' => out.push('+'),
-            b if is_plain(b) => out.push(char::from(b)),
-            b => out.extend(['%', digit(b >> 4), digit(b & 15)]),
+    let mut rest = text;
+    // What stands between two escapes is taken at once.
+    while let Some(plain) = rest.bytes().position(|b| !is_plain(b)) {
+        out.push_str(rest.get(..plain).unwrap_or_default());
+        let other = rest.get(plain..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+        match other {
+            ' ' => out.push('+'),
+            other => {
+                for byte in other.encode_utf8(&mut [0; 4]).bytes() {
+                    out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+                }
+            }
         }
+        rest = rest.get(plain.saturating_add(other.len_utf8())..).unwrap_or_default();
     }
+    out.push_str(rest);
 }
 
 fn unescape(text: &str) -> Option<String> {

@@ -76,8 +76,7 @@ pub struct Body {
 impl Body {
     /// A form (RFC 6749 appendix B).
     pub fn form<'a>(fields: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Self {
-        let text = super::form::encode(fields);
-        Self { content_type: "application/x-www-form-urlencoded", bytes: SecretBytes::from(text.expose().as_bytes()) }
+        Self { content_type: "application/x-www-form-urlencoded", bytes: super::form::encode(fields).into() }
     }
 }
 

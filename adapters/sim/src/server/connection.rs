@@ -107,8 +107,10 @@ fn deliver(stream: &mut Stream, response: &Response, keep: bool, shared: &Shared
 }
 
 fn write_whole(stream: &mut Stream, response: &Response, keep: bool) -> io::Result<()> {
-    stream.write_all(head(response, keep).as_bytes())?;
-    stream.write_all(&response.body)?;
+    // In one piece, as servers send what is short: no client waits twice for it.
+    let mut whole = head(response, keep).into_bytes();
+    whole.extend_from_slice(&response.body);
+    stream.write_all(&whole)?;
     stream.flush()
 }
 

@@ -78,6 +78,7 @@ fn record(
             client_id: text("client_id")?,
             scopes: &scopes,
             token_endpoint: text("token_endpoint")?,
+            realm: None,
             environment: text("environment")?,
             grant_type: text("grant_type")?.unwrap_or_default(),
             response: &response,
