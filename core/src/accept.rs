@@ -1,13 +1,11 @@
 //! What an answer of the token endpoint must fit before anything of it is stored (OpenID Connect Core s3.1.3.7; decision 5).
 
-use serde_json::Value;
-
 use crate::client::IdTokenPolicy;
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
 use crate::flow::Cx;
 use crate::jose::id_token::{claims, hash_nonce};
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::metadata::ProviderMetadata;
 use crate::secret::{Secret, constant_time_eq};
 use crate::time::UnixTime;

@@ -2,12 +2,11 @@
 
 use alloc::string::String;
 use core::fmt;
-use serde_json::Value;
 
 use crate::cache::Entry;
 use crate::error::{CommitError, Error, IdTokenError};
 use crate::jose::id_token;
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::key::KeyProtection;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;

@@ -3,11 +3,10 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, What};
-use crate::json::{self, Members};
+use crate::json::{self, Members, Value};
 use crate::limits::MAX_RESPONSE;
 use crate::time::UnixTime;
 use crate::token;

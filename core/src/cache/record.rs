@@ -5,14 +5,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde_json::Value;
-
 use super::entry::{Entry, Kind};
 use super::{Scheme, TokenCache, TokenChange, WITH_AUTH_SCHEME, ext_cache_key, slot};
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
 use crate::jose::id_token;
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::metadata::realm_of;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;

@@ -9,11 +9,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde_json::Value;
-
 use crate::base64;
 use crate::error::{Error, What};
-use crate::json::{self, JsonError, Members};
+use crate::json::{self, JsonError, Members, Value};
 use crate::limits::MAX_RESPONSE;
 use crate::secret::Secret;
 use crate::time::UnixTime;
@@ -212,7 +210,7 @@ fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Number(number) => !json::is_zero(number),
         Value::String(text) => !text.is_empty(),
         Value::Array(items) => !items.is_empty(),
         Value::Object(members) => !members.is_empty(),

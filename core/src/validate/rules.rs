@@ -3,12 +3,11 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde_json::Value;
 
 use crate::client::aliases;
 use crate::error::TokenError;
 use crate::jose::{Compact, Header, KeySet, Member, SetKey, Software, Verify};
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::key::Algorithm;
 use crate::secret::constant_time_eq;
 use crate::time::UnixTime;
