@@ -120,8 +120,9 @@ impl Section {
 
     /// Access tokens by the second in which they end, those that tell none first; others in their order.
     fn by_end(&self) -> Vec<(Option<UnixTime>, &Slot)> {
-        let end = |entry: &Entry| entry.expires_on().filter(|_| self.kind == Some(Kind::AccessToken));
-        let mut all: Vec<_> = self.slots.iter().filter_map(|slot| Some((end(slot.entry()?), slot))).collect();
+        let end = |slot: &Slot| slot.facts.as_ref().and_then(|facts| facts.expires_on);
+        let entries = self.slots.iter().filter(|slot| slot.entry().is_some());
+        let mut all: Vec<_> = entries.map(|slot| (end(slot), slot)).collect();
         all.sort_by_key(|(end, _)| *end);
         all
     }
