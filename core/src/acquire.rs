@@ -318,8 +318,8 @@ impl<S: Source> Flow for Acquire<S> {
                         Ok(step) => step,
                         Err(error) => return self.fall_back(error),
                     };
-                    let exchanged = ready!(step, else self.state = State::Exchanging(exchange, metadata));
-                    drop(exchange); // a device has better use for its memory
+                    let result = ready!(step, else self.state = State::Exchanging(exchange, metadata));
+                    let exchanged = exchange.ended(result);
                     let failed = exchanged.result.as_ref().err();
                     // Nobody at the region: the central endpoint gives the same token (G-18).
                     if let (Some(Error::Unreachable { why, .. }), Some(central)) = (failed, self.central.take())
