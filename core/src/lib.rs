@@ -27,6 +27,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `serde_json` | yes | JSON values are those of that crate; without it of a small reader for devices |
+//! | `sentences` | yes | errors say in a sentence what is wrong and what to do; without it of what kind they are |
 //! | `index` | yes | look-ups that do not grow with the token cache |
 //! | `floats` | yes | numbers with a fraction that stay the same to the last digit |
 //! | `managed` | yes | tokens of the machine it runs on, and of Cloud Shell |
