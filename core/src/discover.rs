@@ -121,7 +121,7 @@ impl Flow for Discover {
                     Next::Ask(endpoint) => self.state = State::Instance(self.call(cx, endpoint)),
                     Next::Fetch(endpoint) => self.state = State::Metadata(self.call(cx, endpoint), again(cx.client)),
                 },
-                (State::Instance(mut call), input) => {
+                (State::Instance(mut call), input) if cfg!(feature = "clouds") => {
                     let step = call.step(cx, input)?;
                     self.state = State::Instance(call);
                     let reply = ready!(step);
@@ -170,7 +170,9 @@ fn as_used_by(client: &Client, metadata: ProviderMetadata) -> ProviderMetadata {
 fn again(client: &Client) -> Again {
     match client.region() {
         Ok(Region::Named(_) | Region::Detect)
-            if client.authority().is_well_known() && client.settings().retries.repeatable == 0 =>
+            if cfg!(feature = "clouds")
+                && client.authority().is_well_known()
+                && client.settings().retries.repeatable == 0 =>
         {
             Again::Yes
         }

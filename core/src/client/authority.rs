@@ -39,8 +39,11 @@ impl Authority {
     /// Reads an authority.
     ///
     /// # Errors
-    /// [`Config::Authority`] when it is not https, has no host or no tenant.
+    /// [`Config::Authority`] when it is not https, has no host or no tenant. [`Config::NotInThisBuild`] without the feature `clouds`.
     pub fn parse(text: &str) -> Result<Self, Config> {
+        if !cfg!(feature = "clouds") {
+            return Err(Config::NotInThisBuild("an authority that is not an issuer"));
+        }
         let endpoint = endpoint_of(text)?;
         if endpoint.path() == "/dstsv2" || endpoint.path().starts_with("/dstsv2/") {
             return Self::oidc(text);
@@ -101,13 +104,14 @@ impl Authority {
 
     /// What runs it.
     pub fn kind(&self) -> AuthorityKind {
-        self.kind
+        // Without this feature the compiler knows what it can leave out.
+        if cfg!(feature = "clouds") { self.kind } else { AuthorityKind::Oidc }
     }
 
     /// Whether tokens from it are kept as ADFS ones: an OIDC issuer under `/adfs` counts too.
     pub fn is_adfs(&self) -> bool {
-        self.kind == AuthorityKind::Adfs
-            || (self.kind == AuthorityKind::Oidc && self.tenant.eq_ignore_ascii_case("adfs"))
+        self.kind() == AuthorityKind::Adfs
+            || (self.kind() == AuthorityKind::Oidc && self.tenant.eq_ignore_ascii_case("adfs"))
     }
 
     /// Whether Microsoft runs the host, so that it needs no instance discovery.
@@ -117,7 +121,7 @@ impl Authority {
 
     /// Whether the kind alone tells that Microsoft's instance discovery has nothing to say about the host.
     pub fn is_known_to_developer(&self) -> bool {
-        self.kind != AuthorityKind::Entra
+        self.kind() != AuthorityKind::Entra
     }
 
     /// Where the provider's metadata lies, when no instance discovery says otherwise (section 2.5 of the reference).
@@ -126,7 +130,7 @@ impl Authority {
     /// [`Config::Authority`] when the address gets too long.
     pub fn metadata_endpoint(&self) -> Result<Endpoint, Config> {
         let path = self.endpoint.path().trim_end_matches('/');
-        let path = match self.kind {
+        let path = match self.kind() {
             AuthorityKind::Ciam if path.is_empty() => format!("/{}/v2.0", self.tenant),
             AuthorityKind::Entra | AuthorityKind::B2c | AuthorityKind::Ciam => format!("{path}/v2.0"),
             AuthorityKind::Adfs | AuthorityKind::Oidc => path.to_string(),
