@@ -7,6 +7,7 @@ use core::fmt;
 use super::clouds::{TENANT_DOMAINS, is_well_known};
 use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::error::Config;
+use crate::text;
 
 /// An authority, `https://host/tenant`, read and classified (sections 2.2 and 2.3 of the reference).
 #[derive(Clone, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Authority {
         } else {
             AuthorityKind::Entra
         };
-        Ok(Self { text: text.trim().to_string(), endpoint, tenant, kind })
+        Ok(Self { text: text::trimmed(text).to_string(), endpoint, tenant, kind })
     }
 
     /// Reads the issuer of any OpenID Connect provider.
@@ -78,7 +79,7 @@ impl Authority {
     pub fn oidc(issuer: &str) -> Result<Self, Config> {
         let endpoint = endpoint_of(issuer)?;
         let tenant = endpoint.segments().next().unwrap_or_default().to_string();
-        Ok(Self { text: issuer.trim().to_string(), endpoint, tenant, kind: AuthorityKind::Oidc })
+        Ok(Self { text: text::trimmed(issuer).to_string(), endpoint, tenant, kind: AuthorityKind::Oidc })
     }
 
     /// As it was written.
@@ -149,7 +150,7 @@ impl fmt::Debug for Authority {
 
 fn endpoint_of(text: &str) -> Result<Endpoint, Config> {
     // A fragment never reaches a server.
-    let text = text.trim().split('#').next().unwrap_or_default();
+    let text = text::trimmed(text).split('#').next().unwrap_or_default();
     let endpoint = Endpoint::parse_typed(text).map_err(|why| Config::Authority(why.reason()))?;
     if !endpoint.is_https() {
         return Err(Config::Authority(InvalidEndpoint::NotHttps.reason()));

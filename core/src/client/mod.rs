@@ -322,7 +322,9 @@ impl ClientBuilder {
                 return Err(Config::Header(name).into());
             }
         }
-        effective_region(&self.settings, &self.credential)?;
+        if cfg!(feature = "clouds") {
+            effective_region(&self.settings, &self.credential)?;
+        }
         match self.auth_scheme {
             AuthScheme::Pop | AuthScheme::Dpop if self.dpop_key.is_none() => return Err(Config::ProofKey.into()),
             AuthScheme::Tls if self.client_certificate.is_none() => return Err(Config::ClientCertificate.into()),

@@ -208,6 +208,10 @@ impl Source for DevicePolling {
         false
     }
 
+    fn is_extended(&self) -> bool {
+        false
+    }
+
     fn waits_for_a_person(&self) -> bool {
         true
     }
@@ -289,6 +293,10 @@ impl Source for DeviceCodeFlow {
     }
 
     fn is_looked_up(&self) -> bool {
+        false
+    }
+
+    fn is_extended(&self) -> bool {
         false
     }
 
