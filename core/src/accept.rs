@@ -8,6 +8,7 @@ use crate::jose::id_token::{claims, hash_nonce};
 use crate::json::{Members, Value};
 use crate::metadata::ProviderMetadata;
 use crate::secret::{Secret, constant_time_eq};
+use crate::text;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
 
@@ -104,7 +105,7 @@ fn issuer(claims: &Members, metadata: &ProviderMetadata) -> Result<(), IdTokenEr
         return Ok(());
     }
     let got = claims.text("iss").ok_or(IdTokenError::Missing("iss"))?;
-    let fits = match metadata.issuer.split_once(TENANT) {
+    let fits = match text::split_once(&metadata.issuer, TENANT) {
         None => got == metadata.issuer,
         Some((before, after)) => {
             let tenant = claims.text("tid").ok_or(IdTokenError::Missing("tid"))?;

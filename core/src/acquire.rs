@@ -135,6 +135,9 @@ impl<S: Source> Acquire<S> {
 
     /// A device code that only had to wait is a failure after all when nobody waits any longer (section 4.5 of the reference).
     fn count_pending(&mut self, cx: &Cx<'_>, error: &Error) {
+        if !cfg!(feature = "telemetry") {
+            return;
+        }
         let pending = error.refusal().filter(|refusal| is_pending(refusal) && refusal.status() < 500);
         if let (Some(refusal), Some(correlation_id)) = (pending, self.wanted.correlation_id.clone()) {
             let error = refusal.error().to_string();

@@ -236,9 +236,12 @@ impl Exchange {
 
     /// Section 1.10 of the reference.
     fn telemetry(&self, cx: &Cx<'_>, request: Request) -> Request {
+        let request = request.header("client-request-id", self.occasion.correlation_id.as_str());
+        if !cfg!(feature = "telemetry") {
+            return request;
+        }
         let telemetry = cx.store.memory.telemetry(cx.client.client_id());
         request
-            .header("client-request-id", self.occasion.correlation_id.as_str())
             .header("x-client-current-telemetry", telemetry::current(self.occasion.api, self.occasion.reason))
             .header("x-client-last-telemetry", telemetry::last(telemetry))
     }
@@ -278,11 +281,17 @@ impl Exchange {
 
     /// Whether the request carries a proof.
     fn is_proved(&self) -> bool {
-        self.grant.binding.as_ref().is_some_and(|binding| binding.dpop_jkt().is_some())
+        match &self.grant.binding {
+            Some(binding) => binding.dpop_jkt().is_some(),
+            None => false,
+        }
     }
 
     /// What the next request will tell about this one; an answer that is neither token nor OAuth error tells nothing.
     fn count(&mut self, client_id: &str, result: &Result<TokenResponse, Error>) {
+        if !cfg!(feature = "telemetry") {
+            return;
+        }
         let outcome = match result {
             Ok(_) => Outcome::Succeeded,
             Err(error) => match error.refusal() {

@@ -16,6 +16,7 @@ use core::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::MAX_JSON_DEPTH;
+use crate::text;
 
 /// Any JSON value: that of `serde_json`, where that feature is on.
 #[cfg(feature = "serde_json")]
@@ -293,8 +294,8 @@ impl Members {
 
 fn cut_out(value: &mut Value, secret: &str) {
     match value {
-        Value::String(text) if text.contains(secret) => {
-            let without = text.replace(secret, "[hidden]");
+        Value::String(text) if text::find(text, secret).is_some() => {
+            let without = text::replace(text, secret, "[hidden]");
             wipe(value);
             *value = Value::String(without);
         }

@@ -1,6 +1,7 @@
 //! Lifetimes as servers write them: numbers, and texts with numbers.
 
 use crate::json::{Value, whole_number};
+use crate::text;
 
 /// Seconds a token lives when the server does not say: ten minutes, as in the reference (section 5.3).
 pub(super) const UNSAID: i64 = 600;
@@ -9,7 +10,7 @@ pub(super) const UNSAID: i64 = 600;
 pub(super) fn seconds(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => Some(whole_number(number)),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::String(text) => text::trimmed(text).parse().ok(),
         _ => None,
     }
 }
