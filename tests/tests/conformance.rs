@@ -13,6 +13,7 @@ use std::path::Path;
 use sansal_tests::conformance::deviations::Rules;
 use sansal_tests::conformance::player::Verdict;
 use sansal_tests::conformance::report::{Report, test_certs, test_rules, test_transcripts};
+use sansal_tests::conformance::tape::Tapes;
 
 fn rules() -> Rules {
     Rules::parse(&std::fs::read_to_string(test_rules()).unwrap()).unwrap()
@@ -58,6 +59,22 @@ fn every_rule_is_needed() {
     let unused = rules.list().iter().enumerate().filter(|(at, _)| !used.contains(at));
     let unused: Vec<_> = unused.map(|(_, rule)| format!("{}: {}", rule.id, rule.why)).collect();
     assert!(unused.is_empty(), "rules that no recording needs:\n{}", unused.join("\n"));
+}
+
+/// What is played again elsewhere (tests/run firmware) is what was played against the recordings.
+#[test]
+fn tapes_say_what_was_played() {
+    let tapes = Tapes::of(&test_transcripts(), &test_certs(), "client_credentials", &rules()).unwrap();
+    assert_eq!(sansal_replay::play(tapes.lines.as_bytes()).unwrap(), tapes.told);
+    assert!(tapes.told.recordings >= 61 && tapes.told.steps >= 539, "{}", tapes.told);
+    // Everything but files that a device has no reader for.
+    assert_eq!(tapes.left_out.len(), 7);
+    assert!(tapes.left_out.keys().all(|name| name.contains("__pfx__")), "{:?}", tapes.left_out);
+    // Whatever is heard otherwise comes out otherwise.
+    let other = tapes.lines.replace("3599", "3598").replacen("AT1", "AT2", 1);
+    assert_ne!(other, tapes.lines);
+    assert_ne!(sansal_replay::play(other.as_bytes()).unwrap().digest, tapes.told.digest);
+    assert_eq!(sansal_replay::play(b"{}").unwrap_err().to_string(), "the tape is broken: it has no name");
 }
 
 /// The program: one clear line for a call that cannot be, a count for what can.

@@ -9,11 +9,12 @@ use sansal::error::Error;
 use sansal::json::Members;
 use sansal::{Endpoint, Secret};
 use sansal_std::{Pfx, X5c};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::arguments::Argument;
 use super::outcome::{Failure, Outcome, Stop};
 use super::stage::{Callback, Stage};
+use super::tape;
 
 /// An application as it is to be built.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Plan {
     pub memory: (String, bool),
     /// How it proves itself, or why it cannot: that comes out after discovery, as in the reference.
     pub credential: Result<(Credential, Option<Callback>), Outcome>,
+    /// As a tape describes it, or why none can.
+    pub spec: Value,
 }
 
 /// A plan, or what the constructor comes to before it talks to anybody.
@@ -137,12 +140,29 @@ impl Plan {
             Argument::Shared(name) => (format!("shared {name}"), true),
             _ => return unsupported("an http_cache of the application's own"),
         };
+        let spec = tape::credential(&credential, |value| stage.spelling.read(value)).map(|credential| {
+            json!({
+                "client_id": client_id, "authority": authority, "oidc_authority": oidc_authority, "credential": credential,
+                "client_capabilities": settings.client_capabilities, "client_claims": client_claims.as_ref().map(Members::as_map),
+            })
+        });
+        let spec = spec.unwrap_or_else(|why| json!({ "cannot": why }));
         let credential = read_credential(&credential, stage)?;
         if let Some(key) = given.keys().next() {
             return unsupported(&format!("the argument {key} of an application"));
         }
         let confidential = !public;
-        Ok(Ok(Self { client_id, authority, oidc_authority, settings, client_claims, confidential, memory, credential }))
+        Ok(Ok(Self {
+            client_id,
+            authority,
+            oidc_authority,
+            settings,
+            client_claims,
+            confidential,
+            memory,
+            credential,
+            spec,
+        }))
     }
 
     fn builder(&self) -> ClientBuilder {
@@ -166,6 +186,17 @@ impl Plan {
             _ => Credential::AssertionCallback,
         };
         self.builder().credential(credential).build()
+    }
+
+    /// [`probe`](Self::probe), as a tape describes it.
+    pub fn probe_spec(&self) -> Value {
+        let kind = if matches!(self.credential, Ok((Credential::None, _))) { "none" } else { "callback" };
+        let mut spec = self.spec.clone();
+        if let Some(members) = spec.as_object_mut() {
+            members.insert("credential".into(), json!({ "kind": kind }));
+            members.remove("client_claims");
+        }
+        spec
     }
 
     /// The application as a whole.

@@ -26,5 +26,6 @@ pub mod probe;
 pub mod report;
 pub mod server;
 pub mod stage;
+pub mod tape;
 pub mod transcript;
 pub mod xml;

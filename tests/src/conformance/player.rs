@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sansal::cache::TokenCache;
 use sansal::time::UnixTime;
+use sansal_replay::Told;
 
 use super::arguments::{Argument, Spelling};
 use super::bound::Reference;
@@ -15,6 +16,7 @@ use super::matching::{Matching, Mismatch};
 use super::outcome::{Failure, Outcome, Stop};
 use super::server::Server;
 use super::stage::Stage;
+use super::tape::Tape;
 use super::transcript::{Action, Transcript};
 
 /// What came of a replay.
@@ -47,7 +49,7 @@ pub fn play(transcript: &Transcript, certs: &Path, rules: &Rules) -> Verdict {
 
 /// A panic of the core is a failure of the recording, and of the promise never to panic.
 fn replay_caught(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>) -> Result<BTreeSet<usize>, Stop> {
-    let played = catch_unwind(AssertUnwindSafe(|| replay(transcript, certs, allowance, &mut None)));
+    let played = catch_unwind(AssertUnwindSafe(|| replay(transcript, certs, allowance, &mut None, &mut None)));
     played.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         Err(Stop::Different(format!("a panic: {}", text.unwrap_or("without words"))))
@@ -61,16 +63,31 @@ fn replay_caught(transcript: &Transcript, certs: &Path, allowance: Allowance<'_>
 /// When a machine panics or answers after its end.
 pub fn probe(transcript: &Transcript, certs: &Path, rules: &Rules) -> Option<u64> {
     let mut probed = Some(0);
-    replay(transcript, certs, Allowance::new(rules, &transcript.name), &mut probed).ok()?;
+    replay(transcript, certs, Allowance::new(rules, &transcript.name), &mut probed, &mut None).ok()?;
     probed
 }
 
-/// `probed` counts forks where it is `Some`.
+/// Plays a recording and keeps a tape: the line for `sansal-replay`, and the digest of what the core did here.
+///
+/// # Errors
+/// It is not played to its end, or something happens that cannot be on a tape.
+pub fn tape(transcript: &Transcript, certs: &Path, rules: &Rules) -> Result<(String, Told), String> {
+    let mut tape = Some(Tape::default());
+    match replay(transcript, certs, Allowance::new(rules, &transcript.name), &mut None, &mut tape) {
+        Ok(_) => {}
+        Err(Stop::Different(why) | Stop::Unsupported(why)) => return Err(why),
+    }
+    let before = transcript.cache_before.as_ref().map_or("", |text| text.as_str());
+    tape.unwrap_or_default().end(&transcript.name, transcript.clock, before)
+}
+
+/// `probed` counts forks where it is `Some`; where there is a tape, it is written.
 fn replay(
     transcript: &Transcript,
     certs: &Path,
     allowance: Allowance<'_>,
     probed: &mut Option<u64>,
+    tape: &mut Option<Tape>,
 ) -> Result<BTreeSet<usize>, Stop> {
     if let Some(step) = transcript.steps.iter().find(|step| calls::named(&step.action.call).is_none()) {
         return Err(Stop::Unsupported(format!("the call {}", step.action.call)));
@@ -82,6 +99,7 @@ fn replay(
     let apps: BTreeMap<_, _> = transcript.app.iter().map(|app| ("app", app)).chain(others).collect();
     let mut stage = Stage::new(apps, &transcript.env, Spelling::new(certs), cache, UnixTime(transcript.clock));
     stage.probed = *probed;
+    stage.tape = tape.take();
     stage.arc_files.clone_from(&transcript.arc_files);
     stage.arc_agent_installed = transcript.arc_agent_installed;
     let mut matching = Matching::new(certs.to_path_buf(), allowance);
@@ -128,6 +146,10 @@ fn replay(
         )));
     }
     *probed = stage.probed;
+    *tape = stage.tape.take();
+    if let Some(tape) = tape {
+        tape.cache(&stage.cache);
+    }
     let after = calls::whole_cache(&stage.cache).map_err(Stop::Different)?;
     match untouched {
         Some(before) if before == after => {}

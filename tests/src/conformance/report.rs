@@ -52,33 +52,16 @@ impl Report {
     /// # Errors
     /// The folder cannot be read, or there is no recording in it.
     pub fn play(folder: &Path, certs: &Path, area: Option<&str>, rules: &Rules) -> Result<Self, String> {
-        let entries = fs::read_dir(folder).map_err(|why| format!("{}: {why}", folder.display()))?;
-        let mut files = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|why| format!("{}: {why}", folder.display()))?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                files.push(path);
-            }
-        }
-        if files.is_empty() {
-            return Err(format!("{}: there is no transcript (*.json) in it", folder.display()));
-        }
+        let files = recordings(folder, area)?;
         let mut report = Self::default();
-        for path in files {
-            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            if area.is_some_and(|area| area != area_of(&name)) {
-                continue;
-            }
+        for (name, path) in files {
             let verdict = match Transcript::read(&path) {
                 Ok(transcript) => play(&transcript, certs, rules),
                 Err(why) => Verdict::Failed(why),
             };
             report.verdicts.insert(name, verdict);
         }
-        match (area, report.verdicts.is_empty()) {
-            (Some(area), true) => Err(format!("{}: there is no area {area}", folder.display())),
-            _ => Ok(report),
-        }
+        Ok(report)
     }
 
     /// The counts of each area.
@@ -147,6 +130,30 @@ impl fmt::Display for Report {
 /// The first part of a recording's name.
 fn area_of(name: &str) -> &str {
     name.split("__").next().unwrap_or(name)
+}
+
+/// The recordings of a folder, or of one area of it, by their names.
+///
+/// # Errors
+/// The folder cannot be read, or there is no recording in it.
+pub(super) fn recordings(folder: &Path, area: Option<&str>) -> Result<BTreeMap<String, PathBuf>, String> {
+    let entries = fs::read_dir(folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+    let mut files = BTreeMap::new();
+    for entry in entries {
+        let path = entry.map_err(|why| format!("{}: {why}", folder.display()))?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            files.insert(name, path);
+        }
+    }
+    if files.is_empty() {
+        return Err(format!("{}: there is no transcript (*.json) in it", folder.display()));
+    }
+    files.retain(|name, _| area.is_none_or(|area| area == area_of(name)));
+    match (area, files.is_empty()) {
+        (Some(area), true) => Err(format!("{}: there is no area {area}", folder.display())),
+        _ => Ok(files),
+    }
 }
 
 /// The folder of certificates that belongs to a folder of recordings: beside it, or beside its parent.

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use sansal::ManagedIdentity;
 use sansal::cache::TokenCache;
 use sansal::client::Client;
-use sansal::entropy::{Entropy, NoEntropy};
 use sansal::error::{AskError, Error, SendError};
 use sansal::flow::{Answer, Ask, Cx, Flow, Input, Step};
 use sansal::http::{Request, Response, ResponseHeader};
 use sansal::store::{Memory, Store};
 use sansal::time::{Clock, Millis, UnixTime};
+use sansal_replay::Chance;
 use serde_json::{Map, Value, json};
 
 use super::arguments::Spelling;
@@ -20,6 +20,7 @@ use super::calls::ARC_TOKEN_DIR;
 use super::outcome::Stop;
 use super::probe;
 use super::server::Server;
+use super::tape::Tape;
 use super::transcript::{Answer as Recorded, TransportError};
 
 /// A machine that takes more steps than this does not end.
@@ -48,6 +49,8 @@ pub struct Stage<'t> {
     callbacks: Vec<Value>,
     /// How many forks of machines were fed, where that is asked for.
     pub probed: Option<u64>,
+    /// The tape, where one is asked for.
+    pub tape: Option<Tape>,
     /// The identities of those applications that are managed identities, and whether under a placeholder.
     pub identities: BTreeMap<String, (ManagedIdentity, bool)>,
     /// The files in the folder of Azure Arc.
@@ -65,6 +68,8 @@ pub struct App {
     pub memory: String,
     /// The application's callback for assertions.
     pub callback: Option<Callback>,
+    /// As a tape describes it, or why none can.
+    pub spec: Value,
 }
 
 /// An application's callback for client assertions, as a recording scripts it.
@@ -78,24 +83,6 @@ pub struct Callback {
     pub keep: Option<u64>,
     /// What is kept, and until when.
     pub kept: Option<(String, UnixTime)>,
-}
-
-/// Bytes that are the same in every replay and never the same twice in one (splitmix64). For tests only.
-#[derive(Debug)]
-struct Chance(u64);
-
-impl Entropy for Chance {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
-        for chunk in out.chunks_mut(8) {
-            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            let bytes = (z ^ (z >> 31)).to_le_bytes();
-            chunk.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-        }
-        Ok(())
-    }
 }
 
 impl<'t> Stage<'t> {
@@ -122,6 +109,7 @@ impl<'t> Stage<'t> {
             waits: Vec::new(),
             callbacks: Vec::new(),
             probed: None,
+            tape: None,
             identities: BTreeMap::new(),
             arc_files: BTreeMap::new(),
             arc_agent_installed: false,
@@ -182,8 +170,25 @@ impl<'t> Stage<'t> {
         if !shared || !self.memories.contains_key(name) {
             let memory = Memory::new(&mut self.chance).map_err(|why| Stop::Different(why.to_string()))?;
             self.memories.insert(name.to_string(), memory);
+            if let Some(tape) = &mut self.tape {
+                tape.memory(name);
+            }
         }
         Ok(())
+    }
+
+    /// Says on the tape which application it is from here on.
+    pub fn tape_client(&mut self, spec: &Value, build: bool) {
+        if let Some(tape) = &mut self.tape {
+            tape.client(spec, build);
+        }
+    }
+
+    /// Says on the tape what is run next.
+    pub fn tape_flow(&mut self, name: &str, arguments: &[(&str, Option<&str>)], scopes: &[&str]) {
+        if let Some(tape) = &mut self.tape {
+            tape.flow(name, arguments, scopes);
+        }
     }
 
     /// Runs a machine of an application to its end.
@@ -197,6 +202,7 @@ impl<'t> Stage<'t> {
         server: &mut Server<'_, '_, '_>,
     ) -> Result<Result<F::Output, Error>, Stop> {
         let Some(mut app) = self.apps.remove(name) else { return self.app(name).map(|_| Err(Error::OutOfTurn)) };
+        self.tape_client(&app.spec, false);
         let result = self.run_with(&mut app, flow, server);
         self.apps.insert(name.to_string(), app);
         result
@@ -217,7 +223,7 @@ impl<'t> Stage<'t> {
         let (own, memory) = (&app.client, app.memory.clone());
         let built = Client::builder(own.client_id()).authority(authority).settings(own.settings().clone()).build();
         match built {
-            Ok(client) => self.run_with(&mut App { client, memory, callback: None }, flow, server),
+            Ok(client) => self.run_with(&mut App { client, memory, callback: None, spec: Value::Null }, flow, server),
             Err(error) => Ok(Err(error)),
         }
     }
@@ -240,6 +246,9 @@ impl<'t> Stage<'t> {
         let result = self.drive(app, &mut store, flow, server);
         self.cache = store.tokens;
         self.memories.insert(app.memory.clone(), store.memory);
+        if let Some(tape) = &mut self.tape {
+            tape.ended(&app.memory);
+        }
         result
     }
 
@@ -304,7 +313,14 @@ impl<'t> Stage<'t> {
         if let Some(cases) = &mut self.probed {
             *cases = cases.saturating_add(probe::every_input(flow, &app.client, store, clock));
         }
-        flow.step(&mut Cx { client: &app.client, store, clock, entropy: &mut self.chance }, input)
+        if let Some(tape) = &mut self.tape {
+            tape.heard(&input, clock);
+        }
+        let step = flow.step(&mut Cx { client: &app.client, store, clock, entropy: &mut self.chance }, input);
+        if let Some(tape) = &mut self.tape {
+            tape.said(&step);
+        }
+        step
     }
 
     fn receive<F: Flow + Clone>(

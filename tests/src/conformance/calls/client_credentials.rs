@@ -14,7 +14,7 @@ pub(super) fn acquire_token_for_client(
     if let Some(identity) = stage.identities.get(turn.on).cloned() {
         return managed_identity::acquire(stage, turn, identity);
     }
-    let request = match request(turn) {
+    let (request, asked) = match request(turn) {
         Ok(request) => request,
         Err(outcome) => return Ok(outcome),
     };
@@ -24,11 +24,27 @@ pub(super) fn acquire_token_for_client(
         Ok(flow) => flow,
         Err(error) => return Ok(Outcome::Failed(error.into())),
     };
-    stage.run(turn.on, &mut flow, &mut turn.server).map(Outcome::of_token)
+    let Asked { scopes, fmi_path, challenge, forwarded } = &asked;
+    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+    let arguments = [("fmi_path", fmi_path), ("claims_challenge", challenge), ("forwarded_client_claims", forwarded)];
+    stage.tape_flow("client_credentials", &arguments.map(|(name, value)| (name, value.as_deref())), &scopes);
+    let result = stage.run(turn.on, &mut flow, &mut turn.server)?;
+    if let Some(tape) = &mut stage.tape {
+        tape.token(&result);
+    }
+    Ok(Outcome::of_token(result))
+}
+
+/// What is asked for, for the tape.
+struct Asked {
+    scopes: Vec<String>,
+    fmi_path: Option<String>,
+    challenge: Option<String>,
+    forwarded: Option<String>,
 }
 
 /// The request, or what cannot be written in Rust.
-fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<ClientCredentials, Outcome> {
+fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<(ClientCredentials, Asked), Outcome> {
     let scopes = turn.args.take("scopes");
     let scopes = scopes.texts().ok_or_else(|| Outcome::refused_by_type("scopes must be a list of texts"))?;
     // There is no such argument: a cached token is passed over by a claims challenge only.
@@ -48,7 +64,8 @@ fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<ClientCredentials, Outcome
     if let Some(claims) = &forwarded {
         request = request.forwarded_client_claims(claims);
     }
-    Ok(request)
+    let scopes = scopes.iter().map(ToString::to_string).collect();
+    Ok((request, Asked { scopes, fmi_path, challenge, forwarded }))
 }
 
 /// Forgets the application's own tokens.
@@ -58,6 +75,7 @@ pub(super) fn remove_tokens_for_client(
 ) -> Result<Outcome, Stop> {
     turn.args.finish()?;
     stage.app(turn.on)?;
+    stage.tape_flow("remove_tokens_for_client", &[], &[]);
     Ok(match stage.run(turn.on, &mut RemoveTokensForClient::new(), &mut turn.server)? {
         Ok(Ok(())) => Outcome::NONE,
         Ok(Err(why)) => return Err(Stop::Different(why.to_string())),

@@ -30,12 +30,15 @@ pub(super) fn init(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Re
         Ok(client) => client,
         Err(error) => return Ok(Outcome::Failed(error.into())),
     };
-    let mut probe = App { client, memory: memory.clone(), callback: None };
+    let mut probe = App { client, memory: memory.clone(), callback: None, spec: Value::Null };
+    stage.tape_client(&plan.probe_spec(), false);
+    stage.tape_flow("discover", &[], &[]);
     let metadata = match stage.run_with(&mut probe, &mut Discover::new(), &mut turn.server)? {
         Ok(metadata) => metadata,
         Err(error) => return Ok(Outcome::Failed(error.into())),
     };
     let mut plan = plan;
+    stage.tape_client(&plan.spec, true);
     let none = Ok((Credential::None, None));
     let (credential, callback) = match std::mem::replace(&mut plan.credential, none) {
         Ok(credential) => credential,
@@ -46,8 +49,9 @@ pub(super) fn init(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Re
         Err(error) => return Ok(Outcome::Failed(error.into())),
     };
     let result = result(&client, &metadata);
-    let mut app = App { client, memory, callback };
+    let mut app = App { client, memory, callback, spec: plan.spec.clone() };
     if plan.confidential {
+        stage.tape_flow("region", &[("realm", Some(&metadata.realm))], &[]);
         let mut region = DiscoverRegion::new(&metadata.realm);
         if let Err(error) = stage.run_with(&mut app, &mut region, &mut turn.server)? {
             return Ok(Outcome::Failed(error.into()));

@@ -43,7 +43,7 @@ pub(super) fn init(stage: &mut Stage<'_>, name: &str, recorded: &Map<String, Val
     };
     stage.new_memory(&memory.0, memory.1)?;
     stage.identities.insert(name.to_string(), identity);
-    stage.add_app(name, App { client, memory: memory.0, callback: None });
+    stage.add_app(name, App { client, memory: memory.0, callback: None, spec: Value::Null });
     Ok(Outcome::NONE)
 }
 

@@ -236,5 +236,7 @@ pub(super) fn refresh_token(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '
         Ok(taken) => taken,
         Err(outcome) => return Ok(outcome),
     };
+    let texts: Vec<&str> = scopes.iter().map(String::as_str).collect();
+    stage.tape_flow("refresh_token", &[("refresh_token", Some(&refresh_token))], &texts);
     run(stage, turn, |client| RefreshTokenImport::new(&refresh_token, &scopes)?.flow(client))
 }
