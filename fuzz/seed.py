@@ -94,6 +94,13 @@ for path in sorted(CERTS.iterdir()):
         except ValueError:
             pass
 
+for text in (
+    r'{"a":[1,-0.5,1e2,18446744073709551616],"b":{"c":null,"d":true,"e":false}}', r'["\ud83d\ude00\u00e9","\"\\\/\b\f\n\r\t"]',
+    r'{"a":1,"\u0061":2}', '[1.7976931348623158e308,17976931348623157e292,0.0000001e315,5e-324]', '{"a":{"a":[[],{}]}}', '"\\ud83d"',
+    '[-9223372036854775808,01]', ' {"a" : 1 ,\t"b"\n:2}\r\n', '[' * 33 + ']' * 33, '0e999', '{"b":1,"a":2,"b":3}', '[1,]',
+):
+    seed("json", text)
+
 for path in sorted(TRANSCRIPTS.glob("*.json")):
     t = json.loads(path.read_text())
     for key in ("cache_before", "cache_after"):

@@ -1,15 +1,14 @@
 //! What an answer of the token endpoint must fit before anything of it is stored (OpenID Connect Core s3.1.3.7; decision 5).
 
-use serde_json::Value;
-
 use crate::client::IdTokenPolicy;
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
 use crate::flow::Cx;
 use crate::jose::id_token::{claims, hash_nonce};
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::metadata::ProviderMetadata;
 use crate::secret::{Secret, constant_time_eq};
+use crate::text;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
 
@@ -106,7 +105,7 @@ fn issuer(claims: &Members, metadata: &ProviderMetadata) -> Result<(), IdTokenEr
         return Ok(());
     }
     let got = claims.text("iss").ok_or(IdTokenError::Missing("iss"))?;
-    let fits = match metadata.issuer.split_once(TENANT) {
+    let fits = match text::split_once(&metadata.issuer, TENANT) {
         None => got == metadata.issuer,
         Some((before, after)) => {
             let tenant = claims.text("tid").ok_or(IdTokenError::Missing("tid"))?;

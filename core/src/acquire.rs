@@ -135,6 +135,9 @@ impl<S: Source> Acquire<S> {
 
     /// A device code that only had to wait is a failure after all when nobody waits any longer (section 4.5 of the reference).
     fn count_pending(&mut self, cx: &Cx<'_>, error: &Error) {
+        if !cfg!(feature = "telemetry") {
+            return;
+        }
         let pending = error.refusal().filter(|refusal| is_pending(refusal) && refusal.status() < 500);
         if let (Some(refusal), Some(correlation_id)) = (pending, self.wanted.correlation_id.clone()) {
             let error = refusal.error().to_string();
@@ -318,8 +321,8 @@ impl<S: Source> Flow for Acquire<S> {
                         Ok(step) => step,
                         Err(error) => return self.fall_back(error),
                     };
-                    let exchanged = ready!(step, else self.state = State::Exchanging(exchange, metadata));
-                    drop(exchange); // a device has better use for its memory
+                    let result = ready!(step, else self.state = State::Exchanging(exchange, metadata));
+                    let exchanged = exchange.ended(result);
                     let failed = exchanged.result.as_ref().err();
                     // Nobody at the region: the central endpoint gives the same token (G-18).
                     if let (Some(Error::Unreachable { why, .. }), Some(central)) = (failed, self.central.take())

@@ -202,7 +202,7 @@ impl Call {
 
     /// Sections 10.2 and 10.4 of the reference, but that an answer of success is never remembered (G-04).
     fn remember(&self, cx: &Cx<'_>, response: &Response<'_>, retry_after: RetryAfter) -> Option<MemoryChange> {
-        let default = self.patience?;
+        let default = self.patience()?;
         let seconds = match (response.status, retry_after) {
             (200..300, _) => return None,
             // A challenge is to be met, not remembered.
@@ -234,6 +234,11 @@ impl Call {
         }
     }
 
+    /// Seconds that an error answer is remembered, where it is.
+    fn patience(&self) -> Option<u64> {
+        self.patience.filter(|_| cfg!(feature = "throttling"))
+    }
+
     /// What the answer is remembered by. To hash a whole request costs something, and most answers are not remembered.
     fn key(&self, cx: &Cx<'_>) -> WireKey {
         cx.store.memory.key.wire(self.identity.as_ref().unwrap_or(&self.request))
@@ -250,7 +255,7 @@ impl Call {
         match (mem::replace(&mut self.state, State::Spent), input) {
             (State::Ready, Input::Start) => {
                 let memory = &cx.store.memory;
-                let asks_memory = self.patience.is_some() && !self.asks_anyway && memory.has_answers();
+                let asks_memory = self.patience().is_some() && !self.asks_anyway && memory.has_answers();
                 match asks_memory.then(|| memory.answered(&self.key(cx), cx.clock.mono)).flatten() {
                     None => self.send(cx),
                     Some((answered, left)) => Ok(Step::Done(Reply {

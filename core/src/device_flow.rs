@@ -3,7 +3,6 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use serde_json::{Value, json};
 
 use crate::call::Reply;
 use crate::client::{Client, Scopes};
@@ -13,7 +12,7 @@ use crate::entropy::Entropy;
 use crate::error::{Config, Error, Refusal, What};
 use crate::exchange::refused;
 use crate::flow::Ask;
-use crate::json::{Members, parse_object};
+use crate::json::{Members, Value, parse_object, texts};
 use crate::limits::{MAX_DEVICE_CODE_LIFETIME, MAX_POLLING_INTERVAL, MAX_RESPONSE, MAX_USER_CODE};
 use crate::metadata::json_rule;
 #[cfg(feature = "sealed")]
@@ -229,7 +228,7 @@ impl DeviceFlow {
         members.set("client_id", self.client_id.as_str());
         members.set("authority", self.authority.as_str());
         members.set("correlation_id", self.correlation_id.as_str());
-        members.set("scope", json!(self.scopes.list()));
+        members.set("scope", texts(self.scopes.list()));
         if let Some(claims) = &self.claims_challenge {
             members.set("claims_challenge", claims.expose());
         }

@@ -121,7 +121,7 @@ impl Flow for Discover {
                     Next::Ask(endpoint) => self.state = State::Instance(self.call(cx, endpoint)),
                     Next::Fetch(endpoint) => self.state = State::Metadata(self.call(cx, endpoint), again(cx.client)),
                 },
-                (State::Instance(mut call), input) => {
+                (State::Instance(mut call), input) if cfg!(feature = "clouds") => {
                     let step = call.step(cx, input)?;
                     self.state = State::Instance(call);
                     let reply = ready!(step);
@@ -170,7 +170,9 @@ fn as_used_by(client: &Client, metadata: ProviderMetadata) -> ProviderMetadata {
 fn again(client: &Client) -> Again {
     match client.region() {
         Ok(Region::Named(_) | Region::Detect)
-            if client.authority().is_well_known() && client.settings().retries.repeatable == 0 =>
+            if cfg!(feature = "clouds")
+                && client.authority().is_well_known()
+                && client.settings().retries.repeatable == 0 =>
         {
             Again::Yes
         }
@@ -232,12 +234,19 @@ pub(crate) fn check(client: &Client, metadata: &ProviderMetadata) -> Result<(), 
         let (issuer, authority) = (metadata.issuer.clone(), authority.as_str().to_string());
         return Err(Config::IssuerMismatch { issuer, authority }.into());
     }
-    let used = [Some(&metadata.token_endpoint), Some(&metadata.authorization_endpoint)];
     let MtlsEndpoints { token_endpoint, device_authorization_endpoint } = &metadata.mtls;
-    let mtls = [token_endpoint, device_authorization_endpoint].map(|endpoint| endpoint.as_ref());
-    let mtls = mtls.into_iter().filter(|_| client.client_certificate().is_some());
-    let all = used.into_iter().chain([metadata.device_authorization_endpoint.as_ref()]).chain(mtls);
-    all.flatten().try_for_each(|endpoint| check_host(client, endpoint))
+    let is_used = client.client_certificate().is_some();
+    let all = [
+        Some(&metadata.token_endpoint),
+        Some(&metadata.authorization_endpoint),
+        metadata.device_authorization_endpoint.as_ref(),
+        token_endpoint.as_ref().filter(|_| is_used),
+        device_authorization_endpoint.as_ref().filter(|_| is_used),
+    ];
+    for endpoint in all.into_iter().flatten() {
+        check_host(client, endpoint)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn allowed(client: &Client, endpoint: Endpoint) -> Result<Endpoint, Error> {

@@ -8,6 +8,7 @@ use core::fmt;
 
 use crate::http::form;
 use crate::limits::{MAX_HOST, MAX_URL};
+use crate::text;
 
 /// Why a text is not an [`Endpoint`].
 #[non_exhaustive]
@@ -85,7 +86,7 @@ impl Endpoint {
         if text.len() > MAX_URL {
             return Err(InvalidEndpoint::TooLong);
         }
-        let (scheme, rest) = text.split_once("://").ok_or(InvalidEndpoint::NotHttps)?;
+        let (scheme, rest) = text::split_once(text, "://").ok_or(InvalidEndpoint::NotHttps)?;
         let secure = match scheme {
             s if s.eq_ignore_ascii_case("https") => true,
             s if s.eq_ignore_ascii_case("http") => false,
@@ -159,7 +160,7 @@ impl Endpoint {
     /// # Errors
     /// [`InvalidEndpoint`] names the part that is wrong.
     pub fn parse_typed(text: &str) -> Result<Self, InvalidEndpoint> {
-        let text = text.trim();
+        let text = text::trimmed(text);
         let strict = Self::parse(text);
         #[cfg(feature = "url")]
         if let (Err(_), true, Ok(url)) = (&strict, text.len() <= MAX_URL, url::Url::parse(text)) {
@@ -322,8 +323,13 @@ fn is_local(host: &str) -> bool {
 
 /// A path segment of RFC 3986 s3.3 that no reader removes or rewrites.
 fn is_segment(segment: &str) -> bool {
-    let dots = segment.replace("%2e", ".").replace("%2E", ".");
-    dots != "." && dots != ".." && is_text(segment, |_| false)
+    let after_dot = |text: &str| -> Option<usize> {
+        let escaped = text.get(..3).is_some_and(|first| first.eq_ignore_ascii_case("%2e"));
+        if escaped { Some(3) } else { text.starts_with('.').then_some(1) }
+    };
+    let after_first = after_dot(segment).and_then(|length| segment.get(length..));
+    let is_dots = after_first.is_some_and(|rest| rest.is_empty() || after_dot(rest) == Some(rest.len()));
+    !is_dots && is_text(segment, |_| false)
 }
 
 /// Unreserved characters, sub-delimiters (but `'`, which the URL standard escapes in queries), `:`, `@`, escapes, and what `also` adds.

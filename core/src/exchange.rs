@@ -42,6 +42,9 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// Seconds an error answer without `Retry-After` is remembered: for public clients, for others (section 10.4).
 const PATIENCE: (u64, u64) = (60, 5);
 
+/// As many parameters as a token request has as a rule, or more.
+const FIELDS: usize = 12;
+
 /// What a token request says about the call it belongs to.
 #[derive(Clone, Debug)]
 pub(crate) struct Occasion {
@@ -105,6 +108,9 @@ pub(crate) struct Exchanged {
     pub(crate) memory: Vec<MemoryChange>,
 }
 
+/// A step of an exchange. The answer at its end, a token or an error, is to be given to [`Exchange::ended`].
+type Stepped = Result<Step<Result<TokenResponse, Error>>, Error>;
+
 /// Client authentication, ready to be written into the body.
 #[cfg_attr(feature = "fuzzing", derive(Clone))]
 #[derive(Debug)]
@@ -119,7 +125,13 @@ impl Exchange {
         Self { grant, target, occasion, deadline, memory: Vec::new(), nonce: None, state: State::Begin }
     }
 
-    fn begin(&mut self, cx: &mut Cx<'_>) -> Result<Step<Exchanged>, Error> {
+    /// With what it came to. What it needed on the way is given up, since a device has better use for its memory.
+    pub(crate) fn ended(self, result: Result<TokenResponse, Error>) -> Exchanged {
+        let Self { grant, target, memory, .. } = self;
+        Exchanged { grant, target, result, memory }
+    }
+
+    fn begin(&mut self, cx: &mut Cx<'_>) -> Stepped {
         match cx.client.credential() {
             Credential::None | Credential::Tls => self.prove(cx, Authentication::None),
             Credential::Secret(secret) => self.prove(cx, Authentication::Secret(secret.clone())),
@@ -138,7 +150,7 @@ impl Exchange {
     }
 
     /// The proof that a DPoP token is asked with (RFC 9449 s5): signed here, or a question to whoever holds the key.
-    fn prove(&mut self, cx: &mut Cx<'_>, authentication: Authentication) -> Result<Step<Exchanged>, Error> {
+    fn prove(&mut self, cx: &mut Cx<'_>, authentication: Authentication) -> Stepped {
         let client = cx.client;
         let key = match &self.grant.binding {
             Some(binding) => {
@@ -164,19 +176,15 @@ impl Exchange {
         }
     }
 
-    fn call(
-        &mut self,
-        cx: &mut Cx<'_>,
-        authentication: Authentication,
-        proof: Option<Secret>,
-    ) -> Result<Step<Exchanged>, Error> {
+    fn call(&mut self, cx: &mut Cx<'_>, authentication: Authentication, proof: Option<Secret>) -> Stepped {
         let client = cx.client;
         let (name, sent) = match authentication {
             Authentication::None => ("", None),
             Authentication::Secret(secret) => ("client_secret", Some(secret)),
             Authentication::Assertion(text) => ("client_assertion", Some(text)),
         };
-        let mut fields = Vec::from([
+        let mut fields = Vec::with_capacity(FIELDS);
+        fields.extend([
             ("client_id", client.client_id()),
             ("grant_type", self.grant.grant_type()),
             ("client_info", "1"),
@@ -228,14 +236,17 @@ impl Exchange {
 
     /// Section 1.10 of the reference.
     fn telemetry(&self, cx: &Cx<'_>, request: Request) -> Request {
+        let request = request.header("client-request-id", self.occasion.correlation_id.as_str());
+        if !cfg!(feature = "telemetry") {
+            return request;
+        }
         let telemetry = cx.store.memory.telemetry(cx.client.client_id());
         request
-            .header("client-request-id", self.occasion.correlation_id.as_str())
             .header("x-client-current-telemetry", telemetry::current(self.occasion.api, self.occasion.reason))
             .header("x-client-last-telemetry", telemetry::last(telemetry))
     }
 
-    fn proceed(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Result<Step<Exchanged>, Error> {
+    fn proceed(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Stepped {
         let State::Calling { mut call, sent } = mem::replace(&mut self.state, State::Spent) else {
             return Err(Error::OutOfTurn);
         };
@@ -265,21 +276,22 @@ impl Exchange {
             Err(why) => Err(why),
         };
         self.count(cx.client.client_id(), &result);
-        Ok(Step::Done(Exchanged {
-            grant: self.grant.clone(),
-            target: self.target.clone(),
-            result,
-            memory: mem::take(&mut self.memory),
-        }))
+        Ok(Step::Done(result))
     }
 
     /// Whether the request carries a proof.
     fn is_proved(&self) -> bool {
-        self.grant.binding.as_ref().is_some_and(|binding| binding.dpop_jkt().is_some())
+        match &self.grant.binding {
+            Some(binding) => binding.dpop_jkt().is_some(),
+            None => false,
+        }
     }
 
     /// What the next request will tell about this one; an answer that is neither token nor OAuth error tells nothing.
     fn count(&mut self, client_id: &str, result: &Result<TokenResponse, Error>) {
+        if !cfg!(feature = "telemetry") {
+            return;
+        }
         let outcome = match result {
             Ok(_) => Outcome::Succeeded,
             Err(error) => match error.refusal() {
@@ -298,9 +310,9 @@ impl Exchange {
 }
 
 impl Flow for Exchange {
-    type Output = Exchanged;
+    type Output = Result<TokenResponse, Error>;
 
-    fn step(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Result<Step<Exchanged>, Error> {
+    fn step(&mut self, cx: &mut Cx<'_>, input: Input<'_>) -> Stepped {
         match (mem::replace(&mut self.state, State::Spent), input) {
             (State::Begin, Input::Start) => self.begin(cx),
             (State::Asserting, Input::Answer(Answer::Assertion(text))) if !text.is_empty() => {

@@ -32,6 +32,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets, by the names of the folders in `fuzz/corpus`.
 pub const TARGETS: &[Target] = &[
     ("endpoint", endpoint),
+    ("json", json),
     ("www_authenticate", www_authenticate),
     ("form", form),
     ("metadata", metadata),

@@ -181,7 +181,9 @@ impl Grant {
         if !matches!(self.kind, GrantKind::DeviceCode { .. }) {
             fields.push(("scope", self.scopes.as_str()));
         }
-        fields.extend(self.binding.iter().flat_map(Binding::parameters));
+        if let Some(binding) = &self.binding {
+            fields.extend(binding.parameters());
+        }
         fields.push(("claims", self.claims.as_ref().map(Secret::expose).unwrap_or_default()));
         fields
     }

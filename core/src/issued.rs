@@ -3,12 +3,11 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
-use serde_json::Value;
 
 use crate::cache::{Entry, Kept};
 use crate::error::{CommitError, Error, IdTokenError};
 use crate::jose::id_token;
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::key::KeyProtection;
 use crate::secret::Secret;
 use crate::time::UnixTime;

@@ -1,14 +1,40 @@
 //! JSON from outside, bounded before it is parsed: length, nesting. And [`Members`], an object that may hold secrets.
 
+#[cfg(feature = "serde_json")]
+mod distinct;
+#[cfg(any(not(feature = "serde_json"), test, feature = "fuzzing"))]
+pub(crate) mod read;
+#[cfg(any(not(feature = "serde_json"), test, feature = "fuzzing"))]
+#[cfg_attr(feature = "serde_json", allow(dead_code, reason = "there it is only held against the other"))]
+pub(crate) mod tree;
+#[cfg(any(not(feature = "serde_json"), test, feature = "fuzzing"))]
+pub(crate) mod write;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::MAX_JSON_DEPTH;
-use crate::secret::wipe;
+use crate::text;
+
+/// Any JSON value: that of `serde_json`, where that feature is on.
+#[cfg(feature = "serde_json")]
+pub use serde_json::Value;
+#[cfg(not(feature = "serde_json"))]
+pub use tree::Value;
+
+/// The members of an object by their names.
+#[cfg(feature = "serde_json")]
+pub type Map = serde_json::Map<String, Value>;
+#[cfg(not(feature = "serde_json"))]
+pub use tree::Map;
+
+/// A number as it stands in a text.
+#[cfg(feature = "serde_json")]
+pub(crate) use serde_json::Number;
+#[cfg(not(feature = "serde_json"))]
+pub(crate) use tree::Number;
 
 /// Why a text is not usable JSON. Never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +72,25 @@ pub fn parse(bytes: &[u8], max: usize) -> Result<Value, JsonError> {
         return Err(JsonError::TooLong);
     }
     check_depth(bytes)?;
-    // Looked at as a whole, its texts need not be looked at one by one.
+    #[cfg(feature = "serde_json")]
+    {
+        // Looked at as a whole, its texts need not be looked at one by one.
+        let text = core::str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
+        serde_json::from_str(text).map_err(|_| JsonError::Malformed)
+    }
+    #[cfg(not(feature = "serde_json"))]
+    whole(bytes, false)
+}
+
+/// Reads a text that is one value and nothing else.
+#[cfg(any(not(feature = "serde_json"), test, feature = "fuzzing"))]
+pub(crate) fn whole(bytes: &[u8], distinct: bool) -> Result<tree::Value, JsonError> {
     let text = core::str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
-    serde_json::from_str(text).map_err(|_| JsonError::Malformed)
+    let mut reader = read::Reader::new(text, distinct);
+    // What is nested too deeply is called so, whatever else is wrong with it.
+    let value = reader.value().map_err(|why| check_depth(bytes).err().unwrap_or(why))?;
+    reader.end()?;
+    Ok(value)
 }
 
 /// Parses a JSON object of at most `max` bytes.
@@ -56,7 +98,11 @@ pub fn parse(bytes: &[u8], max: usize) -> Result<Value, JsonError> {
 /// # Errors
 /// [`JsonError`] says which bound or rule the text breaks.
 pub fn parse_object(bytes: &[u8], max: usize) -> Result<Members, JsonError> {
-    match parse(bytes, max)? {
+    members(parse(bytes, max)?)
+}
+
+fn members(value: Value) -> Result<Members, JsonError> {
+    match value {
         Value::Object(members) => Ok(Members(members)),
         mut other => {
             wipe(&mut other);
@@ -106,103 +152,57 @@ pub(crate) fn parse_distinct(bytes: &[u8], max: usize) -> Result<Members, JsonEr
     if bytes.len() > max {
         return Err(JsonError::TooLong);
     }
-    let text = core::str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
-    let mut text = serde_json::Deserializer::from_str(text);
-    let parsed = Distinct { deeper: MAX_JSON_DEPTH }.deserialize(&mut text).map_err(|why| match why.classify() {
-        _ if check_depth(bytes).is_err() => JsonError::TooDeep,
-        // Nothing else in what is JSON does not fit into a value.
-        serde_json::error::Category::Data => JsonError::Repeated,
-        _ => JsonError::Malformed,
-    })?;
-    match (text.end(), parsed) {
-        (Ok(()), Value::Object(members)) => Ok(Members(members)),
-        (ended, mut other) => {
-            wipe(&mut other);
-            Err(if ended.is_ok() { JsonError::NotAnObject } else { JsonError::Malformed })
-        }
-    }
+    #[cfg(feature = "serde_json")]
+    let value = distinct::parse(bytes);
+    #[cfg(not(feature = "serde_json"))]
+    let value = whole(bytes, true);
+    members(value?)
 }
 
-/// Reads any value, and fails at a name that it has met in the same object, and where it is nested too deeply.
-#[derive(Clone, Copy)]
-struct Distinct {
-    deeper: usize,
+/// A number without its fraction; one that does not fit is the largest or the smallest that does.
+pub(crate) fn whole_number(number: &Number) -> i64 {
+    #[cfg(feature = "serde_json")]
+    {
+        // `as` saturates, and JSON has no NaN; the fraction is what has to go.
+        number.as_i64().unwrap_or_else(|| number.as_f64().unwrap_or_default() as i64)
+    }
+    #[cfg(not(feature = "serde_json"))]
+    number.whole()
 }
 
-impl Distinct {
-    fn inside<E: serde::de::Error>(self) -> Result<Self, E> {
-        let deeper = self.deeper.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
-        Ok(Self { deeper })
+/// Whether a number is zero.
+pub(crate) fn is_zero(number: &Number) -> bool {
+    #[cfg(feature = "serde_json")]
+    {
+        number.as_f64() == Some(0.0)
     }
+    #[cfg(not(feature = "serde_json"))]
+    number.is_zero()
 }
 
-impl<'de> DeserializeSeed<'de> for Distinct {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
+/// An object with these members.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.into_iter().map(|(name, value)| (String::from(name), value)).collect())
 }
 
-impl<'de> Visitor<'de> for Distinct {
-    type Value = Value;
+/// An array of texts.
+pub(crate) fn texts<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> Value {
+    Value::Array(items.into_iter().map(|item| Value::from(item.as_ref())).collect())
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON without repeated names")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(String::from(value)))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let inside = self.inside()?;
-        let mut values = Vec::new();
-        while let Some(value) = items.next_element_seed(inside)? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let inside = self.inside()?;
-        let mut all = Vec::with_capacity(16);
-        while let Some(name) = members.next_key::<String>()? {
-            all.push((name, members.next_value_seed(inside)?));
-        }
-        // All together they are sorted faster than one by one.
-        let count = all.len();
-        let map: Map<_, _> = all.into_iter().collect();
-        match map.len() == count {
-            true => Ok(Value::Object(map)),
-            false => Err(A::Error::custom("repeated name")),
-        }
+/// Overwrites every text inside a JSON value.
+pub(crate) fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        _ => {}
     }
 }
 
 /// The members of a JSON object that may hold secrets: `Debug` shows their names only, and every text is zeroed on drop.
 #[derive(Clone, Default)]
-pub struct Members(Map<String, Value>);
+pub struct Members(Map);
 
 impl Members {
     /// No members.
@@ -271,21 +271,31 @@ impl Members {
     }
 
     /// The object itself, for those who serialize it.
-    pub fn as_map(&self) -> &Map<String, Value> {
+    pub fn as_map(&self) -> &Map {
         &self.0
     }
 
     /// As JSON text, which is as secret as what is inside.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
-        // A map with text keys always serializes.
-        Zeroizing::new(serde_json::to_vec(&self.0).unwrap_or_default())
+        #[cfg(feature = "serde_json")]
+        {
+            // A map with text keys always serializes.
+            Zeroizing::new(serde_json::to_vec(&self.0).unwrap_or_default())
+        }
+        #[cfg(not(feature = "serde_json"))]
+        {
+            let mut out = String::new();
+            // Writing to a text does not fail.
+            let _ = write::object(&mut out, &self.0);
+            Zeroizing::new(out.into_bytes())
+        }
     }
 }
 
 fn cut_out(value: &mut Value, secret: &str) {
     match value {
-        Value::String(text) if text.contains(secret) => {
-            let without = text.replace(secret, "[hidden]");
+        Value::String(text) if text::find(text, secret).is_some() => {
+            let without = text::replace(text, secret, "[hidden]");
             wipe(value);
             *value = Value::String(without);
         }
@@ -295,8 +305,8 @@ fn cut_out(value: &mut Value, secret: &str) {
     }
 }
 
-impl From<Map<String, Value>> for Members {
-    fn from(members: Map<String, Value>) -> Self {
+impl From<Map> for Members {
+    fn from(members: Map) -> Self {
         Self(members)
     }
 }
@@ -323,6 +333,7 @@ impl Drop for Members {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned;
     use alloc::format;
 
     #[test]
@@ -340,6 +351,207 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(parse_object(text.as_bytes(), 64).map(|m| m.len()), *expected, "{text}");
+        }
+    }
+
+    /// What the reader for devices makes of a text, as `serde_json` has it.
+    fn on_devices(text: &[u8], distinct: bool) -> Result<Value, JsonError> {
+        let value = whole(text, distinct)?;
+        let written = format!("{value}");
+        assert_eq!(whole(written.as_bytes(), distinct).as_ref(), Ok(&value), "what it writes it reads the same");
+        Ok(serde_json::from_str(&written).unwrap())
+    }
+
+    #[test]
+    fn both_readers_read_the_same() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        let (deep, deeper, bad) =
+            (nested(MAX_JSON_DEPTH), nested(MAX_JSON_DEPTH + 1), "[x".to_owned() + &"[".repeat(99));
+        for text in [
+            // Values, and space between them.
+            "null",
+            "true",
+            "false",
+            "{}",
+            "[]",
+            "\"\"",
+            " \t\r\n{ \"a\" : [ 1 , { } ] , \"b\" : null } ",
+            "[[],[[]],{}]",
+            "",
+            " ",
+            "nul",
+            "nulll",
+            "True",
+            "truefalse",
+            "{}{}",
+            "{}x",
+            "[1 2]",
+            "[1,]",
+            "[,1]",
+            "[,]",
+            "{,}",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\" 1}",
+            "{a:1}",
+            "{7:1}",
+            "{\"a\":1 \"b\":2}",
+            "[",
+            "{",
+            "]",
+            "}",
+            "[}",
+            "{]",
+            "[1",
+            "{\"a\":1",
+            "\u{b}1",
+            "\u{feff}{}",
+            "\u{a0}1",
+            "/**/1",
+            // Texts (RFC 8259 s7).
+            r#""\"\\\/\b\f\n\r\t""#,
+            r#""\u0000\u001f\u0041\u00e9\u20AC\uFFFF""#,
+            r#""\ud83d\ude00 \uD83D\uDE00""#,
+            r#""\udbff\udfff""#,
+            "\"\u{7f}\u{e9}\u{1f600}\u{2028}\"",
+            r#""\ud83d""#,
+            r#""\ud83dx""#,
+            r#""\ud83d\n""#,
+            r#""\ud83d\ud83d""#,
+            r#""\ude00""#,
+            r#""\u12""#,
+            r#""\u123""#,
+            r#""\u123g""#,
+            r#""\u+123""#,
+            r#""\x""#,
+            r#""\""#,
+            r#""\"#,
+            "\"",
+            "\"a",
+            "'a'",
+            "\"\t\"",
+            "\"\n\"",
+            "\"\0\"",
+            "\"a\u{1f}\"",
+            r#"{"\u0061":1}"#,
+            r#""\u00e9\u00""#,
+            "\"\\\u{e9}\"",
+            "\"\\u00\u{e9}\"",
+            // Numbers (s6).
+            "0",
+            "-0",
+            "7",
+            "-7",
+            "10",
+            "01",
+            "-01",
+            "00",
+            "+1",
+            "-",
+            "--1",
+            ".5",
+            "5.",
+            "-.5",
+            "0.5",
+            "1.25",
+            "1e2",
+            "1E+2",
+            "1e-2",
+            "1e",
+            "1e+",
+            "1.e2",
+            "1.5e3",
+            "0x1",
+            "1_0",
+            "Infinity",
+            "NaN",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-9223372036854775808",
+            "-9223372036854775809",
+            "1e308",
+            "1e309",
+            "-1e999",
+            "1.7976931348623157e308",
+            "1.8e308",
+            "0e999",
+            "0.0e-999",
+            "1e-999",
+            "17976931348623157e292",
+            "18e307",
+            "0.0000000001e318",
+            "0.0000000001e319",
+            "1e99999999999999999999",
+            "1e-99999999999999999999",
+            "0e99999999999999999999",
+            "9.99",
+            // Names that repeat: the last one counts.
+            r#"{"a":1,"a":2}"#,
+            r#"{"b":0,"a":1,"b":1,"a":2,"b":2,"c":3}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"[{"a":{"b":1,"b":1}}]"#,
+            r#"{"a":1,"a":1"#,
+            r#"{"z":1,"y":2,"x":3,"":4}"#,
+            &deep,
+            &deeper,
+            &bad,
+        ] {
+            let expected = parse(text.as_bytes(), 1000);
+            let got = check_depth(text.as_bytes()).and_then(|()| on_devices(text.as_bytes(), false));
+            assert_eq!(got, expected, "{text}");
+            let expected = parse_distinct(text.as_bytes(), 1000).map(|all| Value::Object(all.as_map().clone()));
+            let got = match on_devices(text.as_bytes(), true) {
+                Ok(value) if !value.is_object() => Err(JsonError::NotAnObject),
+                other => other,
+            };
+            assert_eq!(got, expected, "{text}, each name once");
+        }
+        assert_eq!(on_devices(b"\"\xFF\"", false), Err(JsonError::Malformed));
+    }
+
+    #[test]
+    fn numbers_without_arithmetic_of_fractions() {
+        for text in [
+            "0",
+            "-0",
+            "0.0",
+            "-0.00",
+            "0e5",
+            "3600",
+            "-5",
+            "3600.9",
+            "-3600.9",
+            "0.9",
+            "-0.9",
+            "36e2",
+            "3.6009e3",
+            "36000e-1",
+            "1e-5",
+            "1e300",
+            "-1e300",
+            "9223372036854775807",
+            "9223372036854775808",
+            "-9223372036854775808",
+            "-9223372036854775809",
+            "1e18",
+            "1e19",
+            "-1e19",
+            "18446744073709551615",
+            "0.00000000000000000001e20",
+            "123456789012345678901234567890e-20",
+            "1e-99999999999999999999",
+            "922337203685477580.7e1",
+            "0e99999999999999999999",
+        ] {
+            let (Ok(Value::Number(number)), Ok(tree::Value::Number(own))) =
+                (serde_json::from_str(text), whole(text.as_bytes(), false))
+            else {
+                panic!("{text} is a number");
+            };
+            assert_eq!(own.whole(), whole_number(&number), "{text}");
+            assert_eq!(own.is_zero(), is_zero(&number) && !text.starts_with('1'), "{text}");
+            assert_eq!(tree::Value::Number(own).as_u64(), number.as_u64(), "{text}");
         }
     }
 

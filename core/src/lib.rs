@@ -26,6 +26,11 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `serde_json` | yes | JSON values are those of that crate; without it of a small reader for devices |
+//! | `sentences` | yes | errors say in a sentence what is wrong and what to do; without it of what kind they are |
+//! | `clouds` | yes | authorities of Microsoft's clouds by their kinds; without it an authority is named by its issuer |
+//! | `throttling` | yes | error answers are remembered, and the server left alone |
+//! | `telemetry` | yes | Microsoft's telemetry headers |
 //! | `index` | yes | look-ups that do not grow with the token cache |
 //! | `floats` | yes | numbers with a fraction that stay the same to the last digit |
 //! | `managed` | yes | tokens of the machine it runs on, and of Cloud Shell |
@@ -50,6 +55,7 @@ extern crate std;
 
 // In layers: each module names only what stands before it. `tests/` holds the list.
 pub mod limits;
+mod text;
 pub mod secret;
 pub mod time;
 pub mod entropy;

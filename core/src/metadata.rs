@@ -3,11 +3,10 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use serde_json::Value;
 
 use crate::endpoint::Endpoint;
 use crate::error::{Error, What};
-use crate::json::{self, JsonError, Members};
+use crate::json::{self, JsonError, Members, Value};
 use crate::limits::MAX_METADATA;
 
 /// Provider metadata: the endpoints we use. Hosts are not judged here.

@@ -53,6 +53,12 @@ pub trait Source {
         true
     }
 
+    /// Whether its requests may have something by which their tokens are kept apart: an FMI path, claims of the client. A flow
+    /// whose requests have not leaves that out of the program.
+    fn is_extended(&self) -> bool {
+        true
+    }
+
     /// Whether somebody has to do something before there is a grant: that time is not part of the operation's budget, and
     /// the source bounds it itself.
     fn waits_for_a_person(&self) -> bool {

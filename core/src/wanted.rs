@@ -87,7 +87,10 @@ impl Wanted {
     }
 
     pub(crate) fn scheme(&self) -> Scheme<'_> {
-        self.binding.as_ref().map_or(Scheme::Bearer, Binding::scheme)
+        match &self.binding {
+            Some(binding) => binding.scheme(),
+            None => Scheme::Bearer,
+        }
     }
 
     pub(crate) fn data(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
@@ -96,10 +99,9 @@ impl Wanted {
 
     /// With what the holder of the key says, where the token is bound to the client's key.
     pub(crate) fn labelled(&self, cx: &Cx<'_>, token: Token) -> Token {
-        let key = self
-            .binding
-            .as_ref()
-            .and_then(|binding| cx.client.dpop_key().filter(|key| key.thumbprint() == binding.key_id()));
+        // Not by `Option`'s methods: here the compiler sees that without the feature `pop` there is no binding.
+        let Some(binding) = &self.binding else { return token };
+        let key = cx.client.dpop_key().filter(|key| key.thumbprint() == binding.key_id());
         token.with_key_protection(key.and_then(PopKey::protection))
     }
 

@@ -63,7 +63,7 @@ fn every_rule_is_needed() {
 /// The program: one clear line for a call that cannot be, a count for what can.
 #[test]
 fn oracle_on_the_command_line() {
-    let folder = std::env::temp_dir().join(format!("sansal-oracle-{}", std::process::id()));
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("oracle");
     let transcripts = folder.join("transcripts");
     std::fs::create_dir_all(&transcripts).unwrap();
     let name = "decode_part__already_padded.json";

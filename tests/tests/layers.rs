@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 /// Rooms that may name each other are on one line; everything else only points upwards in this list.
 const LAYERS: &[&[&str]] = &[
     &["limits"],
+    &["text"],
     &["secret"],
     &["time"],
     &["entropy"],

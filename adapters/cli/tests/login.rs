@@ -52,7 +52,8 @@ impl Lab {
         let grace = User::new(CONTOSO_TENANT, "a0e1e000-1111-4222-8333-000000000002", GRACE, "planted-password");
         let platform = change(Platform::contoso(7).unwrap().user(grace).device_times(900, 1));
         let server = Server::start(platform).unwrap();
-        let folder = std::env::temp_dir().join(format!("sansal-login-{name}-{}", std::process::id()));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("login-{name}"));
+        let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("ca.pem"), server.ca_pem()).unwrap();
         // A browser that writes down where it was sent.

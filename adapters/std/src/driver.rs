@@ -61,11 +61,12 @@ impl Driver {
         read(&self.store.read())
     }
 
-    /// Drives a machine to its end.
+    /// Drives a machine to its end, in a `tracing` span `acquire`.
     ///
     /// # Errors
     /// Whatever ends the machine.
     pub fn drive<F: Flow>(&self, client: &Client, mut flow: F, asks: &dyn Asks) -> Result<F::Output, Error> {
+        let _span = tracing::debug_span!("acquire").entered();
         let log = Log { pii: client.settings().enable_pii_log };
         log.begin(client.client_id());
         let mut happened = Happened::Begun;

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use neighbour::Neighbour;
+use neighbour::folder;
 use sansal_sim::managed::TOKEN;
 use sansal_sim::{CLIENT_CERTIFICATE, CLIENT_KEY, CONTOSO_CLIENT, CONTOSO_SECRET, Fault, On, Platform, Server, What};
 use sansal_std::sansal::Endpoint;
@@ -41,9 +42,7 @@ struct Contoso {
 impl Contoso {
     fn new(name: &str) -> Self {
         let server = Server::start(Platform::contoso(1).unwrap()).unwrap();
-        let folder = std::env::temp_dir().join(format!("sansal-std-chain-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self { server, folder }
+        Self { server, folder: folder(name) }
     }
 
     fn settings(&self) -> Settings {

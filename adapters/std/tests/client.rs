@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
+#[path = "support/folder.rs"]
+mod folder;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use folder::folder;
 use sansal_std::sansal::Store;
 use sansal_std::sansal::base64::url_decode;
 use sansal_std::sansal::cache::{Limits, TokenCache, TokenChange};
@@ -297,8 +300,7 @@ fn assertions() {
 
 #[test]
 fn the_environment_makes_a_client() {
-    let dir = std::env::temp_dir().join(format!("sansal-std-client-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
+    let dir = folder("environment");
     let pem = dir.join("app.pem");
     std::fs::write(&pem, [KEY, CERTIFICATE.as_bytes()].concat()).unwrap();
     let assertion = dir.join("assertion");

@@ -8,6 +8,8 @@
     reason = "a test"
 )]
 
+#[path = "support/folder.rs"]
+mod folder;
 use std::net::{Ipv4Addr, TcpStream};
 #[cfg(target_os = "linux")]
 use std::process::Command;
@@ -22,6 +24,7 @@ use sansal::error::AskError;
 use sansal_std::SystemBrowser;
 use sansal_std::{Asks, Interactive, NoBrowser, OpenBrowser, Pages};
 
+use folder::folder;
 use loopback::{RIGHT, STATE, exchange, get, post};
 
 #[path = "support/loopback.rs"]
@@ -147,8 +150,7 @@ fn child_opens_the_system_browser() {
 #[test]
 fn the_system_browser_is_the_one_that_is_named() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = std::env::temp_dir().join(format!("sansal-browser-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = folder("browser");
     let (script, told) = (folder.join("browser"), folder.join("told"));
     std::fs::write(&script, "#!/bin/sh\nprintf '%s|%s' \"$#\" \"$1\" > \"$0.new\"\nmv \"$0.new\" \"${0%/*}/told\"\n")
         .unwrap();

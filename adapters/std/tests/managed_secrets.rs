@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
+#[path = "support/folder.rs"]
+mod folder;
 use std::fmt::Write as _;
 
 use sansal_std::sansal::error::SendError;
@@ -10,6 +12,7 @@ use sansal_std::sansal::managed::ManagedIdentityEnvironment;
 use sansal_std::{HttpClient, HttpResponse, ManagedIdentity, ManagedIdentityClient, Secret};
 
 use capture::Capture;
+use folder::folder;
 
 #[path = "support/capture.rs"]
 mod capture;
@@ -54,8 +57,7 @@ const ANSWERS: [Answers; 9] = [
 
 #[test]
 fn nothing_planted_comes_out() {
-    let dir = std::env::temp_dir().join(format!("sansal-std-managed-secrets-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
+    let dir = folder("arc");
     std::fs::write(dir.join("one.key"), "planted-arc-key").unwrap();
     let none = ManagedIdentityEnvironment { arc_token_dir: dir.to_str().map(str::to_owned), ..Default::default() };
     let endpoint = Some("https://10.0.0.4:2377/x?planted-query=1".to_owned());

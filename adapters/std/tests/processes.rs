@@ -13,6 +13,8 @@
     reason = "a test"
 )]
 
+#[path = "support/folder.rs"]
+mod folder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -24,6 +26,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use folder::folder;
 use sansal_std::sansal::cache::{Entry, TokenCache, TokenChange};
 use sansal_std::sansal::error::SendError;
 use sansal_std::sansal::http::Request;
@@ -41,13 +44,6 @@ fn everything() -> Partition {
 
 fn seconds() -> u64 {
     env::var("SANSAL_HAMMER_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6)
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = env::temp_dir().join(format!("sansal-processes-{}-{name}", std::process::id()));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
 }
 
 /// The Python that has MSAL, or `None` with a word about it.

@@ -38,6 +38,7 @@ use sansal_std::{
     TokenSource,
 };
 use serde_json::json;
+use sim::folder;
 use sim::{Sim, USER_READ};
 
 /// Whether there is a Redis, with a word about it if there is none.
@@ -60,9 +61,7 @@ struct Redis {
 impl Redis {
     /// Its address is taken, and nobody is there yet.
     fn later(name: &str) -> Self {
-        let folder = env::temp_dir().join(format!("sansal-redis-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
+        let folder = folder(name);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self { folder, port, child: None }
     }

@@ -97,6 +97,7 @@ fn nothing_planted_comes_out() {
         });
         let logged = capture.text();
         assert!(logged.lines().count() > answers.len() * 4 * 3, "{logged}");
+        assert_eq!(logged.matches("[acquire]\n").count(), answers.len() * credentials().len(), "a span for each call");
         for secret in [
             "planted-secret",
             "planted-assertion",

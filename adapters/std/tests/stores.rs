@@ -13,13 +13,16 @@
     reason = "a test"
 )]
 
+#[path = "support/folder.rs"]
+mod folder;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use folder::folder;
 use sansal_std::sansal::cache::{Entry, TokenCache, TokenChange};
 use sansal_std::sansal::error::SendError;
 use sansal_std::sansal::http::Request;
@@ -41,13 +44,6 @@ fn keyring() -> bool {
         eprintln!("left out: no Secret Service; tests/run caches brings it");
     }
     is_there
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = env::temp_dir().join(format!("sansal-stores-{}-{name}", std::process::id()));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
 }
 
 fn everything() -> Partition {

@@ -81,7 +81,10 @@ impl<S: Source> Acquire<S> {
             skip_account_creation: redeemed.is_some(),
             scheme: self.wanted.scheme(),
         };
-        changes.extend(cx.store.tokens.record(&event, now)?);
+        changes.extend(match self.source.is_extended() {
+            true => cx.store.tokens.record(&event, now)?,
+            false => cx.store.tokens.record_plain(&event, now)?,
+        });
         Ok(())
     }
 }

@@ -2,7 +2,6 @@
 
 use alloc::string::{String, ToString};
 use core::fmt;
-use serde_json::{Value, json};
 
 use super::AuthorizationResponse;
 use crate::binding::Binding;
@@ -12,7 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::entropy::Entropy;
 use crate::error::{Config, Error, What};
 use crate::exchange::refused;
-use crate::json::Members;
+use crate::json::{Members, Value, texts};
 use crate::metadata::ProviderMetadata;
 #[cfg(feature = "sealed")]
 use crate::sealed::{Saved, Sealer};
@@ -93,7 +92,7 @@ impl AuthCodeFlow {
         members.set("authority", self.authority.as_str());
         members.set("state", self.state.expose());
         members.set("redirect_uri", self.redirect_uri.as_str());
-        members.set("scope", json!(self.scopes.list()));
+        members.set("scope", texts(self.scopes.list()));
         members.set("code_verifier", self.code_verifier.expose());
         members.set("nonce", self.nonce.expose());
         if let Some(seconds) = self.max_age {

@@ -1,9 +1,7 @@
 //! What stands under a key of a section: an entry, or something that is kept and never used.
 
-use serde_json::Value;
-
 use super::entry::Entry;
-use crate::secret::wipe;
+use crate::json::{Members, Value, wipe};
 
 /// What stands at a place.
 #[derive(PartialEq)]
@@ -12,6 +10,15 @@ pub(super) enum Content {
     Entry(Entry),
     /// Something else. It is kept and never matched.
     Foreign(Value),
+}
+
+impl Content {
+    pub(super) fn of(value: Value) -> Self {
+        match value {
+            Value::Object(members) => Self::Entry(Entry::from(Members::from(members))),
+            other => Self::Foreign(other),
+        }
+    }
 }
 
 impl Drop for Content {

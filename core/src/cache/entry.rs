@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, What};
-use crate::json::{self, Members};
+use crate::json::{self, Members, Value};
 use crate::limits::MAX_RESPONSE;
+use crate::text;
 use crate::time::UnixTime;
 use crate::token;
 
@@ -95,7 +95,7 @@ impl Entry {
 
     /// The scopes of the token, in the order in which they stand there. None when `target` is null or absent.
     pub fn scopes(&self) -> impl Iterator<Item = &str> + Clone {
-        self.text("target").unwrap_or_default().split_whitespace()
+        text::words(self.text("target").unwrap_or_default())
     }
 
     /// Whether the token works only together with a key: proof of possession, DPoP, mTLS, SSH certificates.

@@ -7,6 +7,7 @@ use alloc::string::String;
 
 use super::Scheme;
 use super::entry::Entry;
+#[cfg(feature = "index")]
 use super::index::Members;
 use super::lookup::{Lookup, Matching};
 use super::mix::same;
@@ -142,6 +143,7 @@ impl Facts {
     }
 
     /// What sets its partition apart, and its account. The entry is asked for the key of a bound token only.
+    #[cfg(feature = "index")]
     pub(super) fn members<'a>(&'a self, entry: &'a Entry) -> (Members<'a>, &'a str) {
         let [a, b, c, d, _] = self.ends;
         let text = |start, end| self.texts.get(at(start)..at(end)).unwrap_or_default();
@@ -151,6 +153,7 @@ impl Facts {
     }
 
     /// The host.
+    #[cfg(feature = "index")]
     pub(super) fn environment(&self) -> &str {
         let [.., d, e] = self.ends;
         self.texts.get(at(d)..at(e)).unwrap_or_default()

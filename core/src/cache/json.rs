@@ -1,20 +1,16 @@
 //! The cache as a file: MSAL's unified schema in JSON. What is not understood is kept as it stands.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::content::Content;
-use super::entry::{Entry, Kind};
-use super::section::Section;
-use super::sections::Sections;
+use super::entry::Entry;
+use super::file;
 use super::{Body, TokenCache};
 use crate::error::{Error, What};
-use crate::json::{JsonError, Members, check_depth};
+use crate::json::{JsonError, Value, check_depth};
 use crate::limits::MAX_CACHE;
 use crate::token;
 
@@ -34,11 +30,7 @@ impl TokenCache {
             return Err(bad(JsonError::TooLong));
         }
         check_depth(text).map_err(bad)?;
-        match serde_json::from_slice::<File>(text) {
-            Ok(file) => Ok(Self { sections: file.0, changed: false }),
-            Err(_) if serde_json::from_slice::<IgnoredAny>(text).is_err() => Err(bad(JsonError::Malformed)),
-            Err(_) => Err(bad(JsonError::NotAnObject)),
-        }
+        Ok(Self { sections: file::read(text).map_err(bad)?, changed: false })
     }
 
     /// Writes the cache, in one buffer that is zeroed when it is dropped. What was not changed says the same as before,
@@ -118,97 +110,13 @@ fn written(write: impl Fn(&mut dyn Write) -> fmt::Result) -> Zeroizing<Vec<u8>> 
     buffer.0
 }
 
-/// The outer two levels, read one by one: a [`Value`] would lose the order of entries, and hold everything twice.
-struct File(Sections);
-
-impl<'de> Deserialize<'de> for File {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Named;
-        impl<'de> Visitor<'de> for Named {
-            type Value = File;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of sections")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<File, A::Error> {
-                let mut sections = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    let body = map.next_value_seed(OneSection(Kind::of_section(&name)))?;
-                    sections.push((name, body));
-                }
-                Ok(File(Sections::from(sections)))
-            }
-        }
-        from.deserialize_map(Named)
-    }
-}
-
-/// Reads what stands under the name of a section: entries, as a rule.
-struct OneSection(Option<Kind>);
-
-impl<'de> DeserializeSeed<'de> for OneSection {
-    type Value = Body;
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Body, D::Error> {
-        from.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for OneSection {
-    type Value = Body;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a section")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body, A::Error> {
-        let mut section = Section::new(self.0);
-        while let Some((key, value)) = map.next_entry::<String, Value>()? {
-            let content = match value {
-                Value::Object(members) => Content::Entry(Entry::from(Members::from(members))),
-                other => Content::Foreign(other),
-            };
-            section.put(key, content);
-        }
-        Ok(Body::Entries(section))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Body, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element::<Value>()? {
-            items.push(item);
-        }
-        Ok(Body::Foreign(Value::Array(items)))
-    }
-
-    fn visit_unit<E>(self) -> Result<Body, E> {
-        Ok(Body::Foreign(Value::Null))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Body, E> {
-        Ok(Body::Foreign(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Body, E> {
-        Ok(Body::Foreign(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Body, E> {
-        Ok(Body::Foreign(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Body, E> {
-        Ok(Body::Foreign(value.into()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Body, E> {
-        Ok(Body::Foreign(value.into()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::entry::Kind;
     use super::*;
     use crate::time::UnixTime;
     use alloc::format;
+    use alloc::string::String;
 
     fn read(text: &str) -> Result<TokenCache, &'static str> {
         TokenCache::from_json(text.as_bytes()).map_err(|error| match error {

@@ -17,6 +17,7 @@ mod change;
 mod content;
 mod difference;
 mod entry;
+mod file;
 mod facts;
 #[cfg(feature = "index")]
 mod index;
@@ -47,8 +48,6 @@ mod walked;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde_json::Value;
-
 pub use accounts::ACCOUNT_TYPES;
 pub use budget::Limits;
 pub use change::TokenChange;
@@ -60,7 +59,7 @@ pub use record::TokenEvent;
 pub use salvage::Salvaged;
 pub use slot::ext_cache_key;
 
-use crate::secret::wipe;
+use crate::json::{Value, wipe};
 use content::Content;
 use section::Section;
 use sections::Sections;

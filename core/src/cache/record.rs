@@ -5,14 +5,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde_json::Value;
-
 use super::entry::{Entry, Kind};
 use super::{Scheme, TokenCache, TokenChange, WITH_AUTH_SCHEME, ext_cache_key, slot};
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
 use crate::jose::id_token;
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::metadata::realm_of;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
@@ -98,6 +96,15 @@ impl TokenCache {
     /// cannot be decoded or has no `sub` where it is needed, [`Error::Config`] for a token endpoint that is not
     /// `https://host/tenant…`.
     pub fn record(&self, event: &TokenEvent<'_>, now: UnixTime) -> Result<Vec<TokenChange>, Error> {
+        self.record_under(event, now, |event| ext_cache_key(event.data.iter().copied()))
+    }
+
+    /// The same for a request with nothing by which its tokens are kept apart: what finds that out is left out of the program.
+    pub(crate) fn record_plain(&self, event: &TokenEvent<'_>, now: UnixTime) -> Result<Vec<TokenChange>, Error> {
+        self.record_under(event, now, |_| None)
+    }
+
+    fn record_under(&self, event: &TokenEvent<'_>, now: UnixTime, key: ExtendedKey) -> Result<Vec<TokenChange>, Error> {
         let response = event.response;
         let mut facts = Facts::of(event)?;
         let has_account = facts.home_account_id.is_some() && !event.skip_account_creation;
@@ -105,7 +112,7 @@ impl TokenCache {
         facts.claims = Members::new();
         let mut changes = Vec::with_capacity(Kind::ALL.len());
         if let Some(secret) = response.access_token() {
-            changes.push(TokenChange::put(Kind::AccessToken, access_token(event, &facts, secret, now)?));
+            changes.push(TokenChange::put(Kind::AccessToken, access_token(event, &facts, secret, now, key)?));
         }
         changes.extend(account);
         if let Some(secret) = response.id_token() {
@@ -142,6 +149,9 @@ impl TokenCache {
         TokenChange::Put { section: kind.section().to_string(), key, entry }
     }
 }
+
+/// What makes the extended key of an event's request, if it has one.
+type ExtendedKey = fn(&TokenEvent<'_>) -> Option<String>;
 
 /// What follows from an event before anything is written.
 struct Facts {
@@ -207,7 +217,13 @@ fn named(realm: &str) -> Result<&str, Error> {
     }
 }
 
-fn access_token(event: &TokenEvent<'_>, facts: &Facts, secret: &str, now: UnixTime) -> Result<Entry, Error> {
+fn access_token(
+    event: &TokenEvent<'_>,
+    facts: &Facts,
+    secret: &str,
+    now: UnixTime,
+    key: ExtendedKey,
+) -> Result<Entry, Error> {
     let response = event.response;
     let instant = |seconds: i64| i64::try_from(now.0).unwrap_or(i64::MAX).saturating_add(seconds).to_string();
     let (credential_type, asked_type, key_id) = match event.scheme {
@@ -228,7 +244,7 @@ fn access_token(event: &TokenEvent<'_>, facts: &Facts, secret: &str, now: UnixTi
     if let Some(key_id) = key_id {
         entry.set("key_id", key_id);
     }
-    if let Some(key) = ext_cache_key(event.data.iter().copied()) {
+    if let Some(key) = key(event) {
         entry.set("ext_cache_key", key);
     }
     if let Some(seconds) = response.refresh_in()? {

@@ -5,11 +5,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use serde_json::Value;
-
 use super::merge::younger;
 use super::{Entry, Kind, TokenCache, TokenChange, WITH_AUTH_SCHEME};
-use crate::json::{self, Members, check_depth};
+use crate::json::{self, Members, Value, check_depth};
 use crate::limits::{MAX_CACHE, MAX_RESPONSE};
 
 /// What a damaged file still had; see [`TokenCache::salvage`].
@@ -76,7 +74,7 @@ impl<'a> Salvage<'a> {
         if self.text.get(open) != Some(&b'{') {
             return None;
         }
-        let name: String = serde_json::from_slice(self.text.get(quote..name_end)?).ok()?;
+        let Ok(Value::String(name)) = json::parse(self.text.get(quote..name_end)?, MAX_NAME) else { return None };
         let inside = open.saturating_add(1);
         if let Some(kind) = Kind::of_section(&name) {
             self.section = Some(kind);

@@ -68,36 +68,56 @@ pub fn ext_cache_key<'a>(data: impl Iterator<Item = (&'a str, &'a str)>) -> Opti
 /// The key under which an entry lies, computed from its members; missing ones leave their place empty.
 pub(super) fn key(kind: Kind, entry: &Entry) -> String {
     let part = |name| entry.text(name).unwrap_or_default();
-    let (environment, client) = (part("environment"), part("client_id"));
-    if kind == Kind::AppMetadata {
+    let (mark, names): (&str, &[&str]) = match kind {
+        Kind::AccessToken => (access_token_marker(entry), &["client_id", "realm", "target"]),
+        Kind::RefreshToken => ("refreshtoken", &["client_id", "", "target"]),
+        Kind::IdToken => ("idtoken", &["client_id", "realm", ""]),
+        Kind::Account => ("", &["realm"]),
         // The one key that keeps its case.
-        return ["appmetadata", environment, client].join("-");
-    }
-    let (home, realm, target) = (part("home_account_id"), part("realm"), part("target"));
-    let parts: &[&str] = match kind {
-        Kind::AccessToken => match access_token_marker(entry) {
-            marker @ "accesstoken" => &[home, environment, marker, client, realm, target],
-            marker @ "atext" => &[home, environment, marker, client, realm, target, part("ext_cache_key")],
-            // G-12: tokens for different keys do not overwrite one another.
-            marker => {
-                let (scheme, key) = (entry.token_type(), entry.key_id().unwrap_or_default());
-                &[home, environment, marker, client, realm, target, part("ext_cache_key"), scheme, key]
-            }
-        },
-        Kind::RefreshToken => &[home, environment, "refreshtoken", client, "", target],
-        Kind::IdToken => &[home, environment, "idtoken", client, realm, ""],
-        Kind::Account | Kind::AppMetadata => &[home, environment, realm],
+        Kind::AppMetadata => return ["appmetadata", part("environment"), part("client_id")].join("-"),
     };
-    parts.join("-").to_lowercase()
+    let mut key = String::from(part("home_account_id"));
+    let mut push = |part: &str| {
+        key.push('-');
+        key.push_str(part);
+    };
+    push(part("environment"));
+    if !mark.is_empty() {
+        push(mark);
+    }
+    names.iter().for_each(|name| push(if name.is_empty() { "" } else { part(name) }));
+    if kind == Kind::AccessToken && mark != PLAIN {
+        push(part("ext_cache_key"));
+        // G-12: tokens for different keys do not overwrite one another.
+        if mark != EXTENDED {
+            push(entry.token_type());
+            push(entry.key_id().unwrap_or_default());
+        }
+    }
+    lower(key)
 }
+
+/// In lower case, as MSAL writes keys; without the index, for devices, letters beyond ASCII stay as they are.
+fn lower(mut key: String) -> String {
+    if cfg!(feature = "index") && !key.is_ascii() {
+        return key.to_lowercase();
+    }
+    key.make_ascii_lowercase();
+    key
+}
+
+/// Marks of access tokens in their keys: plain ones, those of special requests, those bound to a key.
+const PLAIN: &str = "accesstoken";
+const EXTENDED: &str = "atext";
+const BOUND: &str = "accesstoken_with_authscheme";
 
 fn access_token_marker(entry: &Entry) -> &'static str {
     if entry.text("credential_type").is_some_and(|kind| kind.eq_ignore_ascii_case(WITH_AUTH_SCHEME)) {
-        "accesstoken_with_authscheme"
+        BOUND
     } else if entry.filled("ext_cache_key").is_some() {
-        "atext"
+        EXTENDED
     } else {
-        "accesstoken"
+        PLAIN
     }
 }
 

@@ -120,9 +120,16 @@ impl Section {
 
     /// Access tokens by the second in which they end, those that tell none first; others in their order.
     fn by_end(&self) -> Vec<(Option<UnixTime>, &Slot)> {
-        let end = |entry: &Entry| entry.expires_on().filter(|_| self.kind == Some(Kind::AccessToken));
-        let mut all: Vec<_> = self.slots.iter().filter_map(|slot| Some((end(slot.entry()?), slot))).collect();
-        all.sort_by_key(|(end, _)| *end);
+        // There are a handful, and a function that sorts is large.
+        let mut all: Vec<(Option<UnixTime>, &Slot)> = Vec::new();
+        for slot in &self.slots {
+            if slot.entry().is_none() {
+                continue;
+            }
+            let end = slot.facts.as_ref().and_then(|facts| facts.expires_on);
+            let place = all.iter().position(|(other, _)| *other > end).unwrap_or(all.len());
+            all.insert(place, (end, slot));
+        }
         all
     }
 }
@@ -198,5 +205,5 @@ pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
 
 /// The letters of a text in lower case.
 pub(super) fn lowered(text: &str) -> impl Iterator<Item = char> {
-    text.chars().flat_map(char::to_lowercase)
+    text.chars().map(|c| c.to_ascii_lowercase())
 }

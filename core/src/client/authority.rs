@@ -7,6 +7,7 @@ use core::fmt;
 use super::clouds::{TENANT_DOMAINS, is_well_known};
 use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::error::Config;
+use crate::text;
 
 /// An authority, `https://host/tenant`, read and classified (sections 2.2 and 2.3 of the reference).
 #[derive(Clone, PartialEq, Eq)]
@@ -39,8 +40,11 @@ impl Authority {
     /// Reads an authority.
     ///
     /// # Errors
-    /// [`Config::Authority`] when it is not https, has no host or no tenant.
+    /// [`Config::Authority`] when it is not https, has no host or no tenant. [`Config::NotInThisBuild`] without the feature `clouds`.
     pub fn parse(text: &str) -> Result<Self, Config> {
+        if !cfg!(feature = "clouds") {
+            return Err(Config::NotInThisBuild("an authority that is not an issuer"));
+        }
         let endpoint = endpoint_of(text)?;
         if endpoint.path() == "/dstsv2" || endpoint.path().starts_with("/dstsv2/") {
             return Self::oidc(text);
@@ -65,7 +69,7 @@ impl Authority {
         } else {
             AuthorityKind::Entra
         };
-        Ok(Self { text: text.trim().to_string(), endpoint, tenant, kind })
+        Ok(Self { text: text::trimmed(text).to_string(), endpoint, tenant, kind })
     }
 
     /// Reads the issuer of any OpenID Connect provider.
@@ -75,7 +79,7 @@ impl Authority {
     pub fn oidc(issuer: &str) -> Result<Self, Config> {
         let endpoint = endpoint_of(issuer)?;
         let tenant = endpoint.segments().next().unwrap_or_default().to_string();
-        Ok(Self { text: issuer.trim().to_string(), endpoint, tenant, kind: AuthorityKind::Oidc })
+        Ok(Self { text: text::trimmed(issuer).to_string(), endpoint, tenant, kind: AuthorityKind::Oidc })
     }
 
     /// As it was written.
@@ -101,13 +105,14 @@ impl Authority {
 
     /// What runs it.
     pub fn kind(&self) -> AuthorityKind {
-        self.kind
+        // Without this feature the compiler knows what it can leave out.
+        if cfg!(feature = "clouds") { self.kind } else { AuthorityKind::Oidc }
     }
 
     /// Whether tokens from it are kept as ADFS ones: an OIDC issuer under `/adfs` counts too.
     pub fn is_adfs(&self) -> bool {
-        self.kind == AuthorityKind::Adfs
-            || (self.kind == AuthorityKind::Oidc && self.tenant.eq_ignore_ascii_case("adfs"))
+        self.kind() == AuthorityKind::Adfs
+            || (self.kind() == AuthorityKind::Oidc && self.tenant.eq_ignore_ascii_case("adfs"))
     }
 
     /// Whether Microsoft runs the host, so that it needs no instance discovery.
@@ -117,7 +122,7 @@ impl Authority {
 
     /// Whether the kind alone tells that Microsoft's instance discovery has nothing to say about the host.
     pub fn is_known_to_developer(&self) -> bool {
-        self.kind != AuthorityKind::Entra
+        self.kind() != AuthorityKind::Entra
     }
 
     /// Where the provider's metadata lies, when no instance discovery says otherwise (section 2.5 of the reference).
@@ -126,7 +131,7 @@ impl Authority {
     /// [`Config::Authority`] when the address gets too long.
     pub fn metadata_endpoint(&self) -> Result<Endpoint, Config> {
         let path = self.endpoint.path().trim_end_matches('/');
-        let path = match self.kind {
+        let path = match self.kind() {
             AuthorityKind::Ciam if path.is_empty() => format!("/{}/v2.0", self.tenant),
             AuthorityKind::Entra | AuthorityKind::B2c | AuthorityKind::Ciam => format!("{path}/v2.0"),
             AuthorityKind::Adfs | AuthorityKind::Oidc => path.to_string(),
@@ -145,7 +150,7 @@ impl fmt::Debug for Authority {
 
 fn endpoint_of(text: &str) -> Result<Endpoint, Config> {
     // A fragment never reaches a server.
-    let text = text.trim().split('#').next().unwrap_or_default();
+    let text = text::trimmed(text).split('#').next().unwrap_or_default();
     let endpoint = Endpoint::parse_typed(text).map_err(|why| Config::Authority(why.reason()))?;
     if !endpoint.is_https() {
         return Err(Config::Authority(InvalidEndpoint::NotHttps.reason()));

@@ -1,11 +1,9 @@
 //! The `claims` parameter (OpenID Connect Core s5.5): capabilities, a challenge and forwarded claims made into one.
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-use serde_json::{Map, Value, json};
 
 use crate::error::Config;
-use crate::json;
+use crate::json::{self, Map, Value};
 use crate::limits::MAX_CLAIMS;
 
 /// Adds what the client can handle to a claims challenge (section 9.1 of the reference).
@@ -23,11 +21,13 @@ pub fn with_capabilities(capabilities: &[String], challenge: Option<&str>) -> Re
         Some(text) => object(text, "the claims challenge")?,
         None => Map::new(),
     };
-    let values: Vec<&str> = capabilities.iter().map(String::as_str).collect();
-    match claims.entry("access_token").or_insert_with(|| json!({})) {
-        Value::Object(access_token) => access_token.insert("xms_cc".into(), json!({ "values": values })),
-        _ => return Err(Config::Claims("access_token in the claims challenge")),
+    let mut access_token = match claims.remove("access_token") {
+        None => Map::new(),
+        Some(Value::Object(access_token)) => access_token,
+        Some(_) => return Err(Config::Claims("access_token in the claims challenge")),
     };
+    access_token.insert("xms_cc".into(), json::object([("values", json::texts(capabilities))]));
+    claims.insert("access_token".into(), Value::Object(access_token));
     Ok(Some(Value::Object(claims).to_string()))
 }
 
@@ -45,7 +45,7 @@ pub fn merge(claims: Option<&str>, forwarded: Option<&str>) -> Result<Option<Str
     Ok(Some(Value::Object(merged).to_string()))
 }
 
-fn object(text: &str, which: &'static str) -> Result<Map<String, Value>, Config> {
+fn object(text: &str, which: &'static str) -> Result<Map, Config> {
     match json::parse(text.as_bytes(), MAX_CLAIMS) {
         Ok(Value::Object(members)) => Ok(members),
         _ => Err(Config::Claims(which)),
@@ -53,7 +53,7 @@ fn object(text: &str, which: &'static str) -> Result<Map<String, Value>, Config>
 }
 
 /// Recursion is bounded by the depth that `json::parse` lets through.
-fn overlay(base: &mut Map<String, Value>, over: Map<String, Value>) {
+fn overlay(base: &mut Map, over: Map) {
     for (name, value) in over {
         match (base.get_mut(&name), value) {
             (Some(Value::Object(inner)), Value::Object(more)) => overlay(inner, more),

@@ -2,6 +2,7 @@
 
 use super::Authority;
 use super::clouds::{TENANT_DOMAINS, is_well_known};
+use crate::text;
 
 /// Whether metadata that names `issuer` may be used for an explicit OIDC `authority`.
 pub fn is_valid(issuer: &str, authority: &Authority) -> bool {
@@ -25,7 +26,7 @@ pub fn is_valid(issuer: &str, authority: &Authority) -> bool {
 
 /// Scheme to port, and the host alone. `None` where there is no host.
 fn host_of(issuer: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = issuer.split_once("://")?;
+    let (scheme, rest) = text::split_once(issuer, "://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let origin = issuer.get(..scheme.len().checked_add(3)?.checked_add(authority.len())?)?;
     let after_user = authority.rsplit('@').next()?;

@@ -175,6 +175,10 @@ impl Client {
 
     /// Puts down under what its metadata is remembered.
     fn named(mut self) -> Self {
+        if !cfg!(feature = "clouds") {
+            self.metadata_key = self.authority.as_str().to_string();
+            return self;
+        }
         let asked = match &self.settings.instance_discovery {
             _ if !self.needs_instance_discovery() => "nobody",
             InstanceDiscovery::Custom(address) => address.as_str(),
@@ -326,7 +330,9 @@ impl ClientBuilder {
                 return Err(Config::Header(name).into());
             }
         }
-        effective_region(&self.settings, &self.credential)?;
+        if cfg!(feature = "clouds") {
+            effective_region(&self.settings, &self.credential)?;
+        }
         match self.auth_scheme {
             AuthScheme::Pop | AuthScheme::Dpop if self.dpop_key.is_none() => return Err(Config::ProofKey.into()),
             AuthScheme::Tls if self.client_certificate.is_none() => return Err(Config::ClientCertificate.into()),

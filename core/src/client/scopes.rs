@@ -87,7 +87,7 @@ impl Scopes {
         let mut all: Vec<&str> = scopes.collect();
         all.sort_unstable();
         all.dedup();
-        Self::as_given(&all)
+        Self::sorted(&all)
     }
 
     /// Whether all of these are among the others.
@@ -97,10 +97,13 @@ impl Scopes {
 
     /// Takes them unread; only the reference's profile needs that.
     pub(crate) fn as_given<S: AsRef<str>>(scopes: &[S]) -> Self {
-        let mut list: Vec<String> = scopes.iter().map(|s| s.as_ref().to_string()).collect();
+        let mut list: Vec<&str> = scopes.iter().map(AsRef::as_ref).collect();
         list.sort_unstable();
-        let joined = list.join(" ");
-        Self { list, joined }
+        Self::sorted(&list)
+    }
+
+    fn sorted(scopes: &[&str]) -> Self {
+        Self { list: scopes.iter().map(ToString::to_string).collect(), joined: scopes.join(" ") }
     }
 
     /// Sorted and joined by one space, as it goes on the wire.

@@ -1,6 +1,7 @@
 //! What an application can get wrong before anything is sent, each with a sentence that says what to do.
 
 use alloc::string::String;
+#[cfg(feature = "sentences")]
 use core::fmt;
 
 use super::CertError;
@@ -103,6 +104,7 @@ pub enum HostRule {
     Federation,
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,6 +1,7 @@
 //! A SOAP fault of a federation server (SOAP 1.2 s5.4), in its own words and without the password.
 
 use alloc::string::String;
+#[cfg(feature = "sentences")]
 use core::fmt;
 
 #[cfg(feature = "wstrust")]
@@ -56,6 +57,7 @@ fn words(text: &str, sent: &Secret) -> String {
     line.filter(|c| !c.is_control()).take(MAX_FAULT_TEXT).collect()
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code.as_str(), self.reason.as_str()) {

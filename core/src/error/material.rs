@@ -1,6 +1,7 @@
 //! Errors about keys, certificates and JWTs: which rule is broken, never the material.
 
 use alloc::string::String;
+#[cfg(feature = "sentences")]
 use core::fmt;
 
 /// Why a certificate or key cannot be used.
@@ -68,6 +69,7 @@ pub enum KdfLimit {
     ScryptParallelization,
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for CertError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -131,6 +133,7 @@ pub enum JwtError {
     PrivateKey,
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for JwtError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -186,6 +189,7 @@ impl IdTokenError {
     }
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for IdTokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,5 +1,7 @@
 //! Errors a caller can act on: one variant per action, the data that action needs inside, no secrets.
 
+#[cfg(not(feature = "sentences"))]
+mod brief;
 mod config;
 mod fault;
 mod material;
@@ -10,6 +12,7 @@ mod token;
 
 use alloc::boxed::Box;
 use alloc::string::String;
+#[cfg(feature = "sentences")]
 use core::fmt;
 
 pub use config::{Config, HostRule};
@@ -123,6 +126,7 @@ pub enum What {
     CloudShell,
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -167,6 +171,7 @@ impl Error {
     }
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

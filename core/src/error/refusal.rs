@@ -3,9 +3,8 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use serde_json::Value;
 
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::secret::Secret;
 
 /// A shorter secret would be found in any text by chance.

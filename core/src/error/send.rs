@@ -1,5 +1,6 @@
 //! What a host reports back when it could not do what a step asked for.
 
+#[cfg(feature = "sentences")]
 use core::fmt;
 
 /// Why no response arrived. A machine decides by it whether a request may be repeated.
@@ -44,6 +45,7 @@ pub enum TlsReason {
     Other,
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -87,6 +89,7 @@ pub enum AskError {
     Cancelled,
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -113,6 +116,7 @@ pub enum CommitError {
     Conflict,
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,6 +1,7 @@
 //! Why a token is not to be trusted: the first check that it failed (RFC 7515 s5.2, RFC 7519 s7.2, RFC 8725).
 
 use alloc::string::String;
+#[cfg(feature = "sentences")]
 use core::fmt;
 
 use super::JwtError;
@@ -50,6 +51,7 @@ pub enum TokenError {
     NoClock,
 }
 
+#[cfg(feature = "sentences")]
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -3,10 +3,10 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::{Authentication, Exchange, Exchanged, State};
+use super::{Authentication, Exchange, State, Stepped};
 use crate::client::{KeyCredential, Signer};
 use crate::entropy::uuid_v4;
-use crate::error::{Config, Error};
+use crate::error::Config;
 use crate::flow::{Ask, Cx, Step};
 use crate::jose::assertion;
 use crate::json;
@@ -20,7 +20,7 @@ const REUSE: u64 = 540;
 
 impl Exchange {
     /// An assertion that is held, one signed here, or a question to whoever holds the key.
-    pub(super) fn sign(&mut self, cx: &mut Cx<'_>, key: &KeyCredential) -> Result<Step<Exchanged>, Error> {
+    pub(super) fn sign(&mut self, cx: &mut Cx<'_>, key: &KeyCredential) -> Stepped {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
         let header = key.assertion_header(cx.client.authority().is_adfs());
         let audience = self.target.audience.to_string();
@@ -60,7 +60,7 @@ impl Exchange {
         signature: &[u8],
         key: AssertionKey,
         issued: UnixTime,
-    ) -> Result<Step<Exchanged>, Error> {
+    ) -> Stepped {
         let text = assertion::complete(signing_input, signature);
         let held = HeldAssertion { text: text.clone(), issued };
         self.memory.push(Fact::Assertion(held).for_seconds(key.as_bytes(), cx.clock.mono, REUSE));

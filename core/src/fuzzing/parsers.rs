@@ -5,6 +5,7 @@ use core::str;
 use crate::endpoint::Endpoint;
 use crate::http::challenge::Challenge;
 use crate::http::form as form_encoding;
+use crate::json;
 use crate::limits::{MAX_CHALLENGE, MAX_FORM_FIELDS, MAX_URL};
 use crate::metadata::{Instance, ProviderMetadata, alias_groups, realm_of};
 
@@ -61,5 +62,23 @@ pub fn metadata(data: &[u8]) {
     let _ = Instance::parse(data);
     if let Ok(groups) = alias_groups(data) {
         assert!(groups.iter().flatten().all(|host| !host.bytes().any(|b| b.is_ascii_uppercase())));
+    }
+}
+
+/// The reader for devices says the same as `serde_json`, and what it writes is read the same by both.
+pub fn json(data: &[u8]) {
+    let same = |own: &json::tree::Value, other: &json::Value| {
+        let written = alloc::format!("{own}");
+        assert_eq!(json::whole(written.as_bytes(), false).as_ref(), Ok(own));
+        assert_eq!(serde_json::from_str::<json::Value>(&written).as_ref().ok(), Some(other));
+    };
+    match (json::check_depth(data).and_then(|()| json::whole(data, false)), json::parse(data, data.len())) {
+        (Ok(own), Ok(other)) => same(&own, &other),
+        (own, other) => assert_eq!(own.err(), other.err()),
+    }
+    match (json::whole(data, true), json::parse_distinct(data, data.len())) {
+        (Ok(own), Ok(other)) => same(&own, &json::Value::Object(other.as_map().clone())),
+        (Ok(own), Err(why)) => assert!(!own.is_object() && why == json::JsonError::NotAnObject),
+        (own, other) => assert_eq!(own.err(), other.err()),
     }
 }

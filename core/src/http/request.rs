@@ -36,6 +36,9 @@ pub struct Request {
     pub repeat: Repeat,
 }
 
+/// As many headers as a request to the token endpoint has as a rule, or more.
+const HEADERS: usize = 10;
+
 /// The method of a [`Request`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
@@ -130,7 +133,7 @@ impl Request {
         Self {
             method,
             endpoint,
-            headers: Vec::new(),
+            headers: Vec::with_capacity(if method == Method::Post { HEADERS } else { 0 }),
             body,
             response_limit,
             attempt_timeout,

@@ -2,10 +2,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde_json::Value;
 
 use crate::base64::url_encode;
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::key::Algorithm;
 use crate::secret::Secret;
 use crate::time::UnixTime;

@@ -1,9 +1,8 @@
 //! What validation looks at in a protected header (RFC 7515 s4.1).
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::json::Members;
+use crate::json::{Members, Value};
 
 /// A member of a header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

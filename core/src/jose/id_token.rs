@@ -5,14 +5,13 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::compact::parts;
 use super::part::decode_part_members;
 use crate::base64::hex_encode;
 use crate::error::{IdTokenError, JwtError};
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::secret::constant_time_eq;
 use crate::time::UnixTime;
 

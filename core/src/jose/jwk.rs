@@ -3,12 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::base64::{url_decode, url_encode};
 use crate::error::JwtError;
-use crate::json::Members;
+use crate::json::{Members, Value, object};
 use crate::limits::{MAX_RSA_BITS, MIN_RSA_BITS};
 
 /// Members that only a private or symmetric key has (RFC 7518 s6.2.2, s6.3.2, s6.4).
@@ -123,10 +122,15 @@ impl Jwk {
     /// [`to_json`](Self::to_json) as a value, for the claims and headers that hold a key.
     pub fn to_value(&self) -> Value {
         match &self.key {
-            PublicKey::Rsa { n, e } => json!({"e": url_encode(e), "kty": "RSA", "n": url_encode(n)}),
-            PublicKey::P256 { x, y } => {
-                json!({"crv": "P-256", "kty": "EC", "x": url_encode(x), "y": url_encode(y)})
+            PublicKey::Rsa { n, e } => {
+                object([("e", url_encode(e).into()), ("kty", "RSA".into()), ("n", url_encode(n).into())])
             }
+            PublicKey::P256 { x, y } => object([
+                ("crv", "P-256".into()),
+                ("kty", "EC".into()),
+                ("x", url_encode(x).into()),
+                ("y", url_encode(y).into()),
+            ]),
         }
     }
 

@@ -2,12 +2,11 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde_json::Value;
 
 use super::verify::{Prepared, Software, Verify};
 use super::{Jwk, PublicKey};
 use crate::error::{JwtError, TokenError};
-use crate::json::{self, Members};
+use crate::json::{self, Members, Value};
 use crate::key::Algorithm;
 use crate::limits::{MAX_JWKS_KEYS, MAX_METADATA};
 

@@ -3,6 +3,7 @@
 pub mod assertion;
 mod compact;
 #[cfg(feature = "validate")]
+#[cfg(feature = "validate")]
 mod header;
 pub mod id_token;
 mod jwk;
@@ -13,6 +14,7 @@ mod part;
 mod verify;
 
 pub use compact::Compact;
+#[cfg(feature = "validate")]
 #[cfg(feature = "validate")]
 pub(crate) use header::{Header, Member};
 pub use jwk::{Jwk, PublicKey};

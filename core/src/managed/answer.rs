@@ -4,7 +4,6 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
-use serde_json::Value;
 
 use super::environment::ManagedIdentityEnvironment;
 use super::identity::ManagedIdentity;
@@ -13,7 +12,7 @@ use crate::client::Settings;
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, Refusal, What};
 use crate::http::{Proxy, Request};
-use crate::json::{self, Members};
+use crate::json::{self, Members, Value};
 use crate::limits::MAX_RESPONSE;
 use crate::metadata::json_rule;
 use crate::secret::Secret;
@@ -151,7 +150,7 @@ fn is_filled(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),
-        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Number(number) => !json::is_zero(number),
         _ => true,
     }
 }

@@ -3,13 +3,12 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use serde_json::Value;
 
 use super::answer::{Answer, Asked, endpoint, header_value};
 use super::identity::Selector;
 use crate::error::Error;
 use crate::http::Request;
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::secret::Secret;
 
 const NAMES: Selector = Selector { client_id: "client_id", object_id: "object_id", resource_id: "mi_res_id" };

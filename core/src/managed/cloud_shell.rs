@@ -2,14 +2,13 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use serde_json::Value;
 
 use super::answer::{Answer, bad};
 use crate::client::Settings;
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error};
 use crate::http::{Body, Request};
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::limits::MAX_RESPONSE;
 
 const ADDRESS: &str = "http://localhost:50342/oauth2/token";

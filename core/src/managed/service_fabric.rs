@@ -2,13 +2,12 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde_json::Value;
 
 use super::answer::{Answer, Asked, bad, endpoint, header_value, unusable};
 use crate::base64::hex_decode;
 use crate::error::Error;
 use crate::http::{Request, ServerTrust};
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::secret::Secret;
 
 /// Which identity it is, is configured on the cluster: no parameter selects one.

@@ -8,7 +8,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem;
-use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::cloud_shell;
@@ -21,7 +20,7 @@ use crate::error::{Config, Error, What};
 use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::issued::{Token, TokenSource};
 use crate::jose::Compact;
-use crate::json::Members;
+use crate::json::{Map, Members, Value, object};
 use crate::secret::Secret;
 use crate::store::{Changes, MemoryChange};
 use crate::time::{Millis, UnixTime};
@@ -104,7 +103,7 @@ impl AcquireCloudShell {
         let payload = cloud_shell::read(&Answer { reply, now, lenient, sent: None })?;
         let mut members = Members::new();
         members.set("access_token", payload.text("access_token").unwrap_or_default());
-        let lifetime = Members::from(serde_json::Map::from_iter(
+        let lifetime = Members::from(Map::from_iter(
             payload.get("expires_in").map(|value| ("expires_in".to_string(), value.clone())),
         ));
         let expires_in = TokenResponse::from_members(lifetime).expires_in(now).map_err(|_| bad("expires_in"))?;
@@ -225,18 +224,22 @@ impl User {
             _ => Ok(default),
         };
         let name = |name| claim(name).filter(|value| value.as_str().is_some_and(|text| !text.is_empty()));
-        let tid = claim("tid").unwrap_or_else(|| json!("cloudshell"));
-        let claims = json!({
-            "iss": needed("iss", json!("cloudshell"))?,
-            "sub": needed("sub", json!("user"))?,
-            "aud": client.client_id(),
-            "exp": needed("exp", json!(now.after(3600).0))?,
-            "iat": needed("iat", json!(now.0))?,
-            "preferred_username": name("preferred_username").or_else(|| name("unique_name"))
-                .unwrap_or_else(|| json!("currentuser@cloudshell")),
-            "tid": tid,
-        });
-        Ok(Self { claims, uid: claim("oid").unwrap_or_else(|| json!("user")), utid: tid })
+        let tid = claim("tid").unwrap_or_else(|| "cloudshell".into());
+        let claims = object([
+            ("iss", needed("iss", "cloudshell".into())?),
+            ("sub", needed("sub", "user".into())?),
+            ("aud", client.client_id().into()),
+            ("exp", needed("exp", now.after(3600).0.into())?),
+            ("iat", needed("iat", now.0.into())?),
+            (
+                "preferred_username",
+                name("preferred_username")
+                    .or_else(|| name("unique_name"))
+                    .unwrap_or_else(|| "currentuser@cloudshell".into()),
+            ),
+            ("tid", tid.clone()),
+        ]);
+        Ok(Self { claims, uid: claim("oid").unwrap_or_else(|| "user".into()), utid: tid })
     }
 
     /// Spaced as the reference writes JSON.
@@ -251,7 +254,7 @@ impl User {
             Value::Null => "None".to_string(),
             other => other.to_string(),
         };
-        let info = json!({ "uid": text(&self.uid), "utid": text(&self.utid) }).to_string();
+        let info = object([("uid", text(&self.uid).into()), ("utid", text(&self.utid).into())]).to_string();
         let mut members = members.clone();
         members.set("client_info", url_encode(info.as_bytes()));
         TokenResponse::from_members(members)

@@ -6,7 +6,6 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::PopKey;
@@ -17,7 +16,7 @@ use crate::entropy::{Entropy, uuid_v4};
 use crate::error::{Config, Error};
 use crate::jose::Jwk;
 use crate::jose::assertion;
-use crate::json::Members;
+use crate::json::{Members, Value, object, texts};
 use crate::key::Algorithm;
 use crate::secret::Secret;
 use crate::time::UnixTime;
@@ -98,12 +97,12 @@ pub fn signing_input(
             // The slash that was set behind the address is not the query's.
             let query = address.query.map(|query| query.strip_suffix('/').unwrap_or(query));
             if let Some(query) = query.filter(|query| !query.is_empty()) {
-                claims.set("q", json!([[], query]));
+                claims.set("q", Vec::from([texts([""; 0]), Value::from(query)]));
             }
             if let Some(text) = client_claims.filter(|text| !text.is_empty()) {
                 claims.set("client_claims", text);
             }
-            claims.set("cnf", json!({ "jwk": key.to_value() }));
+            claims.set("cnf", object([("jwk", key.to_value())]));
         }
         Profile::Ietf { headers, body } => {
             header.set("kid", key.thumbprint());
@@ -187,7 +186,7 @@ fn canonical_url(url: &str) -> String {
 /// Section 3.1 of the draft: names and values as they are encoded in the address.
 fn hashed_query(query: &str) -> Value {
     let names: Vec<&str> = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name)).collect();
-    json!([names, url_encode(&Sha256::digest(query.as_bytes()))])
+    Value::Array(Vec::from([texts(names), url_encode(&Sha256::digest(query.as_bytes())).into()]))
 }
 
 /// Section 3.2 of the draft, whose own example was hashed with `\r\n` where its text says newline: the text counts, as it does for
@@ -195,13 +194,14 @@ fn hashed_query(query: &str) -> Value {
 fn hashed_headers(headers: &[(&str, &str)]) -> Value {
     let names: Vec<String> = headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     let lines: Vec<String> = names.iter().zip(headers).map(|(name, (_, value))| format!("{name}: {value}")).collect();
-    json!([names, url_encode(&Sha256::digest(lines.join("\n").as_bytes()))])
+    Value::Array(Vec::from([texts(names), url_encode(&Sha256::digest(lines.join("\n").as_bytes())).into()]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::jose::Compact;
+    use serde_json::json;
 
     const NOW: UnixTime = UnixTime(1_700_000_000);
 

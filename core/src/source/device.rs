@@ -15,7 +15,7 @@ use crate::client::{Client, Retries, Scopes};
 use crate::device_flow::{Begun, DeviceFlow};
 use crate::endpoint::Endpoint;
 use crate::entropy::uuid_v4;
-use crate::error::{Config, Error};
+use crate::error::{Config, Error, Refusal};
 use crate::exchange::{headers, is_pending, patience};
 use crate::flow::{Answer, Cx, Input, Step, ready};
 use crate::grant::{Grant, GrantKind};
@@ -127,7 +127,8 @@ pub struct DevicePolling {
     once: bool,
     /// Unanswered questions in a row.
     unanswered: u32,
-    last: Option<Error>,
+    /// The server's last answer, for the end of the code.
+    last: Option<Box<Refusal>>,
     state: Polling,
 }
 
@@ -159,8 +160,7 @@ impl DevicePolling {
         }
         if is_over {
             self.state = Polling::Over;
-            let refusal = self.last.take().and_then(|error| error.refusal().cloned()).map(Box::new);
-            return Err(Error::Expired { what: "device code", refusal });
+            return Err(Error::Expired { what: "device code", refusal: self.last.take() });
         }
         Ok(self.ask(now))
     }
@@ -208,6 +208,10 @@ impl Source for DevicePolling {
         false
     }
 
+    fn is_extended(&self) -> bool {
+        false
+    }
+
     fn waits_for_a_person(&self) -> bool {
         true
     }
@@ -240,7 +244,7 @@ impl Source for DevicePolling {
         if pause.is_none() || self.once || self.state != Polling::Asked {
             return More::No;
         }
-        self.last = Some(error.clone());
+        self.last = error.refusal().cloned().map(Box::new);
         self.state = Polling::Due;
         More::Yes
     }
@@ -289,6 +293,10 @@ impl Source for DeviceCodeFlow {
     }
 
     fn is_looked_up(&self) -> bool {
+        false
+    }
+
+    fn is_extended(&self) -> bool {
         false
     }
 

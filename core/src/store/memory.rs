@@ -290,7 +290,10 @@ impl Memory {
                     keep(facts, name, kept);
                 }
             }
-            MemoryChange::Telemetry(client_id, outcome) => self.count(client_id, outcome),
+            MemoryChange::Telemetry(client_id, outcome) if cfg!(feature = "telemetry") => {
+                self.count(client_id, outcome)
+            }
+            MemoryChange::Telemetry(..) => {}
         }
     }
 

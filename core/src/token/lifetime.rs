@@ -1,6 +1,7 @@
 //! Lifetimes as servers write them: numbers, and texts with numbers.
 
-use serde_json::Value;
+use crate::json::{Value, whole_number};
+use crate::text;
 
 /// Seconds a token lives when the server does not say: ten minutes, as in the reference (section 5.3).
 pub(super) const UNSAID: i64 = 600;
@@ -8,11 +9,8 @@ pub(super) const UNSAID: i64 = 600;
 /// A number of seconds: a JSON number, its fraction cut off, or a text with a whole number. Saturates.
 pub(super) fn seconds(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => number.as_i64().or_else(|| {
-            // `as` saturates, and JSON has no NaN; the fraction is what has to go.
-            number.as_f64().map(|seconds| seconds as i64)
-        }),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::Number(number) => Some(whole_number(number)),
+        Value::String(text) => text::trimmed(text).parse().ok(),
         _ => None,
     }
 }

@@ -9,13 +9,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde_json::Value;
-
 use crate::base64;
 use crate::error::{Error, What};
-use crate::json::{self, JsonError, Members};
+use crate::json::{self, JsonError, Members, Value};
 use crate::limits::MAX_RESPONSE;
 use crate::secret::Secret;
+use crate::text;
 use crate::time::UnixTime;
 
 /// A token response. All members are kept, the unknown ones too; `Debug` shows their names only.
@@ -88,7 +87,7 @@ impl TokenResponse {
     /// The scopes that it was given for: its own words, or what was asked.
     pub(crate) fn granted<'a>(&'a self, asked: &'a [String], lenient: bool) -> Vec<Cow<'a, str>> {
         match self.members().text("scope") {
-            Some(scope) if lenient || !scope.is_empty() => scope.split_whitespace().map(Cow::Borrowed).collect(),
+            Some(scope) if lenient || !scope.is_empty() => text::words(scope).map(Cow::Borrowed).collect(),
             _ => asked.iter().map(|scope| Cow::Borrowed(scope.as_str())).collect(),
         }
     }
@@ -168,7 +167,8 @@ impl TokenResponse {
             Some(Value::String(text)) => text,
             Some(_) => return Err(bad_client_info("not a text")),
         };
-        let bytes = base64::url_decode(text.trim_end_matches('=')).ok_or_else(|| bad_client_info("not base64url"))?;
+        let bytes =
+            base64::url_decode_by_table(text.trim_end_matches('=')).ok_or_else(|| bad_client_info("not base64url"))?;
         json::parse_object(&bytes, MAX_RESPONSE).map(Some).map_err(|why| bad_client_info(reason(why)))
     }
 
@@ -212,7 +212,7 @@ fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(flag) => *flag,
-        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Number(number) => !json::is_zero(number),
         Value::String(text) => !text.is_empty(),
         Value::Array(items) => !items.is_empty(),
         Value::Object(members) => !members.is_empty(),

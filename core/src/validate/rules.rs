@@ -3,11 +3,11 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde_json::Value;
 
+use crate::client::aliases;
 use crate::error::TokenError;
 use crate::jose::{Compact, Header, KeySet, Member, SetKey, Software, Verify};
-use crate::json::Members;
+use crate::json::{Members, Value};
 use crate::key::Algorithm;
 use crate::secret::constant_time_eq;
 use crate::time::UnixTime;
@@ -42,8 +42,8 @@ pub struct TokenValidation {
 pub enum Issuers {
     /// `iss` is this, to the letter.
     One(String),
-    /// Entra's tenants, tokens of version 1 (`https://sts.windows.net/{tid}/`) and 2 (`https://{host}/{tid}/v2.0`); the claims
-    /// `iss`, `tid` and `ver` must agree.
+    /// Entra's tenants, tokens of version 1 (`https://sts.windows.net/{tid}/`, in China `https://sts.chinacloudapi.cn/{tid}/`) and 2
+    /// (`https://{host}/{tid}/v2.0`); the claims `iss`, `tid` and `ver` must agree.
     Entra {
         /// The host in version 2's issuers: `login.microsoftonline.com`.
         host: String,
@@ -228,7 +228,7 @@ impl TokenValidation {
             Issuers::Entra { host, tenants } => (host, tenants),
         };
         let tenant = claims.text("tid").filter(|tid| is_guid(tid)).ok_or(TokenError::Missing("tid"))?;
-        let is_v1 = issuer == format!("https://sts.windows.net/{tenant}/");
+        let is_v1 = issuer == format!("https://{}/{tenant}/", version_1_host(host));
         let is_v2 = issuer == format!("https://{host}/{tenant}/v2.0");
         let version = match claims.get("ver") {
             None => is_v1 || is_v2,
@@ -249,6 +249,14 @@ impl TokenValidation {
             Some(issuer) if !issuer.contains("/{tenantid}/") && !issuer.contains(&own) => Err(TokenError::Key),
             _ => Ok(()),
         }
+    }
+}
+
+/// Who issues tokens of version 1 in the cloud of a host: one name for all clouds but China's.
+fn version_1_host(host: &str) -> &'static str {
+    match aliases(host).contains(&"login.chinacloudapi.cn") {
+        true => "sts.chinacloudapi.cn",
+        false => "sts.windows.net",
     }
 }
 

@@ -153,6 +153,27 @@ fn claims_and_headers_signed_rightly() {
 }
 
 #[test]
+fn version_1_of_each_cloud() {
+    let key = key();
+    let set = keys(&key, "");
+    for (host, sts, expected) in [
+        ("login.microsoftonline.com", "sts.windows.net", true),
+        ("login.microsoftonline.us", "sts.windows.net", true),
+        ("login.partner.microsoftonline.cn", "sts.chinacloudapi.cn", true),
+        ("login.chinacloudapi.cn", "sts.chinacloudapi.cn", true),
+        ("login.chinacloudapi.cn", "sts.windows.net", false),
+        ("login.microsoftonline.com", "sts.chinacloudapi.cn", false),
+        ("login.example", "sts.windows.net", true), // a custom domain, Azure Stack's say
+    ] {
+        let rules = TokenValidation { issuers: Issuers::Entra { host: host.into(), tenants: Tenants::Any }, ..rules() };
+        let claims = with(&claims(), "iss", Some(json!(format!("https://{sts}/{TENANT}/"))));
+        let claims = claims.replace(r#""ver":"2.0""#, r#""ver":"1.0""#);
+        let token = signed(&key, Algorithm::Rs256, &header().to_string(), &claims);
+        assert_eq!(rules.check(&token, &set, NOW).is_ok(), expected, "{host} {sts}");
+    }
+}
+
+#[test]
 fn altered_in_each_byte() {
     let (key, rules) = (key(), rules());
     let set = keys(&key, "");

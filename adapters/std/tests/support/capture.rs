@@ -1,4 +1,4 @@
-//! Keeps every `tracing` event as text.
+//! Keeps every `tracing` event as text, and the name of each span, in brackets, when it begins.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,8 @@ impl Subscriber for Capture {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        let _ = writeln!(self.0.lock().unwrap(), "[{}]", attributes.metadata().name());
         Id::from_u64(1)
     }
     fn record(&self, _: &Id, _: &Record<'_>) {}

@@ -1,6 +1,9 @@
 //! The sources of managed identities, simulated by `sansal-sim`, behind real HTTP and TLS on loopback.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[path = "folder.rs"]
+mod folder;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +20,7 @@ use sansal_std::sansal::{Endpoint, Secret};
 use sansal_std::{HttpClient, HttpResponse, ProxyChoice, Time, UreqClient};
 
 use crate::support::{Authority, Identity, Server, Stream};
+pub(crate) use folder::folder;
 
 pub(crate) const USER_ASSIGNED: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -179,9 +183,7 @@ impl HttpClient for Here {
 
 fn key_file() -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let name = format!("sansal-std-arc-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
-    let dir = std::env::temp_dir().join(name);
-    std::fs::create_dir_all(&dir).unwrap();
+    let dir = folder(&format!("arc-{}", COUNT.fetch_add(1, Ordering::SeqCst)));
     std::fs::write(dir.join("simulated.key"), ARC_KEY).unwrap();
     dir
 }

@@ -2,12 +2,16 @@
 //! browser that signs in by itself.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[path = "folder.rs"]
+mod folder;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+pub(crate) use folder::folder;
 use sansal_sim::{CONTOSO_CLIENT, CONTOSO_PUBLIC, CONTOSO_SECRET, Delivery, Platform, Redirected};
 use sansal_std::sansal::error::SendError;
 use sansal_std::sansal::http::{Request, form};
@@ -142,10 +146,7 @@ pub(crate) fn encoded(back: &Redirected) -> String {
     form::encode(back.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))).expose().to_owned()
 }
 
-/// A new empty folder, and a file in it that is not there yet.
+/// A file in a new folder, that is not there yet.
 pub(crate) fn new_file(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("sansal-users-{}-{name}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder.join("tokens.json")
+    folder(name).join("tokens.json")
 }
