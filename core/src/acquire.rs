@@ -35,7 +35,7 @@ use crate::telemetry::Outcome;
 use crate::time::Millis;
 #[cfg(feature = "validate")]
 use crate::validate::{IssuerKeys, check_signature};
-use crate::wanted::{Looked, Wanted};
+use crate::wanted::{Looked, Wanted, realm};
 
 /// A token on its way: from the cache, or by the grant that `S` obtains.
 #[cfg_attr(feature = "fuzzing", derive(Clone))]
@@ -254,8 +254,8 @@ impl<S: Source> Flow for Acquire<S> {
                     }));
                 }
                 (State::Loading, Input::Loaded) => {
-                    let known = realm(cx);
-                    if let Some(token) = self.look_up(cx, &known) {
+                    let known = realm(cx.client, cx.store, cx.clock.mono);
+                    if let Some(token) = self.look_up(cx, known) {
                         return Ok(self.hit(cx, token));
                     }
                     self.state = State::Discovering(Discover::within(self.deadline));
@@ -382,14 +382,4 @@ fn has_to_be_judged(cx: &Cx<'_>, exchanged: &Exchanged) -> bool {
     let response = exchanged.result.as_ref();
     response.is_ok_and(|response| response.id_token().is_some())
         && wants_signatures(cx, &exchanged.target.token_endpoint)
-}
-
-/// The tenant that tokens lie under, as far as it is known without asking.
-fn realm(cx: &Cx<'_>) -> String {
-    let authority = cx.client.authority();
-    let max_age = cx.client.settings().metadata_lifetime;
-    match cx.store.memory.metadata(cx.client.metadata_key(), cx.clock.mono, max_age) {
-        Some(metadata) => metadata.realm.clone(),
-        None => authority.tenant().to_string(),
-    }
 }

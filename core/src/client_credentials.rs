@@ -11,12 +11,14 @@ use crate::discover::DiscoverAliases;
 use crate::error::{CommitError, Error};
 use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::grant::{Grant, GrantKind};
+use crate::issued::Token;
 use crate::keys::{AcquireKey, ProcessKey};
 use crate::secret::Secret;
 use crate::source::Ready;
-use crate::store::{Changes, Owner, Partition};
+use crate::store::{Changes, Owner, Partition, Store};
 use crate::telemetry::Api;
-use crate::wanted::Wanted;
+use crate::time::Clock;
+use crate::wanted::{Wanted, at_hand};
 
 /// What an application asks for on its own behalf.
 ///
@@ -73,6 +75,13 @@ impl ClientCredentials {
     }
 
     takes_binding!();
+
+    /// The token that the machine for these scopes would give without asking anybody, if it needs no renewal: for hosts with many
+    /// callers, whose store is in memory. Nothing is allocated but what the token holds. `None` says only that the machine has to
+    /// be asked. The host counts it with [`Changes::hits`].
+    pub fn at_hand<S: AsRef<str>>(scopes: &[S], client: &Client, store: &Store, clock: Clock) -> Option<Token> {
+        at_hand(scopes, None, client, store, clock)
+    }
 
     /// The machine that gets the token.
     ///

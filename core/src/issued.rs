@@ -1,26 +1,36 @@
 //! A token as the caller gets it, from the network or from the cache.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 
-use crate::cache::Entry;
+use crate::cache::{Entry, Kept};
 use crate::error::{CommitError, Error, IdTokenError};
 use crate::jose::id_token;
 use crate::json::{Members, Value};
 use crate::key::KeyProtection;
+use crate::secret::Secret;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
 
 /// An access token with what belongs to it. `Debug` shows no token.
 #[derive(Clone)]
 pub struct Token {
-    members: Members,
+    content: Content,
     source: TokenSource,
     expires_on: UnixTime,
     refresh_on: Option<UnixTime>,
     id_token_claims: Option<Members>,
     stored: Result<(), CommitError>,
     key_protection: Option<KeyProtection>,
+}
+
+#[derive(Clone)]
+enum Content {
+    /// What the server answered.
+    Answer(Members),
+    /// What the cache has of an answer. A token that is given out a million times is not made into an object each time.
+    Kept { access_token: Secret, token_type: Cow<'static, str>, expires_in: u64 },
 }
 
 /// Where a [`Token`] comes from.
@@ -43,7 +53,7 @@ impl Token {
         let mut members = response.into_members();
         members.retain(|name| !name.starts_with('_') && name != "refresh_in");
         Ok(Self {
-            members,
+            content: Content::Answer(members),
             source: TokenSource::IdentityProvider,
             expires_on,
             refresh_on,
@@ -62,21 +72,41 @@ impl Token {
         refresh_on: Option<UnixTime>,
         id_token_claims: Option<Members>,
     ) -> Self {
-        Self { members, source, expires_on, refresh_on, id_token_claims, stored: Ok(()), key_protection: None }
+        let content = Content::Answer(members);
+        Self { content, source, expires_on, refresh_on, id_token_claims, stored: Ok(()), key_protection: None }
     }
 
     /// From an entry of the token cache.
     pub(crate) fn cached(entry: &Entry, now: UnixTime) -> Self {
-        let expires_on = entry.expires_on().unwrap_or(now);
-        let mut members = Members::new();
-        members.set("access_token", entry.secret());
-        members.set("token_type", entry.token_type());
-        members.set("expires_in", expires_on.since(now));
+        let token_type = match entry.token_type() {
+            "Bearer" => Cow::Borrowed("Bearer"),
+            other => Cow::Owned(String::from(other)),
+        };
+        Self::of_cache(entry.secret(), token_type, entry.expires_on(), entry.refresh_on(), now)
+    }
+
+    /// The same, from what was found with all that is known of it.
+    pub(crate) fn kept(kept: Kept<'_>, now: UnixTime) -> Self {
+        Self::of_cache(kept.secret(), kept.token_type(), kept.expires_on(), kept.refresh_on(), now)
+    }
+
+    fn of_cache(
+        secret: &str,
+        token_type: Cow<'static, str>,
+        expires_on: Option<UnixTime>,
+        refresh_on: Option<UnixTime>,
+        now: UnixTime,
+    ) -> Self {
+        let expires_on = expires_on.unwrap_or(now);
         Self {
-            members,
+            content: Content::Kept {
+                access_token: Secret::from(secret),
+                token_type,
+                expires_in: expires_on.since(now),
+            },
             source: TokenSource::Cache,
             expires_on,
-            refresh_on: entry.refresh_on(),
+            refresh_on,
             id_token_claims: None,
             stored: Ok(()),
             key_protection: None,
@@ -95,12 +125,18 @@ impl Token {
 
     /// The access token (RFC 6749 s1.4); empty when the server gave none and that was allowed.
     pub fn access_token(&self) -> &str {
-        self.members.text("access_token").unwrap_or_default()
+        match &self.content {
+            Content::Answer(members) => members.text("access_token").unwrap_or_default(),
+            Content::Kept { access_token, .. } => access_token.expose(),
+        }
     }
 
     /// `token_type` (RFC 6749 s7.1): how the token is to be presented.
     pub fn token_type(&self) -> &str {
-        self.members.text("token_type").unwrap_or("Bearer")
+        match &self.content {
+            Content::Answer(members) => members.text("token_type").unwrap_or("Bearer"),
+            Content::Kept { token_type, .. } => token_type,
+        }
     }
 
     /// When it ends.
@@ -115,7 +151,7 @@ impl Token {
 
     /// The scopes the server granted, where it said so.
     pub fn scope(&self) -> Option<&str> {
-        self.members.text("scope")
+        self.answer()?.text("scope")
     }
 
     /// The claims of the ID token that came with it (OpenID Connect Core s2), decoded; `None` from the cache.
@@ -144,13 +180,29 @@ impl Token {
     }
 
     /// Every member of the answer, unknown ones included; from the cache those that were kept.
-    pub fn members(&self) -> &Members {
-        &self.members
+    pub fn members(&self) -> Cow<'_, Members> {
+        match &self.content {
+            Content::Answer(members) => Cow::Borrowed(members),
+            Content::Kept { access_token, token_type, expires_in } => {
+                let mut members = Members::new();
+                members.set("access_token", access_token.expose());
+                members.set("token_type", token_type.as_ref());
+                members.set("expires_in", *expires_in);
+                Cow::Owned(members)
+            }
+        }
+    }
+
+    fn answer(&self) -> Option<&Members> {
+        match &self.content {
+            Content::Answer(members) => Some(members),
+            Content::Kept { .. } => None,
+        }
     }
 
     /// A member that is a text, a copy.
     pub fn text(&self, name: &str) -> Option<String> {
-        self.members.get(name).and_then(Value::as_str).map(String::from)
+        self.members().get(name).and_then(Value::as_str).map(String::from)
     }
 }
 

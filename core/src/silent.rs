@@ -19,8 +19,10 @@ use crate::keys::{AcquireKey, ProcessKey};
 #[cfg(feature = "managed")]
 use crate::managed::{AcquireCloudShell, CLOUD_SHELL_AUTHORITY_TYPE, CloudShellRequest};
 use crate::source::RefreshTokens;
+use crate::store::Store;
 use crate::telemetry::Api;
-use crate::wanted::Wanted;
+use crate::time::Clock;
+use crate::wanted::{Wanted, at_hand};
 
 /// A token for a signed-in user, without asking anybody.
 ///
@@ -74,6 +76,26 @@ impl Silent {
     pub fn force_refresh(mut self, force: bool) -> Self {
         self.force_refresh = force;
         self
+    }
+
+    /// The token that the machine for this account and these scopes would give without asking anybody, if it needs no renewal:
+    /// for hosts with many callers, whose store is in memory. Nothing is allocated but what the token holds. `None` says only that
+    /// the machine has to be asked. The host counts it with [`Changes::hits`](crate::flow::Changes::hits).
+    pub fn at_hand<S: AsRef<str>>(
+        account: &Account,
+        scopes: &[S],
+        client: &Client,
+        store: &Store,
+        clock: Clock,
+    ) -> Option<Token> {
+        #[cfg(feature = "managed")]
+        if account.authority_type() == Some(CLOUD_SHELL_AUTHORITY_TYPE) {
+            return None;
+        }
+        if scopes.iter().any(|scope| Scopes::RESERVED.contains(&scope.as_ref())) {
+            return None;
+        }
+        at_hand(scopes, Some(account.home_account_id()), client, store, clock)
     }
 
     /// The machine that gets the token.

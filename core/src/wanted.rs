@@ -4,14 +4,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::binding::Binding;
-use crate::cache::{Found, Lookup, Matching, Scheme, ext_cache_key};
-use crate::client::{AliasSource, Scopes, aliases};
+use crate::cache::{Aged, Found, Lookup, Matching, Scheme, ext_cache_key};
+use crate::client::{AliasSource, AuthScheme, Client, Scopes, aliases};
 use crate::flow::Cx;
 use crate::issued::Token;
 use crate::pop::PopKey;
 use crate::secret::Secret;
-use crate::store::Owner;
+use crate::store::{Owner, Store};
 use crate::telemetry::{Api, CacheRefresh};
+use crate::time::{Clock, Millis};
 
 /// What is looked for in the cache before anybody is asked, and stored under the same names afterwards.
 #[derive(Clone, Debug)]
@@ -108,14 +109,7 @@ impl Wanted {
     pub(crate) fn look_up(&mut self, cx: &Cx<'_>, realm: &str) -> Looked {
         let Some(now) = cx.clock.wall.filter(|_| self.cached) else { return Looked::Nothing };
         let key = ext_cache_key(self.data());
-        let own = cx.client.authority().host();
-        let others = match cx.client.settings().aliases {
-            AliasSource::BuiltIn => aliases(own),
-            AliasSource::Discovered => &[],
-        };
-        let matching = if cx.client.settings().tolerant_lookups { Matching::Tolerant } else { Matching::Reference };
-        let environments = core::iter::once(own).chain(others.iter().copied().filter(|host| *host != own));
-        for environment in environments {
+        for environment in environments(cx.client) {
             let lookup = Lookup {
                 client_id: Some(cx.client.client_id()),
                 environment,
@@ -124,7 +118,7 @@ impl Wanted {
                 scopes: self.scopes.list(),
                 ext_cache_key: key.as_deref(),
                 scheme: self.scheme(),
-                matching,
+                matching: matching(cx.client),
             };
             let found = match self.any_account {
                 true => cx.store.tokens.find_partitioned(&lookup, now),
@@ -142,4 +136,64 @@ impl Wanted {
         }
         Looked::Nothing
     }
+}
+
+/// A bearer token that needs no renewal, for whoever asks for nothing but scopes: what a machine would find at its first look, found
+/// without one. Nothing is allocated but what the token holds.
+pub(crate) fn at_hand<S: AsRef<str>>(
+    scopes: &[S],
+    home_account_id: Option<&str>,
+    client: &Client,
+    store: &Store,
+    clock: Clock,
+) -> Option<Token> {
+    let now = clock.wall?;
+    // Tokens that are bound to something have machines that know of it.
+    let is_bearer = client.auth_scheme() == AuthScheme::Bearer && client.client_certificate().is_none();
+    if !is_bearer || !Scopes::are_well_formed(scopes) {
+        return None;
+    }
+    let realm = realm(client, store, clock.mono);
+    for environment in environments(client) {
+        let lookup = Lookup {
+            client_id: Some(client.client_id()),
+            environment,
+            realm,
+            home_account_id,
+            scopes,
+            ext_cache_key: None,
+            scheme: Scheme::Bearer,
+            matching: matching(client),
+        };
+        match store.tokens.find_kept(&lookup, now) {
+            Aged::Fresh(kept) => return Some(Token::kept(kept, now)),
+            Aged::Aging(_) => return None,
+            Aged::Expiring | Aged::Nothing => {}
+        }
+    }
+    None
+}
+
+/// The tenant that tokens lie under, as far as it is known without asking.
+pub(crate) fn realm<'a>(client: &'a Client, store: &'a Store, now: Millis) -> &'a str {
+    let max_age = client.settings().metadata_lifetime;
+    match store.memory.metadata(client.metadata_key(), now, max_age) {
+        Some(metadata) => &metadata.realm,
+        None => client.authority().tenant(),
+    }
+}
+
+/// The names of the authority's host under which its tokens may lie.
+fn environments(client: &Client) -> impl Iterator<Item = &str> {
+    let own = client.authority().host();
+    // Not looked for before they are needed.
+    let others = core::iter::once(own).flat_map(|own| match client.settings().aliases {
+        AliasSource::BuiltIn => aliases(own),
+        AliasSource::Discovered => &[],
+    });
+    core::iter::once(own).chain(others.copied().filter(move |host| *host != own))
+}
+
+fn matching(client: &Client) -> Matching {
+    if client.settings().tolerant_lookups { Matching::Tolerant } else { Matching::Reference }
 }

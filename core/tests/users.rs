@@ -14,14 +14,15 @@ mod support;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sansal::cache::{Kind, TokenCache};
-use sansal::client::{Client, Credential, IdTokenPolicy, Settings};
+use sansal::client::{AuthScheme, Client, Credential, IdTokenPolicy, Settings};
 use sansal::error::{Config, IdTokenError, SendError, What};
-use sansal::flow::{AskError, Millis};
+use sansal::flow::{AskError, Cx, Flow, Input, Millis, Step};
 use sansal::jose::id_token::hash_nonce;
+use sansal::pop::PopKey;
 use sansal::sealed::Sealer;
 use sansal::{
-    Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Binding, Error, GetAccounts, OnBehalfOf,
-    RefreshTokenImport, RemoveAccount, Silent, Token, TokenSource,
+    Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Binding, ClientCredentials, Error, GetAccounts,
+    OnBehalfOf, RefreshTokenImport, RemoveAccount, Silent, Token, TokenSource,
 };
 use serde_json::{Value, json};
 use support::{Host, NOW, World, answers};
@@ -120,6 +121,84 @@ fn request() -> Silent {
 
 fn secrets(host: &Host, kind: Kind) -> Vec<String> {
     host.store.tokens.search(kind, &[], &[], NOW).map(|entry| entry.secret().to_string()).collect()
+}
+
+/// What a machine gives at its first look, if that needs no renewal.
+fn first_look(host: &mut Host, mut flow: impl Flow<Output = Token>) -> Option<Token> {
+    let Host { client, store, clock, entropy, .. } = host;
+    let mut input = Input::Start;
+    for _ in 0..4 {
+        let mut cx = Cx { client, store, clock: *clock, entropy };
+        input = match flow.step(&mut cx, input).ok()? {
+            Step::Load(_) => Input::Loaded,
+            Step::Commit(changes) if changes.is_hit() => Input::Committed(Ok(())),
+            Step::Done(token) => return Some(token),
+            _ => return None,
+        };
+    }
+    panic!("a look has three steps");
+}
+
+#[test]
+fn what_is_at_hand_is_what_a_machine_finds() {
+    let other_case = ["user.READ"];
+    let scopes: [&[&str]; 9] = [
+        &["User.Read"],
+        &other_case,
+        &["User.Read", "User.Read"],
+        &["Mail.Read"],
+        &["User.Read", "Mail.Read"],
+        &["openid"],
+        &[],
+        &[""],
+        &["User.Read "],
+    ];
+    let kept = [None, Some((3600, None)), Some((299, None)), Some((300, None)), Some((3600, Some(1)))];
+    let bearer = || public(Settings::default());
+    let bound = || {
+        let key = PopKey::generate(&mut support::Bytes(3)).unwrap();
+        let builder = Client::builder("app").authority(&format!("{HOST}/{TENANT}")).dpop_key(key);
+        builder.auth_scheme(AuthScheme::Dpop).build().unwrap()
+    };
+    let elsewhere = || Client::builder("app").authority("https://sts.windows.net/other").build().unwrap();
+    let by_alias = || Client::builder("app").authority(&format!("https://login.windows.net/{TENANT}")).build().unwrap();
+    let reference = || public(Settings::reference());
+    let clients: [&dyn Fn() -> Client; 5] = [&bearer, &bound, &elsewhere, &by_alias, &reference];
+    let mut found = [0, 0];
+    for (client, kept) in clients.iter().flat_map(|client| kept.iter().map(move |kept| (client, kept))) {
+        for (scopes, clock) in scopes.iter().flat_map(|scopes| [(scopes, true), (scopes, false)]) {
+            for of_user in [true, false] {
+                let mut host = Host::new(client());
+                host.store.tokens = cache(*kept, &["rt"]);
+                if !of_user {
+                    let text = String::from_utf8(host.store.tokens.to_json().to_vec()).unwrap().replace(USER, "");
+                    host.store.tokens = TokenCache::from_json(text.as_bytes()).unwrap();
+                }
+                host.clock.wall = host.clock.wall.filter(|_| clock);
+                let (client, store) = (&host.client, &host.store);
+                let (at_hand, looked) = if of_user {
+                    let at_hand = Silent::at_hand(&account(), scopes, client, store, host.clock);
+                    let flow = Silent::new(&account(), scopes).and_then(|request| request.flow(&host.client));
+                    (at_hand, flow.ok().and_then(|flow| first_look(&mut host, flow)))
+                } else {
+                    let at_hand = ClientCredentials::at_hand(scopes, client, store, host.clock);
+                    let flow = ClientCredentials::new(scopes).and_then(|request| request.flow(&host.client));
+                    (at_hand, flow.ok().and_then(|flow| first_look(&mut host, flow)))
+                };
+                let shown = |token: &Option<Token>| {
+                    let token = token.as_ref()?;
+                    let members = token.members().to_json();
+                    Some((format!("{token:?}"), String::from_utf8(members.to_vec()).unwrap(), token.refresh_on()))
+                };
+                let case = format!("{} {kept:?} {scopes:?} {clock} {of_user}", host.client.authority().host());
+                assert_eq!(shown(&at_hand), shown(&looked), "{case}");
+                found[usize::from(of_user)] += usize::from(at_hand.is_some());
+            }
+        }
+    }
+    // Two lifetimes; two names of one host in any case of letters, and the reference in all that are exact.
+    println!("{found:?}");
+    assert!(found.iter().all(|count| *count >= 12), "{found:?}");
 }
 
 #[test]

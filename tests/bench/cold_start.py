@@ -4,7 +4,7 @@
 usage: tests/lab/with-op python3 tests/bench/cold_start.py [RUNS]
 
 Builds nothing: `cargo build --profile dist -p sansal-cli` first (or `--release`; the former is taken if it is there). MSAL Python is measured in the same run where it can be
-imported (`pip install msal==1.39.0`). CPU is what the kernel accounts to the child; memory is from /usr/bin/time, which is
+imported (`pip install msal==1.39.0`), msal-node where `tests/bench/peers --install` has put it. CPU is what the kernel accounts to the child; memory is from /usr/bin/time, which is
 its parent, so that this interpreter's own size does not count.
 """
 import os, resource, statistics, subprocess, sys, tempfile
@@ -28,6 +28,19 @@ import msal
 app = msal.ConfidentialClientApplication("cc-post", client_credential="s3cr3t-post", oidc_authority={lab!r}, verify={ca!r})
 assert "access_token" in app.acquire_token_for_client(["api.default"])
 """]
+peers = os.environ.get("SANSAL_PEERS") or os.path.join(target, "peers")
+# msal-node knows only Entra's token endpoint and those that it is told: what the server publishes is handed to it.
+node = os.path.join(peers, "cold_start.mjs")
+NODE = f"""
+import {{ ConfidentialClientApplication, ProtocolMode }} from '@azure/msal-node';
+const issuer = {lab!r};
+const app = new ConfidentialClientApplication({{
+  auth: {{ clientId: 'cc-post', clientSecret: 's3cr3t-post', authority: issuer, knownAuthorities: [new URL(issuer).host] }},
+  system: {{ protocolMode: ProtocolMode.OIDC }},
+}});
+const token = await app.acquireTokenByClientCredential({{ scopes: ['api.default'] }});
+if (!token.accessToken) throw new Error('no token');
+"""
 given = {"SSL_CERT_FILE": ca, "SSL_CERT_DIR": "/nonexistent"}
 clean = {k: v for k, v in os.environ.items() if "proxy" not in k.lower() and not k.startswith(("SSL_CERT", "REQUESTS_CA", "CURL_CA", "AZURE_"))}
 
@@ -59,4 +72,14 @@ try:
         print(f"ratio of CPU, sansal / MSAL Python: {ours / theirs:.3f}")
 except ImportError:
     print("MSAL Python is not installed: pip install msal==1.39.0")
+if os.path.isdir(os.path.join(peers, "node_modules", "@azure", "msal-node")):
+    with open(node, "w") as program:
+        program.write(NODE)
+    theirs = measure("msal-node, secret", ["node", node], {"NODE_EXTRA_CA_CERTS": ca})
+    measure("node alone", ["node", "-e", ""], {})
+    os.unlink(node)
+    if ours and theirs:
+        print(f"ratio of CPU, sansal / msal-node: {ours / theirs:.4f}")
+else:
+    print("msal-node is not installed: tests/bench/peers --install")
 os.unlink(secret.name)

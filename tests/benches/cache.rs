@@ -19,20 +19,19 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use sansal::cache::{ACCOUNT_TYPES, Entry, Found, Lookup, Matching, Scheme, TokenCache, TokenChange};
 use sansal::json::Members;
 use sansal::time::UnixTime;
 
+use made::peers::peers;
+use made::{CLIENT, HOST, SAMPLE, TENANT, account, best, best_of_three, entry, put, sample};
+
+mod made;
+
 const NOW: UnixTime = UnixTime(1_700_000_000);
-const CLIENT: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
-const HOST: &str = "login.microsoftonline.com";
-const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 const HOME: &str = "690222be-ff1a-4d56-abd1-7e4f7d38e474.11111111-2222-3333-4444-555555555555";
-const SAMPLE: usize = 4096;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Distribution {
@@ -51,12 +50,6 @@ impl Distribution {
             Self::Shared => ["User.Read".into(), format!("api://{n:08x}/Files.Write")],
         }
     }
-}
-
-fn entry(members: &[(&str, &str)]) -> Entry {
-    let mut all = Members::new();
-    members.iter().for_each(|(name, value)| all.set(name, *value));
-    Entry::from(all)
 }
 
 fn token(distribution: Distribution, n: usize) -> (String, Entry) {
@@ -80,10 +73,6 @@ fn token(distribution: Distribution, n: usize) -> (String, Entry) {
     (key, entry(&members))
 }
 
-fn put(section: &str, (key, entry): (String, Entry)) -> TokenChange {
-    TokenChange::Put { section: section.into(), key, entry }
-}
-
 fn filled(distribution: Distribution, size: usize) -> TokenCache {
     let mut cache = TokenCache::new();
     for n in 0..size {
@@ -103,32 +92,6 @@ fn lookup<S>(scopes: &[S]) -> Lookup<'_, S> {
         scheme: Scheme::Bearer,
         matching: Matching::Tolerant,
     }
-}
-
-/// Numbers below `end` that look random and are the same in every run (Marsaglia's xorshift64).
-fn sample(end: usize) -> Vec<usize> {
-    let mut state = 0x5eed_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 16) as usize % end
-    };
-    (0..SAMPLE).map(|_| next()).collect()
-}
-
-/// Nanoseconds for one of `count` operations: the best round of those that fit into some time.
-fn best(count: usize, mut round: impl FnMut()) -> f64 {
-    let start = Instant::now();
-    let mut best = f64::INFINITY;
-    let mut rounds = 0;
-    while rounds < 40 || start.elapsed().as_millis() < 300 {
-        let begin = Instant::now();
-        round();
-        best = best.min(begin.elapsed().as_nanos() as f64 / count as f64);
-        rounds += 1;
-    }
-    best
 }
 
 #[inline(never)]
@@ -182,6 +145,9 @@ fn main() {
     for size in &sizes {
         ended(*size);
     }
+    for size in &sizes {
+        ours.push(("merge", *size, merge(*size)));
+    }
     peers(&sizes, &ours);
 }
 
@@ -198,6 +164,22 @@ fn ended(size: usize) {
     (0..size - 1).for_each(|n| cache.apply(Vec::from([all(n)])));
     let ns = find_ns(&cache, &vec![vec!["User.Read"]; if size > 1 { SAMPLE } else { 1 }], true);
     println!("ended    {size:>9}   subset hit behind {} tokens that have ended {ns:>6.0} ns", size - 1);
+}
+
+/// Two processes that each have put ten tokens into a cache that both knew; nanoseconds for the whole.
+fn merge(size: usize) -> f64 {
+    let base = filled(Distribution::Distinct, size);
+    let with = |from: usize| {
+        let mut cache = filled(Distribution::Distinct, size);
+        cache.apply((from..from + 10).map(|n| put("AccessToken", token(Distribution::Distinct, n))).collect());
+        cache
+    };
+    let (ours, theirs) = (with(size), with(size + 10));
+    let changes = base.changes_to(&ours);
+    let whole = best_of_three(size, || assert_eq!(theirs.merge(&base, &ours).len(), 10));
+    let delta = best_of_three(1, || assert_eq!(theirs.merge_changes(&base, &changes).len(), 10));
+    println!("merge    {size:>9}   {whole:>6.0} ns/token   a known delta of ten {:>6.1} us", delta / 1000.0);
+    whole * size as f64
 }
 
 fn tokens(distribution: Distribution, size: usize) -> [(&'static str, f64); 6] {
@@ -300,86 +282,14 @@ fn best_insert<T, M>(
     best
 }
 
-fn best_of_three(count: usize, mut run: impl FnMut()) -> f64 {
-    let mut best = f64::INFINITY;
-    for _ in 0..if count < 1000 { 100 } else { 3 } {
-        let begin = Instant::now();
-        run();
-        best = best.min(begin.elapsed().as_nanos() as f64 / count as f64);
-    }
-    best
-}
-
 fn accounts(size: usize) -> [(&'static str, f64); 2] {
     let mut cache = TokenCache::new();
     for n in 0..size {
-        let (home, name) = (format!("{n:08x}.{TENANT}"), format!("u{n}@lab"));
-        let members = [
-            ("home_account_id", home.as_str()),
-            ("environment", HOST),
-            ("realm", TENANT),
-            ("local_account_id", "690222be-ff1a-4d56-abd1-7e4f7d38e474"),
-            ("username", name.as_str()),
-            ("authority_type", "MSSTS"),
-        ];
-        cache.apply(Vec::from([put("Account", (format!("{home}-{HOST}-{TENANT}"), entry(&members)))]));
+        cache.apply(Vec::from([put("Account", account(n))]));
     }
     let all = best_of_three(size, || assert_eq!(cache.accounts(&[HOST], None, &ACCOUNT_TYPES).len(), size));
     let name = format!("U{}@lab", size / 2);
     let one = best_of_three(size, || assert_eq!(cache.accounts(&[HOST], Some(&name), &ACCOUNT_TYPES).len(), 1));
     println!("accounts {size:>9}   list {all:>6.0} ns/account   by user name {one:>6.0} ns/account");
     [("list accounts", all * size as f64), ("account by user name", one * size as f64)]
-}
-
-/// Where a peer says what we ask too: the program, how its line begins, what stands before the number, our name, and ns
-/// for each of its units.
-const SAME: [(&str, &str, &str, &str, f64); 12] = [
-    ("MSAL Python", "app token, N scopes", "hit", "hit", 1.0),
-    ("MSAL Python", "user token, scope subset", "hit", "subset hit", 1.0),
-    ("MSAL Python", "miss", "miss", "miss", 1.0),
-    ("MSAL Python", "app token, N tenants", "store", "insert", 1e3),
-    ("MSAL Python", "get_accounts()", "list", "list accounts", 1.0),
-    ("MSAL Python", "get_accounts(username)", "one", "account by user name", 1.0),
-    ("MSAL Python", "whole-cache serialize", "write", "serialize", 1.0),
-    ("MSAL Python", "whole-cache serialize", "deserialize", "load", 1.0),
-    ("msal-node", "app token, N scopes", "", "hit", 1.0),
-    ("msal-node", "getAllAccounts", "", "list accounts", 1.0),
-    ("msal-node", "serialize", "", "serialize", 1.0),
-    ("msal-node", "deserialize", "", "load", 1.0),
-];
-
-/// MSAL Python and msal-node with the same questions, at sizes that they can bear, and how often ours fits into theirs.
-/// `serialize` and `load` are for the whole cache, whose entries are not the same (ours here: access tokens of 64 bytes;
-/// theirs: a user's four entries each).
-fn peers(sizes: &[usize], ours: &[(&str, usize, f64)]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/peers");
-    let sizes: Vec<_> = sizes.iter().filter(|size| **size <= 10_000).map(ToString::to_string).collect();
-    let output = match Command::new(&script).args(sizes).stderr(Stdio::inherit()).output() {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
-        why => {
-            let why = why.map(|output| output.status);
-            return println!("the peers were left out ({why:?}); tests/bench/peers --install fetches them");
-        }
-    };
-    print!("{output}");
-    println!("{:<12} {:<22} {:>8} {:>14} {:>12} {:>10}", "", "", "tokens", "theirs, ns", "ours, ns", "ratio");
-    let mut peer = "";
-    for line in output.lines() {
-        if let Some(same) = SAME.iter().find(|same| line.starts_with(same.0)) {
-            peer = same.0;
-        }
-        for (_, _, before, what, unit) in SAME.iter().filter(|same| same.0 == peer && line.starts_with(same.1)) {
-            let rest = line.split_once("N=").map_or("", |(_, rest)| rest);
-            let mut words = rest.split_whitespace();
-            let size: usize = words.next().unwrap_or("0").parse().unwrap_or(0);
-            if !before.is_empty() {
-                words.by_ref().find(|word| word == before);
-            }
-            let theirs: Option<f64> = words.next().and_then(|word| word.parse().ok());
-            let mine = ours.iter().find(|(name, at, _)| name == what && *at == size);
-            if let (Some(theirs), Some((_, _, mine))) = (theirs.map(|number| number * unit), mine) {
-                println!("{peer:<12} {what:<22} {size:>8} {theirs:>14.0} {mine:>12.0} {:>9.0}x", theirs / mine);
-            }
-        }
-    }
 }

@@ -10,7 +10,7 @@ use sansal::error::Error;
 use sansal::managed::{
     ManagedIdentityEnvironment, ManagedIdentityRequest, ManagedIdentitySource, get_managed_identity_source,
 };
-use sansal::time::Millis;
+use sansal::time::{Clock, Millis};
 use sansal::{ManagedIdentity, Secret, Store, Token};
 
 use crate::clock::{Time, platform};
@@ -55,6 +55,11 @@ impl ManagedRequests {
     /// Who gives the tokens.
     pub fn source(&self) -> ManagedIdentitySource {
         get_managed_identity_source(&self.environment)
+    }
+
+    /// A token for a resource that needs no request: [`ManagedIdentityRequest::at_hand`].
+    pub fn at_hand(&self, resource: &str, client: &Client, store: &Store, clock: Clock) -> Option<Token> {
+        ManagedIdentityRequest::at_hand(&self.identity, resource, client, store, clock)
     }
 
     /// What gets a token for a resource.

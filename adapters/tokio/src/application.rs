@@ -17,9 +17,9 @@ use sansal::keys::{AcquireKey, ProcessKey};
 use sansal::pop::PopKey;
 use sansal::refresh_token::RefreshTokenImport;
 use sansal::silent::Silent;
-use sansal::time::Millis;
+use sansal::time::{Clock, Millis};
 use sansal::username_password::UsernamePassword;
-use sansal::{Binding, Endpoint, Token, TokenSource};
+use sansal::{Binding, Endpoint, Store, Token, TokenSource};
 use sansal_std::{BoundToken, Event, Granted, HttpResponse, Lease, Parts, Proofs, SetupError, SharedStore};
 use tracing::Instrument;
 
@@ -71,6 +71,10 @@ impl ClientApplication {
     /// # Errors
     /// [`Error::InteractionRequired`] when the user has to sign in (again); any other [`Error`] says what to do.
     pub async fn acquire_token_silent<S: AsRef<str>>(&self, scopes: &[S], account: &Account) -> Result<Token, Error> {
+        let find = |client: &_, store: &_, clock| Silent::at_hand(account, scopes, client, store, clock);
+        if let Some(token) = self.at_hand(find) {
+            return Ok(token);
+        }
         let request = Silent::new(account, scopes);
         self.acquire_token_silent_with(&request?).await
     }
@@ -232,6 +236,11 @@ impl ClientApplication {
     /// Who answers for the application itself.
     pub(crate) fn asks(&self) -> &SharedAsks {
         &self.0.asks
+    }
+
+    /// What can be found without a machine: the way of nearly every call in a long life.
+    pub(crate) fn at_hand(&self, find: impl FnOnce(&Client, &Store, Clock) -> Option<Token>) -> Option<Token> {
+        self.0.driver.at_hand(|store, clock| find(self.client(), store, clock))
     }
 
     /// What a machine finds without asking anybody.

@@ -43,6 +43,10 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub async fn acquire_token_for_client<S: AsRef<str>>(&self, scopes: &[S]) -> Result<Token, Error> {
+        let find = |client: &_, store: &_, clock| ClientCredentials::at_hand(scopes, client, store, clock);
+        if let Some(token) = self.at_hand(find) {
+            return Ok(token);
+        }
         let request = ClientCredentials::new(scopes);
         self.acquire_token_for_client_with(&request?).await
     }

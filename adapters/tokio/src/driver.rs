@@ -121,6 +121,18 @@ impl Driver {
         }
     }
 
+    /// What is found in a store that lies in memory only, counted as a hit.
+    pub(crate) fn at_hand<T>(&self, find: impl FnOnce(&Store, Clock) -> Option<T>) -> Option<T> {
+        if self.0.store.is_persistent() {
+            return None;
+        }
+        let clock = self.0.time.as_ref().map_or_else(|| SystemClock.recent(), |time| time.recent());
+        let found = find(&self.0.store.read(), clock)?;
+        self.0.hits.fetch_add(1, Ordering::Relaxed);
+        self.0.store.tell(Event::Hit);
+        Some(found)
+    }
+
     /// The output, if the cache has it: no request, no writer's lock, no waiting for others. A machine that needs more is
     /// dropped.
     pub async fn peek<F: Flow>(&self, client: &Client, flow: F) -> Option<F::Output> {

@@ -28,10 +28,13 @@
 //! | [`TokenValidator`] | tokens that callers bring, for a resource server |
 //! | [`ClientApplication`] | what both do for users: silent calls, accounts, authorization code |
 //! | [`HttpClient`], [`ReqwestClient`] | how requests leave; bring your own if you like |
+//! | `UserCredential` (feature `azure_core`) | a signed-in user for Azure's SDK, which takes the other clients as they are |
 //! | [`Driver`] | drives any [`Flow`](sansal::Flow) |
 #![forbid(unsafe_code)]
 
 mod application;
+#[cfg(feature = "azure_core")]
+mod azure;
 mod confidential;
 mod default_chain;
 mod driver;
@@ -44,6 +47,8 @@ mod single_flight;
 mod token_validator;
 
 pub use application::ClientApplication;
+#[cfg(feature = "azure_core")]
+pub use azure::UserCredential;
 pub use confidential::ConfidentialClient;
 pub use default_chain::DefaultChain;
 pub use driver::{Driver, SharedAsks};

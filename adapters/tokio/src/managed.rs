@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sansal::Token;
 use sansal::cache::TokenCache;
+use sansal::client::Client;
 use sansal::error::Error;
 use sansal::managed::{ManagedIdentityRequest, ManagedIdentitySource};
+use sansal::{Store, Token};
 use sansal_std::{ManagedIdentityClientBuilder, ManagedRequests, SetupError};
 
 use crate::application::ClientApplication;
@@ -62,6 +63,10 @@ impl ManagedIdentityClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub async fn acquire_token_for_client(&self, resource: &str) -> Result<Token, Error> {
+        let find = |client: &Client, store: &Store, clock| self.requests.at_hand(resource, client, store, clock);
+        if let Some(token) = self.application.at_hand(find) {
+            return Ok(token);
+        }
         self.acquire(&self.requests.request(resource)).await
     }
 

@@ -3,13 +3,15 @@
 #![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
 use std::net::TcpStream;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use sansal_sim::managed::{ManagedIdentities, Server as Metadata};
-use sansal_sim::{CONTOSO_PASSWORD, CONTOSO_PUBLIC, CONTOSO_USER, Platform};
+use sansal_sim::{CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_PUBLIC, CONTOSO_SECRET, CONTOSO_USER, Platform};
 use sansal_std::sansal::authorization::AuthorizationRequest;
 use sansal_std::sansal::device_code::PollOptions;
 use sansal_std::sansal::error::{AskError, SendError, TlsReason};
@@ -246,6 +248,55 @@ async fn client_certificates_by_reqwest() {
     let mut plain = post("http://127.0.0.1:9/");
     plain.client_cert = Some(name("good"));
     assert_eq!(client.send(&plain).await.unwrap_err(), SendError::Tls(TlsReason::Other), "no TLS, no certificate");
+}
+
+/// Allocations of this thread while a call is answered that is ready at once.
+fn allocations<T>(call: impl Future<Output = Result<T, Error>>) -> (T, u64) {
+    let mut result = None;
+    let counted = allocation_counter::measure(|| {
+        let call = pin!(call);
+        result = match call.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(token) => token.ok(),
+            Poll::Pending => None,
+        };
+    });
+    (result.expect("an answer at once"), counted.count_total)
+}
+
+#[tokio::test]
+async fn a_hit_allocates_the_token_and_nothing_else() {
+    let sim = Sim::new();
+    let settings = sansal_std::ConfidentialClient::builder(CONTOSO_CLIENT).secret(CONTOSO_SECRET).authority(AUTHORITY);
+    let client = ConfidentialClient::with_http_client(settings.time(sim.clone()), Now(sim.clone())).unwrap();
+    let scopes = ["https://graph.microsoft.com/.default"];
+    client.acquire_token_for_client(&scopes).await.unwrap();
+    let users = public(&sim);
+    let interactive = Arc::new(sim.interactive(CONTOSO_USER));
+    let request = AuthorizationRequest::new(USER_READ, &interactive.redirect_uri()).unwrap();
+    users.acquire_token_interactive_with(interactive, &request).await.unwrap();
+    let account = users.get_accounts(None).await.unwrap().remove(0);
+    let server = Metadata::start(ManagedIdentities::new()).unwrap();
+    let environment =
+        ManagedIdentityEnvironment { pod_identity_authority_host: Some(server.url("")), ..Default::default() };
+    let settings = sansal_std::ManagedIdentityClient::builder(ManagedIdentity::SystemAssigned).environment(environment);
+    let machine = ManagedIdentityClient::new(settings).unwrap();
+    machine.acquire_token_for_client("https://vault.azure.net").await.unwrap();
+    for _ in 0..3 {
+        let hits = [
+            ("application", allocations(client.acquire_token_for_client(&scopes))),
+            ("user", allocations(users.acquire_token_silent(USER_READ, &account))),
+            ("managed identity", allocations(machine.acquire_token_for_client("https://vault.azure.net"))),
+        ];
+        for (who, (token, count)) in hits {
+            assert_eq!(token.source(), TokenSource::Cache, "{who}");
+            // The text of the access token. Its type is `Bearer`, which is no copy; nothing else that it has is on the heap.
+            assert_eq!(count, 1, "{who}");
+        }
+    }
+    // What is counted as hits reaches the server with the next request, as with a machine that looked into the cache.
+    sim.pass(4000);
+    let renewed = users.acquire_token_silent(USER_READ, &account).await.unwrap();
+    assert_eq!(renewed.source(), TokenSource::IdentityProvider);
 }
 
 fn post(url: &str) -> Request {

@@ -186,3 +186,106 @@ async fn a_resource_server_asks_for_keys_once() {
     }
     assert_eq!(server.platform().asked(&On::Keys), 1);
 }
+
+#[cfg(feature = "azure_core")]
+mod azure {
+    //! Our clients in a pipeline of Azure's SDK, whose requests end in memory.
+
+    use std::sync::{Arc, Mutex};
+
+    use azure_core::credentials::TokenCredential;
+    use azure_core::error::ErrorKind;
+    use azure_core::http::headers::{AUTHORIZATION, Headers};
+    use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
+    use azure_core::http::{
+        AsyncRawResponse, ClientOptions, Context, HttpClient, Method, Pipeline, Request, RetryOptions, StatusCode,
+        Transport,
+    };
+    use sansal_sim::managed::{ManagedIdentities, Server as Metadata};
+    use sansal_tokio::sansal::ManagedIdentity;
+    use sansal_tokio::sansal::account::Account;
+    use sansal_tokio::sansal::managed::ManagedIdentityEnvironment;
+    use sansal_tokio::{ManagedIdentityClient, UserCredential};
+
+    use super::*;
+
+    /// A service that notes who comes.
+    #[derive(Debug, Default)]
+    struct Vault(Mutex<Vec<String>>);
+
+    #[async_trait::async_trait]
+    impl HttpClient for Vault {
+        async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+            let who = request.headers().get_optional_str(&AUTHORIZATION).unwrap_or_default();
+            self.0.lock().unwrap().push(who.to_owned());
+            Ok(AsyncRawResponse::from_bytes(StatusCode::Ok, Headers::new(), "a secret"))
+        }
+    }
+
+    /// One request through a new pipeline of this credential; and who came to the service.
+    async fn ask(credential: Arc<dyn TokenCredential>, scope: &str) -> (azure_core::Result<()>, Vec<String>) {
+        let vault = Arc::new(Vault::default());
+        let options = ClientOptions {
+            transport: Some(Transport::new(vault.clone())),
+            retry: RetryOptions::none(),
+            ..Default::default()
+        };
+        let policy = Arc::new(BearerTokenAuthorizationPolicy::new(credential, [scope]));
+        let pipeline = Pipeline::new(Some("test"), None, options, Vec::new(), vec![policy], None);
+        let mut answers = Vec::new();
+        for _ in 0..2 {
+            let mut request = Request::new("https://vault.example/secrets/x".parse().unwrap(), Method::Get);
+            answers.push(pipeline.send(&Context::default(), &mut request, None).await.map(drop));
+        }
+        let who = vault.0.lock().unwrap().clone();
+        (answers.into_iter().collect(), who)
+    }
+
+    #[tokio::test]
+    async fn requests_of_the_sdk_carry_our_tokens() {
+        let server = server();
+        let client = ConfidentialClient::new(settings(&server, Millis::from_secs(30))).unwrap();
+        let (done, who) = ask(Arc::new(client.clone()), SCOPES[0]).await;
+        done.unwrap();
+        let token = client.acquire_token_for_client(&SCOPES).await.unwrap();
+        assert_eq!(token.source(), TokenSource::Cache);
+        assert_eq!(who, vec![format!("Bearer {}", token.access_token()); 2]);
+        assert_eq!(server.platform().issued(), 1);
+        let given = client.get_token(&SCOPES, None).await.unwrap();
+        assert_eq!(given.expires_on.unix_timestamp(), i64::try_from(token.expires_on().0).unwrap());
+
+        let metadata = Metadata::start(ManagedIdentities::new()).unwrap();
+        let environment =
+            ManagedIdentityEnvironment { pod_identity_authority_host: Some(metadata.url("")), ..Default::default() };
+        let machine = sansal_std::ManagedIdentityClient::builder(ManagedIdentity::SystemAssigned);
+        let machine = ManagedIdentityClient::new(machine.environment(environment)).unwrap();
+        let (done, who) = ask(Arc::new(machine.clone()), "https://vault.azure.net/.default").await;
+        done.unwrap();
+        let token = machine.acquire_token_for_client("https://vault.azure.net").await.unwrap();
+        assert_eq!(who, vec![format!("Bearer {}", token.access_token()); 2]);
+        assert_eq!(metadata.identities().issued(), 1);
+    }
+
+    #[tokio::test]
+    async fn failures_say_what_we_say() {
+        let server = server();
+        let wrong = settings(&server, Millis::from_secs(30)).secret("planted-wrong-secret");
+        let client = ConfidentialClient::new(wrong).unwrap();
+        let ours = client.acquire_token_for_client(&SCOPES).await.unwrap_err();
+        let nobody = Account::with_home_account_id("u.t", "login.example");
+        let user = UserCredential::new(&client, nobody.clone());
+        let silent = client.acquire_token_silent(&["User.Read"], &nobody).await.unwrap_err();
+        let credentials: [(Arc<dyn TokenCredential>, &str, String); 2] =
+            [(Arc::new(client), SCOPES[0], ours.to_string()), (Arc::new(user), "User.Read", silent.to_string())];
+        for (credential, scope, expected) in credentials {
+            let (done, who) = ask(credential, scope).await;
+            let error = done.unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::Credential, "{error:?}");
+            assert!(format!("{error}").contains(&expected), "{error} / {expected}");
+            assert!(!format!("{error} {error:?}").contains("planted"), "{error:?}");
+            let source = error.into_inner().unwrap().downcast::<Error>().unwrap();
+            assert_eq!(source.to_string(), expected);
+            assert_eq!(who, Vec::<String>::new(), "nothing was sent without a token");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! What a look-up compares, taken out of an access token once, when it is put: a walk over its members costs more than
 //! all the rest of a look-up. The members stay what counts; nothing here is written anywhere.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 
@@ -12,8 +13,14 @@ use super::lookup::{Lookup, Matching};
 use super::mix::same;
 use crate::time::UnixTime;
 
+/// As most servers spell it.
+const BEARER: &str = "Bearer";
+
+/// The member that is the token.
+const SECRET: &str = "secret";
+
 #[derive(Clone)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// When the token ends. `None`: it is never used, for that or for another reason.
     pub(super) end: Option<UnixTime>,
     /// When it ends, used or not.
@@ -21,6 +28,10 @@ pub(super) struct Facts {
     pub(super) refresh_on: Option<UnixTime>,
     pub(super) cached_at: Option<UnixTime>,
     is_bound: bool,
+    /// Whether its type is spelled as most are.
+    is_plain_bearer: bool,
+    /// Where its text stands among its members, in their order.
+    secret_at: u8,
     client_id: Member,
     home_account_id: Member,
     /// Tenant, account, client, extended key, host and scopes, one after the other.
@@ -29,6 +40,38 @@ pub(super) struct Facts {
     ends: [u32; 5],
     /// How many scopes.
     count: u32,
+}
+
+/// An access token that was found, with what is known of it. Its members need not be searched again.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) facts: &'a Facts,
+}
+
+impl<'a> Kept<'a> {
+    /// The token.
+    pub(crate) fn secret(&self) -> &'a str {
+        match self.entry.members().iter().nth(self.facts.secret_at.into()) {
+            Some((SECRET, value)) => value.as_str().unwrap_or_default(),
+            _ => self.entry.secret(),
+        }
+    }
+
+    pub(crate) fn token_type(&self) -> Cow<'static, str> {
+        match self.facts.is_plain_bearer {
+            true => Cow::Borrowed(BEARER),
+            false => Cow::Owned(self.entry.token_type().into()),
+        }
+    }
+
+    pub(crate) fn expires_on(&self) -> Option<UnixTime> {
+        self.facts.expires_on
+    }
+
+    pub(crate) fn refresh_on(&self) -> Option<UnixTime> {
+        self.facts.refresh_on
+    }
 }
 
 /// How a member stands there.
@@ -67,6 +110,8 @@ impl Facts {
             refresh_on: entry.refresh_on(),
             cached_at: entry.cached_at(),
             is_bound: entry.is_bound(),
+            is_plain_bearer: entry.token_type() == BEARER,
+            secret_at: entry.members().iter().position(|(name, _)| name == SECRET).map_or(u8::MAX, to_u8),
             client_id: Member::of(entry, "client_id"),
             home_account_id: Member::of(entry, "home_account_id"),
             texts: texts.into_boxed_str(),
@@ -144,6 +189,10 @@ impl Facts {
     }
 }
 
+fn to_u8(place: usize) -> u8 {
+    u8::try_from(place).unwrap_or(u8::MAX)
+}
+
 fn at(end: u32) -> usize {
     usize::try_from(end).unwrap_or(usize::MAX)
 }
@@ -175,6 +224,24 @@ mod tests {
             let entry = Entry::from_json(alloc::format!(r#"{{"target":{target}}}"#).as_bytes()).unwrap();
             let facts = Facts::of(&entry);
             assert!(facts.scopes().eq(expected.iter().copied()) && facts.scopes().eq(entry.scopes()), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_is_what_the_members_say() {
+        let many: String = (0..300).map(|n| alloc::format!(r#""a{n}":1,"#)).collect();
+        for text in [
+            r#"{"secret":"s","token_type":"Bearer","expires_on":"7","refresh_on":5,"target":"a"}"#,
+            r#"{"a":1,"b":2,"secret":"s","token_type":"bearer","z":3}"#,
+            r#"{"secret":7,"token_type":null}"#,
+            r#"{"token_type":"pop"}"#,
+            &alloc::format!(r#"{{{many}"secret":"far behind"}}"#),
+        ] {
+            let entry = Entry::from_json(text.as_bytes()).unwrap();
+            let kept = Kept { entry: &entry, facts: &Facts::of(&entry) };
+            assert_eq!(kept.secret(), entry.secret(), "{text}");
+            assert_eq!(kept.token_type(), entry.token_type(), "{text}");
+            assert_eq!((kept.expires_on(), kept.refresh_on()), (entry.expires_on(), entry.refresh_on()), "{text}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Is there a token for this? Section 4.11.2 A of the reference, at a cost that does not grow with the cache.
 
 use super::entry::{Entry, Kind};
-use super::facts::Facts;
+use super::facts::{Facts, Kept};
 use super::index::{Members, Partition};
 use super::mix::lowered;
 use super::section::Section;
@@ -88,7 +88,12 @@ impl TokenCache {
     /// Nothing is allocated. The cost depends on how many tokens of the same account, client and tenant share the
     /// rarest of the scopes, not on the size of the cache.
     pub fn find<S: AsRef<str>>(&self, lookup: &Lookup<'_, S>, now: UnixTime) -> Found<'_> {
-        let Some(section) = self.section(Kind::AccessToken) else { return Found::Nothing };
+        self.find_kept(lookup, now).found()
+    }
+
+    /// The same, with what is known of the token.
+    pub(crate) fn find_kept<S: AsRef<str>>(&self, lookup: &Lookup<'_, S>, now: UnixTime) -> Aged<'_> {
+        let Some(section) = self.section(Kind::AccessToken) else { return Aged::Nothing };
         let partition = section.digests().partition(&Members::wanted(lookup), lookup.home_account_id);
         lookup.among(section, partition, true, now)
     }
@@ -102,7 +107,26 @@ impl TokenCache {
         if lookup.ext_cache_key.is_none_or(str::is_empty) {
             return Found::Nothing;
         }
-        lookup.among(section, section.digests().any_account(&Members::wanted(lookup)), false, now)
+        lookup.among(section, section.digests().any_account(&Members::wanted(lookup)), false, now).found()
+    }
+}
+
+/// [`Found`], with what is known of the token.
+pub(crate) enum Aged<'a> {
+    Fresh(Kept<'a>),
+    Aging(Kept<'a>),
+    Expiring,
+    Nothing,
+}
+
+impl<'a> Aged<'a> {
+    fn found(self) -> Found<'a> {
+        match self {
+            Self::Fresh(kept) => Found::Fresh(kept.entry),
+            Self::Aging(kept) => Found::Aging(kept.entry),
+            Self::Expiring => Found::Expiring,
+            Self::Nothing => Found::Nothing,
+        }
     }
 }
 
@@ -113,13 +137,13 @@ fn later<'a>(one: (&'a Entry, &'a Facts), other: (&'a Entry, &'a Facts)) -> (&'a
 
 impl<S: AsRef<str>> Lookup<'_, S> {
     /// The best token of a partition.
-    fn among<'s>(&self, section: &'s Section, partition: Partition<'_>, of_account: bool, now: UnixTime) -> Found<'s> {
+    fn among<'s>(&self, section: &'s Section, partition: Partition<'_>, of_account: bool, now: UnixTime) -> Aged<'s> {
         let mut expiring = false;
         let exact = section.tokens(partition.scopes(self.scopes.iter().map(AsRef::as_ref)));
         let exact = exact.filter(|(entry, facts)| facts.fit(self, of_account, entry) && self.is_exactly(facts));
         // Another library may have left an older one of the same scopes under a key of its own.
         match exact.reduce(later).map(|(entry, facts)| self.age(entry, facts, now)) {
-            Some(Found::Expiring) => expiring = true,
+            Some(Aged::Expiring) => expiring = true,
             Some(found) => return found,
             None => {}
         }
@@ -130,19 +154,20 @@ impl<S: AsRef<str>> Lookup<'_, S> {
         };
         match others(now.after(MARGIN)) {
             Some((entry, facts)) => self.age(entry, facts, now),
-            None if expiring || others(now).is_some() => Found::Expiring,
-            None => Found::Nothing,
+            None if expiring || others(now).is_some() => Aged::Expiring,
+            None => Aged::Nothing,
         }
     }
 
-    fn age<'e>(&self, entry: &'e Entry, facts: &Facts, now: UnixTime) -> Found<'e> {
+    fn age<'e>(&self, entry: &'e Entry, facts: &'e Facts, now: UnixTime) -> Aged<'e> {
+        let kept = Kept { entry, facts };
         match facts.end {
             Some(end) if end >= now.after(MARGIN) => match facts.refresh_on {
-                Some(refresh) if refresh < now => Found::Aging(entry),
-                _ if self.is_ahead(facts, now) => Found::Aging(entry),
-                _ => Found::Fresh(entry),
+                Some(refresh) if refresh < now => Aged::Aging(kept),
+                _ if self.is_ahead(facts, now) => Aged::Aging(kept),
+                _ => Aged::Fresh(kept),
             },
-            _ => Found::Expiring,
+            _ => Aged::Expiring,
         }
     }
 

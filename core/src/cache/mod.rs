@@ -52,6 +52,8 @@ pub use accounts::ACCOUNT_TYPES;
 pub use budget::Limits;
 pub use change::TokenChange;
 pub use entry::{Entry, Kind};
+pub(crate) use facts::Kept;
+pub(crate) use lookup::Aged;
 pub use lookup::{Found, Lookup, Matching, Scheme};
 pub use record::TokenEvent;
 pub use salvage::Salvaged;

@@ -36,11 +36,10 @@ impl Scopes {
         if scopes.len() > MAX_SCOPES {
             return Err(Config::Scope("there are too many"));
         }
-        let token = |b: u8| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
         for scope in scopes {
             match scope.as_ref() {
                 "" => return Err(Config::Scope("it is empty")),
-                text if !text.bytes().all(token) => {
+                text if !is_token(text) => {
                     return Err(Config::Scope(
                         "it has a space, a quote or another character that does not belong there",
                     ));
@@ -49,6 +48,12 @@ impl Scopes {
             }
         }
         Ok(Self::as_given(scopes))
+    }
+
+    /// Whether [`parse`](Self::parse) takes them.
+    pub(crate) fn are_well_formed<S: AsRef<str>>(scopes: &[S]) -> bool {
+        let well_formed = |scope: &S| !scope.as_ref().is_empty() && is_token(scope.as_ref());
+        !scopes.is_empty() && scopes.len() <= MAX_SCOPES && scopes.iter().all(well_formed)
     }
 
     /// Takes the caller's scopes for a user; none at all means sign-in alone.
@@ -112,9 +117,16 @@ impl Scopes {
     }
 }
 
+/// The characters of a scope-token. All are looked at, so that it can be done sixteen at a time.
+fn is_token(text: &str) -> bool {
+    let other = |b: u8| u8::from(b <= 0x20) | u8::from(b >= 0x7F) | u8::from(b == 0x22) | u8::from(b == 0x5C);
+    text.bytes().fold(0, |others, b| others | other(b)) == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
 
     #[test]
     fn scope_tokens() {
@@ -133,7 +145,13 @@ mod tests {
         ];
         for (scopes, expected) in cases {
             assert_eq!(Scopes::parse(scopes).ok().as_ref().map(Scopes::as_str), *expected, "{scopes:?}");
+            assert_eq!(Scopes::are_well_formed(scopes), expected.is_some(), "{scopes:?}");
         }
-        assert!(Scopes::parse(&["a"; MAX_SCOPES + 1]).is_err());
+        let many = ["a"; MAX_SCOPES + 1];
+        assert!(Scopes::parse(&many).is_err() && !Scopes::are_well_formed(&many));
+        for byte in 0..=0x7F_u8 {
+            let expected = matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+            assert_eq!(is_token(&format!("a{}b", char::from(byte))), expected, "{byte:x}");
+        }
     }
 }

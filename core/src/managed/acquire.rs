@@ -19,6 +19,7 @@ use super::{ENVIRONMENT, REALM, app_service, azure_arc, cloud_shell, imds, machi
 use crate::base64::hex_encode;
 use crate::cache::{Found, Lookup, Matching, Scheme, TokenChange, TokenEvent};
 use crate::call::{Call, Reply};
+use crate::client::Settings;
 use crate::entropy::uuid_v4;
 use crate::error::{AskError, Config, Error};
 use crate::flow::{Answer as Answered, Cx, Flow, Input, Step, ready};
@@ -87,17 +88,8 @@ impl AcquireManagedIdentity {
     /// A token from the cache that needs no renewal. Notes what could stand in, or which one was refused.
     fn look_up(&mut self, cx: &Cx<'_>) -> Option<Token> {
         let now = cx.clock.wall?;
-        let matching = if cx.client.settings().tolerant_lookups { Matching::Tolerant } else { Matching::Reference };
-        let lookup = Lookup {
-            client_id: self.wanted.client_id(),
-            environment: ENVIRONMENT,
-            realm: REALM,
-            home_account_id: None,
-            scopes: &[self.wanted.resource.as_str()],
-            ext_cache_key: None,
-            scheme: Scheme::Bearer,
-            matching,
-        };
+        let scopes = [self.wanted.resource.as_str()];
+        let lookup = lookup(self.wanted.client_id(), &scopes, cx.client.settings());
         match (cx.store.tokens.find(&lookup, now), self.wanted.challenged) {
             (Found::Fresh(entry) | Found::Aging(entry), true) => {
                 self.refused_sha256 = Some(hex_encode(&Sha256::digest(entry.secret().as_bytes())));
@@ -329,5 +321,19 @@ impl Flow for AcquireManagedIdentity {
             }
             input = Input::Start;
         }
+    }
+}
+
+/// Where tokens of managed identities lie.
+pub(super) fn lookup<'a>(client_id: Option<&'a str>, resource: &'a [&'a str; 1], settings: &Settings) -> Lookup<'a> {
+    Lookup {
+        client_id,
+        environment: ENVIRONMENT,
+        realm: REALM,
+        home_account_id: None,
+        scopes: resource,
+        ext_cache_key: None,
+        scheme: Scheme::Bearer,
+        matching: if settings.tolerant_lookups { Matching::Tolerant } else { Matching::Reference },
     }
 }

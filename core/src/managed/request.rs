@@ -3,14 +3,17 @@
 use alloc::string::{String, ToString};
 
 use super::SYSTEM_ASSIGNED;
-use super::acquire::AcquireManagedIdentity;
+use super::acquire::{AcquireManagedIdentity, lookup};
 use super::environment::ManagedIdentityEnvironment;
 use super::identity::ManagedIdentity;
+use crate::cache::Aged;
 use crate::client::Client;
 use crate::error::{Config, Error};
+use crate::issued::Token;
 use crate::keys::{AcquireKey, ProcessKey};
 use crate::secret::Secret;
-use crate::time::Millis;
+use crate::store::Store;
+use crate::time::{Clock, Millis};
 
 /// A token of a managed identity for one resource.
 ///
@@ -74,6 +77,26 @@ impl ManagedIdentityRequest {
     /// The `client_id` of its tokens in the cache.
     pub(super) fn client_id(&self) -> Option<&str> {
         self.identity.id().or(self.placeholder.then_some(SYSTEM_ASSIGNED))
+    }
+
+    /// The token that the machine for this identity and resource would give without asking anybody, if it needs no renewal: for
+    /// hosts with many callers, whose store is in memory. Nothing is allocated but what the token holds. `None` says only that
+    /// the machine has to be asked.
+    pub fn at_hand(
+        identity: &ManagedIdentity,
+        resource: &str,
+        client: &Client,
+        store: &Store,
+        clock: Clock,
+    ) -> Option<Token> {
+        identity.check().ok()?;
+        let now = clock.wall?;
+        let scopes = [resource];
+        let lookup = lookup(identity.id(), &scopes, client.settings());
+        match store.tokens.find_kept(&lookup, now) {
+            Aged::Fresh(kept) => Some(Token::kept(kept, now)),
+            Aged::Aging(_) | Aged::Expiring | Aged::Nothing => None,
+        }
     }
 
     /// The machine that gets the token.

@@ -7,6 +7,8 @@
 //! | [`executor`] | futures on an executor of its own | in memory, shared by several flows |
 //! | [`elsewhere`] | none: answers are scripted | in another place, reached by `Load` and `Commit` |
 //!
+//! A host on a runtime that others wrote, `smol`, is the example `host_smol`: bring your own.
+//!
 //! What they share is sans-IO itself: [`http1`] turns requests into bytes and bytes into responses, [`tls`] puts a
 //! TLS connection around that, [`world`] lends the machine its store, its clock and its random bytes.
 
