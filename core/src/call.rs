@@ -195,7 +195,7 @@ impl Call {
             body: Content::Lent(response.body),
             #[cfg(feature = "managed")]
             challenge: response.header("www-authenticate").filter(|text| text.len() <= MAX_CHALLENGE).map(String::from),
-            dpop_nonce: nonce::dpop(response).map(Secret::from),
+            dpop_nonce: nonce::dpop(response).filter(|_| cfg!(feature = "pop")).map(Secret::from),
             remember,
         }))
     }

@@ -32,7 +32,7 @@ impl<'a> Response<'a> {
 
     /// What `Retry-After` says.
     pub fn retry_after(&self) -> RetryAfter {
-        match self.header("retry-after").map(str::trim) {
+        match self.header("retry-after").map(str::trim_ascii) {
             None => RetryAfter::Absent,
             Some(text) => match text.parse::<u64>() {
                 Ok(seconds) => RetryAfter::Seconds(seconds.min(MAX_RETRY_AFTER)),
