@@ -138,6 +138,7 @@ impl Call {
         self
     }
 
+    #[cfg(feature = "clouds")]
     /// Never repeats, whatever the settings say.
     pub(crate) fn once(mut self) -> Self {
         self.once = true;

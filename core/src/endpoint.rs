@@ -274,7 +274,10 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), InvalidEndpoint> {
         Some(digits) if digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) => {
             Err(InvalidEndpoint::Port)
         }
-        Some(digits) => Ok((host, Some(digits.parse().map_err(|_| InvalidEndpoint::Port)?))),
+        Some(digits) => match text::integer(digits).map(u16::try_from) {
+            Some(Ok(port)) => Ok((host, Some(port))),
+            _ => Err(InvalidEndpoint::Port),
+        },
     }
 }
 
@@ -304,7 +307,7 @@ fn is_ipv4(host: &str) -> bool {
         !t.is_empty()
             && t.bytes().all(|b| b.is_ascii_digit())
             && (t.len() == 1 || !t.starts_with('0'))
-            && t.parse::<u8>().is_ok()
+            && text::integer(t).is_some_and(|number| number <= 255)
     };
     parts(host, b'.').count() == 4 && parts(host, b'.').all(octet)
 }

@@ -98,6 +98,7 @@ mod wanted;
 
 mod call;
 pub mod discover;
+#[cfg(feature = "clouds")]
 pub mod region;
 pub mod exchange;
 pub mod accept;
