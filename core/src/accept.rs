@@ -50,8 +50,7 @@ pub(crate) fn accept(
     let policy = cx.client.settings().id_token_policy;
     let checks_claims = policy != IdTokenPolicy::NonceOnly;
     if let (true, Some(wanted), Some(info)) = (checks_claims, expected.home_account_id, response.client_info()?)
-        && !wanted
-            .split_once('.')
+        && !text::cut(wanted, b'.')
             .is_some_and(|(uid, utid)| uid.eq_ignore_ascii_case(&info.uid) && utid.eq_ignore_ascii_case(&info.utid))
     {
         return Err(IdTokenError::Account.into());

@@ -19,6 +19,7 @@ use core::mem;
 
 use crate::accept::wants_signatures;
 use crate::discover::Discover;
+use crate::endpoint::Endpoint;
 use crate::entropy::uuid_v4;
 use crate::error::Error;
 #[cfg(not(feature = "validate"))]
@@ -28,6 +29,7 @@ use crate::flow::{Cx, Flow, Input, Step, ready};
 use crate::grant::Grant;
 use crate::issued::Token;
 use crate::metadata::ProviderMetadata;
+#[cfg(feature = "clouds")]
 use crate::region::DiscoverRegion;
 use crate::source::{More, Source};
 use crate::store::{Changes, MemoryChange, Partition};
@@ -60,6 +62,7 @@ enum State {
     Begin,
     Loading,
     Discovering(Discover),
+    #[cfg(feature = "clouds")]
     Locating(DiscoverRegion, Box<ProviderMetadata>),
     /// Where signatures have to be checked, keys come first: a grant that can be used once is not spent without them.
     #[cfg(feature = "validate")]
@@ -170,6 +173,18 @@ impl<S: Source> Acquire<S> {
         Ok(())
     }
 
+    /// Where the token endpoint is known: the region's, or the central one.
+    fn located(
+        &self,
+        cx: &Cx<'_>,
+        metadata: Box<ProviderMetadata>,
+        regional: Option<Endpoint>,
+    ) -> Result<State, Error> {
+        let audience = metadata.token_endpoint.clone();
+        let token_endpoint = regional.unwrap_or_else(|| audience.clone());
+        self.equip(cx, metadata, Target { token_endpoint, audience })
+    }
+
     /// What comes before the grant is obtained.
     #[cfg(feature = "validate")]
     fn equip(&self, cx: &Cx<'_>, metadata: Box<ProviderMetadata>, target: Target) -> Result<State, Error> {
@@ -271,9 +286,18 @@ impl<S: Source> Flow for Acquire<S> {
                     {
                         return Ok(self.hit(cx, token));
                     }
-                    let region = DiscoverRegion::within(&metadata.realm, self.deadline);
-                    self.state = State::Locating(region, Box::new(metadata));
+                    #[cfg(feature = "clouds")]
+                    {
+                        let region = DiscoverRegion::within(&metadata.realm, self.deadline);
+                        self.state = State::Locating(region, Box::new(metadata));
+                    }
+                    #[cfg(not(feature = "clouds"))]
+                    match self.located(cx, Box::new(metadata), None) {
+                        Ok(state) => self.state = state,
+                        Err(error) => return self.fall_back(error),
+                    }
                 }
+                #[cfg(feature = "clouds")]
                 (State::Locating(mut region, metadata), input) => {
                     let step = match self.source.is_regional() {
                         true => region.step(cx, input),
@@ -284,10 +308,7 @@ impl<S: Source> Flow for Acquire<S> {
                         Err(error) => return self.fall_back(error),
                     };
                     let regional = ready!(step, else self.state = State::Locating(region, metadata));
-                    let audience = metadata.token_endpoint.clone();
-                    let token_endpoint = regional.map_or_else(|| audience.clone(), |regional| regional.token_endpoint);
-                    let target = Target { token_endpoint, audience };
-                    match self.equip(cx, metadata, target) {
+                    match self.located(cx, metadata, regional.map(|regional| regional.token_endpoint)) {
                         Ok(state) => self.state = state,
                         Err(error) => return self.fall_back(error),
                     }

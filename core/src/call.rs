@@ -138,6 +138,7 @@ impl Call {
         self
     }
 
+    #[cfg(feature = "clouds")]
     /// Never repeats, whatever the settings say.
     pub(crate) fn once(mut self) -> Self {
         self.once = true;
@@ -195,7 +196,7 @@ impl Call {
             body: Content::Lent(response.body),
             #[cfg(feature = "managed")]
             challenge: response.header("www-authenticate").filter(|text| text.len() <= MAX_CHALLENGE).map(String::from),
-            dpop_nonce: nonce::dpop(response).map(Secret::from),
+            dpop_nonce: nonce::dpop(response).filter(|_| cfg!(feature = "pop")).map(Secret::from),
             remember,
         }))
     }

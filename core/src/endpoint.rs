@@ -8,7 +8,7 @@ use core::fmt;
 
 use crate::http::form;
 use crate::limits::{MAX_HOST, MAX_URL};
-use crate::text;
+use crate::text::{self, parts};
 
 /// Why a text is not an [`Endpoint`].
 #[non_exhaustive]
@@ -92,18 +92,18 @@ impl Endpoint {
             s if s.eq_ignore_ascii_case("http") => false,
             _ => return Err(InvalidEndpoint::NotHttps),
         };
-        if rest.contains('#') {
+        if rest.bytes().any(|byte| byte == b'#') {
             return Err(InvalidEndpoint::Fragment);
         }
-        let (before_query, query) = match rest.split_once('?') {
+        let (before_query, query) = match text::cut(rest, b'?') {
             Some((before, query)) => (before, Some(query)),
             None => (rest, None),
         };
-        let (authority, path) = match before_query.find('/') {
+        let (authority, path) = match before_query.bytes().position(|byte| byte == b'/') {
             Some(at) => before_query.split_at(at),
             None => (before_query, "/"),
         };
-        if authority.contains('@') {
+        if authority.bytes().any(|byte| byte == b'@') {
             return Err(InvalidEndpoint::UserInfo);
         }
         let (host, port) = split_port(authority)?;
@@ -112,7 +112,7 @@ impl Endpoint {
         if !secure && !is_local(&lower) {
             return Err(InvalidEndpoint::NotHttps);
         }
-        if !path.split('/').all(is_segment) || !query.is_none_or(|q| is_text(q, |b| b == b'/' || b == b'?')) {
+        if !parts(path, b'/').all(is_segment) || !query.is_none_or(|q| is_text(q, |b| b == b'/' || b == b'?')) {
             return Err(InvalidEndpoint::Path);
         }
         let mut out = Self::of([scheme, "://", authority].concat(), path, query);
@@ -212,7 +212,7 @@ impl Endpoint {
 
     /// The parts of the path between slashes, empty ones left out.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
-        self.path().split('/').filter(|segment| !segment.is_empty())
+        parts(self.path(), b'/').filter(|segment| !segment.is_empty())
     }
 
     /// The same address with these parameters added to its query, form-encoded.
@@ -262,12 +262,12 @@ fn length(text: &str) -> u16 {
 
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), InvalidEndpoint> {
     let (host, port) = match authority.strip_prefix('[') {
-        Some(_) => match authority.split_once(']') {
+        Some(_) => match text::cut(authority, b']') {
             Some((host, "")) => (host, None),
             Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or(InvalidEndpoint::Host)?)),
             None => return Err(InvalidEndpoint::Host),
         },
-        None => match authority.split_once(':') {
+        None => match text::cut(authority, b':') {
             Some((host, port)) => (host, Some(port)),
             None => (authority, None),
         },
@@ -279,7 +279,10 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), InvalidEndpoint> {
         Some(digits) if digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) => {
             Err(InvalidEndpoint::Port)
         }
-        Some(digits) => Ok((host, Some(digits.parse().map_err(|_| InvalidEndpoint::Port)?))),
+        Some(digits) => match text::integer(digits).map(u16::try_from) {
+            Some(Ok(port)) => Ok((host, Some(port))),
+            _ => Err(InvalidEndpoint::Port),
+        },
     }
 }
 
@@ -292,14 +295,14 @@ fn check_host(host: &str) -> Result<(), InvalidEndpoint> {
             && !l.ends_with('-')
             && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    let last = host.rsplit('.').next().unwrap_or_default();
+    let last = parts(host, b'.').last().unwrap_or_default();
     // The URL standard reads a name whose last label is a number, even a hexadecimal one, as an IPv4 address.
     let numeric = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
     let good = match numeric {
         _ if host == "[::1]" => true,
         _ if host.len() > MAX_HOST => false,
         true => is_ipv4(host),
-        false => host.split('.').all(label),
+        false => parts(host, b'.').all(label),
     };
     if good { Ok(()) } else { Err(InvalidEndpoint::Host) }
 }
@@ -309,9 +312,9 @@ fn is_ipv4(host: &str) -> bool {
         !t.is_empty()
             && t.bytes().all(|b| b.is_ascii_digit())
             && (t.len() == 1 || !t.starts_with('0'))
-            && t.parse::<u8>().is_ok()
+            && text::integer(t).is_some_and(|number| number <= 255)
     };
-    host.split('.').count() == 4 && host.split('.').all(octet)
+    parts(host, b'.').count() == 4 && parts(host, b'.').all(octet)
 }
 
 /// Loopback (RFC 6761 s6.3, RFC 1122 s3.2.1.3) and link-local addresses (RFC 3927), which no router forwards: there are the

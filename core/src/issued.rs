@@ -5,8 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::cache::{Entry, Kept};
-use crate::error::{CommitError, Error, IdTokenError};
-use crate::jose::id_token;
+use crate::error::{CommitError, Error};
 use crate::json::{Members, Value};
 use crate::key::KeyProtection;
 use crate::secret::Secret;
@@ -45,13 +44,21 @@ pub enum TokenSource {
 }
 
 impl Token {
-    /// From an answer of the token endpoint.
-    pub(crate) fn issued(response: TokenResponse, now: UnixTime) -> Result<Self, Error> {
+    /// From an answer of the token endpoint and the claims of its ID token, with its refresh token and ID token if `all` of them shall be in it.
+    pub(crate) fn issued(
+        response: TokenResponse,
+        id_token_claims: Option<Members>,
+        now: UnixTime,
+        all: bool,
+    ) -> Result<Self, Error> {
         let expires_on = now.shifted(response.expires_in(now)?);
         let refresh_on = response.refresh_in()?.map(|seconds| now.after(seconds));
-        let id_token_claims = response.id_token().map(id_token::claims).transpose().map_err(IdTokenError::from)?;
         let mut members = response.into_members();
-        members.retain(|name| !name.starts_with('_') && name != "refresh_in");
+        members.retain(|name| match name {
+            "refresh_in" => false,
+            "refresh_token" | "id_token" => all,
+            _ => !name.starts_with('_'),
+        });
         Ok(Self {
             content: Content::Answer(members),
             source: TokenSource::IdentityProvider,
@@ -179,7 +186,8 @@ impl Token {
         self.stored
     }
 
-    /// Every member of the answer, unknown ones included; from the cache those that were kept.
+    /// Every member of the answer, unknown ones included; from the cache those that were kept. The refresh token and the ID token are
+    /// in it only where [`Settings::all_tokens_in_results`](crate::client::Settings::all_tokens_in_results) says so.
     pub fn members(&self) -> Cow<'_, Members> {
         match &self.content {
             Content::Answer(members) => Cow::Borrowed(members),

@@ -232,6 +232,11 @@ impl Members {
         }
     }
 
+    /// Takes a member out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
+    }
+
     /// Removes a member and zeroes it.
     pub fn remove(&mut self, name: &str) {
         if let Some(mut old) = self.0.remove(name) {

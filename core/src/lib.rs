@@ -41,6 +41,7 @@
 //! | `rsa` | yes | signing in software |
 //! | `es256` | yes | keys for proofs of possession, made and used in software |
 //! | `cert` | yes | PEM, X.509, private keys |
+//! | `x509` | yes | names in certificates as texts, and certificates read whole |
 //! | `encrypted-keys` | yes | private keys with a passphrase |
 //! | `wstrust` | yes | users by name and password, managed or federated (WS-Trust) |
 //! | `sealed` | yes | flows saved between their legs, encrypted |
@@ -97,6 +98,7 @@ mod wanted;
 
 mod call;
 pub mod discover;
+#[cfg(feature = "clouds")]
 pub mod region;
 pub mod exchange;
 pub mod accept;

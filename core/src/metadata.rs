@@ -8,6 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, What};
 use crate::json::{self, JsonError, Members, Value};
 use crate::limits::MAX_METADATA;
+use crate::text::parts;
 
 /// Provider metadata: the endpoints we use. Hosts are not judged here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +76,10 @@ impl ProviderMetadata {
             issuer: members.text("issuer").unwrap_or_default().to_string(),
             authorization_endpoint: required(&members, "authorization_endpoint")?,
             device_authorization_endpoint: device,
-            answers_with_issuer: members.get("authorization_response_iss_parameter_supported")
-                == Some(&Value::Bool(true)),
+            answers_with_issuer: matches!(
+                members.get("authorization_response_iss_parameter_supported"),
+                Some(Value::Bool(true))
+            ),
             jwks_uri: members.text("jwks_uri").and_then(|text| Endpoint::parse(text).ok()),
             realm: realm_of(&token_endpoint),
             token_endpoint,
@@ -87,7 +90,7 @@ impl ProviderMetadata {
 /// The tenant in an endpoint's path: its first segment, or for a CIAM host without one the tenant's domain
 /// (section 2.2 of the reference).
 pub fn realm_of(endpoint: &Endpoint) -> String {
-    match (endpoint.path().split('/').nth(1), endpoint.host().strip_suffix(".ciamlogin.com")) {
+    match (parts(endpoint.path(), b'/').nth(1), endpoint.host().strip_suffix(".ciamlogin.com")) {
         (None | Some(""), Some(sub_domain)) => format!("{sub_domain}.onmicrosoft.com"),
         (first, _) => first.unwrap_or_default().to_string(),
     }

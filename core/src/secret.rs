@@ -24,6 +24,11 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
+    /// The text, for who takes care of it from here on.
+    pub(crate) fn into_text(mut self) -> String {
+        core::mem::take(&mut *self.0)
+    }
+
     /// The text itself. The one way to it: search for `expose` to find every use.
     pub fn expose(&self) -> &str {
         &self.0

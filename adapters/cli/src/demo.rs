@@ -58,7 +58,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 fn client(id: &str) -> ClientBuilder {
-    let settings = Settings { platform: platform().to_owned(), ..Settings::default() };
+    let settings = Settings { platform: platform().to_owned(), all_tokens_in_results: true, ..Settings::default() };
     Client::builder(id).authority(AUTHORITY).settings(settings)
 }
 

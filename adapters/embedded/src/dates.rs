@@ -52,33 +52,35 @@ impl Dates {
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that is generated (RFC 9110 s5.6.7). The day of the week is not checked.
 fn imf_fixdate(text: &str) -> Option<UnixTime> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let rest = text.split_once(", ").filter(|(day, _)| day.len() == 3)?.1.strip_suffix(" GMT")?;
-    let mut parts = rest.split(' ');
-    let (day, month, year, time) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let mut clock = time.split(':');
-    let (hour, minute, second) = (clock.next()?, clock.next()?, clock.next()?);
-    let month = MONTHS.iter().position(|name| *name == month).and_then(|at| u64::try_from(at).ok())?.checked_add(1)?;
-    let (day, year) = (number(day, 2)?, number(year, 4)?);
-    let (hour, minute, second) = (number(hour, 2)?, number(minute, 2)?, number(second, 2)?);
-    let over = parts.next().is_some() || clock.next().is_some();
+    const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+    const SHAPE: &[u8; 29] = b"???, 00 ??? 0000 00:00:00 GMT";
+    let bytes: &[u8; SHAPE.len()] = text.as_bytes().try_into().ok()?;
+    let fits = bytes.iter().zip(SHAPE).all(|(byte, shape)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        b'?' => byte.is_ascii_alphabetic(),
+        other => byte == other,
+    });
+    let number = |from: usize, length: usize| {
+        let digits = bytes.iter().skip(from).take(length);
+        digits.fold(0_u32, |number, digit| number.saturating_mul(10).saturating_add(u32::from(digit & 15)))
+    };
+    let name = bytes.get(8..11)?;
+    let month = MONTHS.chunks_exact(3).position(|month| month == name).and_then(|at| u32::try_from(at).ok())?;
+    let (day, year) = (number(5, 2), number(12, 4));
+    let (hour, minute, second) = (number(17, 2), number(20, 2), number(23, 2));
     // RFC 9110 s5.6.7 allows a leap second.
-    if over || year < 1970 || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if !fits || year < 1970 || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     let days = days_since_1970(year, month, day)?;
-    let seconds = hour.checked_mul(60)?.checked_add(minute)?.checked_mul(60)?.checked_add(second)?;
-    Some(UnixTime(days.checked_mul(24 * 3600)?.checked_add(seconds)?))
+    let seconds = hour.saturating_mul(60).saturating_add(minute).saturating_mul(60).saturating_add(second);
+    Some(UnixTime(u64::from(days).saturating_mul(24 * 3600).saturating_add(u64::from(seconds))))
 }
 
-fn number(digits: &str, len: usize) -> Option<u64> {
-    (digits.len() == len && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
-}
-
-/// Days from 1970-01-01, counted in years that begin with March, so that the leap day is the last one.
-fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
+/// Days from 1970-01-01, counted in years that begin with March, so that the leap day is the last one; January is month 0.
+fn days_since_1970(year: u32, month: u32, day: u32) -> Option<u32> {
     let (year, month) =
-        if month > 2 { (year, month.checked_sub(3)?) } else { (year.checked_sub(1)?, month.checked_add(9)?) };
+        if month > 1 { (year, month.checked_sub(2)?) } else { (year.checked_sub(1)?, month.checked_add(10)?) };
     let leaps = (year / 4).checked_sub(year / 100)?.checked_add(year / 400)?;
     let in_year = month.checked_mul(153)?.checked_add(2)? / 5;
     let days = year.checked_mul(365)?.checked_add(leaps)?.checked_add(in_year)?.checked_add(day)?;

@@ -5,11 +5,13 @@ use alloc::vec::Vec;
 use super::Acquire;
 use crate::accept::accept;
 use crate::cache::{TokenChange, TokenEvent};
-use crate::error::{Config, Error};
+use crate::error::{Config, Error, IdTokenError};
 use crate::flow::Cx;
 use crate::grant::Grant;
 use crate::issued::Token;
+use crate::jose::id_token;
 use crate::metadata::ProviderMetadata;
+use crate::secret::Secret;
 use crate::source::{Recording, Source};
 use crate::token::TokenResponse;
 
@@ -26,19 +28,23 @@ impl<S: Source> Acquire<S> {
             binding.check(&response)?;
         }
         accept(cx, metadata, &self.source.expected(), &response)?;
+        // While there is one copy of everything: tokens are large.
+        let claims = response.id_token().map(id_token::claims).transpose().map_err(IdTokenError::from)?;
         let mut changes = Vec::new();
+        let all = cx.client.settings().all_tokens_in_results;
         let redeemed = self.source.recording().redeemed;
         // Where the old one lies, and not where a first one would.
         let rotated = redeemed.and_then(|_| response.take_refresh_token());
         if let (Some(entry), Some(rotated)) = (redeemed, &rotated) {
             changes.push(cx.store.tokens.update_refresh_token(entry, rotated, now));
         }
-        self.record(cx, metadata, grant, &response, &mut changes)?;
-        if let Some(rotated) = rotated {
+        let taken = if all { None } else { response.take_refresh_token() };
+        self.record(cx, metadata, grant, &response, taken, &mut changes)?;
+        if let Some(rotated) = rotated.filter(|_| all) {
             response.give_back_refresh_token(&rotated);
         }
         // Last of all, since it takes the answer over: tokens are large.
-        Ok((self.wanted.labelled(cx, Token::issued(response, now)?), changes))
+        Ok((self.wanted.labelled(cx, Token::issued(response, claims, now, all)?), changes))
     }
 
     fn record(
@@ -47,6 +53,7 @@ impl<S: Source> Acquire<S> {
         metadata: &ProviderMetadata,
         grant: &Grant,
         response: &TokenResponse,
+        refresh_token: Option<Secret>,
         changes: &mut Vec<TokenChange>,
     ) -> Result<(), Error> {
         let now = cx.clock.wall.ok_or(Config::ClockUnknown)?;
@@ -82,8 +89,8 @@ impl<S: Source> Acquire<S> {
             scheme: self.wanted.scheme(),
         };
         changes.extend(match self.source.is_extended() {
-            true => cx.store.tokens.record(&event, now)?,
-            false => cx.store.tokens.record_plain(&event, now)?,
+            true => cx.store.tokens.record_taken(&event, refresh_token, now)?,
+            false => cx.store.tokens.record_plain(&event, refresh_token, now)?,
         });
         Ok(())
     }

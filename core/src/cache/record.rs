@@ -12,6 +12,7 @@ use crate::error::{Config, Error, IdTokenError};
 use crate::jose::id_token;
 use crate::json::{Members, Value};
 use crate::metadata::realm_of;
+use crate::secret::Secret;
 use crate::time::UnixTime;
 use crate::token::TokenResponse;
 
@@ -96,15 +97,36 @@ impl TokenCache {
     /// cannot be decoded or has no `sub` where it is needed, [`Error::Config`] for a token endpoint that is not
     /// `https://host/tenant…`.
     pub fn record(&self, event: &TokenEvent<'_>, now: UnixTime) -> Result<Vec<TokenChange>, Error> {
-        self.record_under(event, now, |event| ext_cache_key(event.data.iter().copied()))
+        self.record_taken(event, None, now)
+    }
+
+    /// The same with a refresh token that was taken out of the answer: tokens are large, and it need not be there twice.
+    pub(crate) fn record_taken(
+        &self,
+        event: &TokenEvent<'_>,
+        refresh_token: Option<Secret>,
+        now: UnixTime,
+    ) -> Result<Vec<TokenChange>, Error> {
+        self.record_under(event, refresh_token, now, |event| ext_cache_key(event.data.iter().copied()))
     }
 
     /// The same for a request with nothing by which its tokens are kept apart: what finds that out is left out of the program.
-    pub(crate) fn record_plain(&self, event: &TokenEvent<'_>, now: UnixTime) -> Result<Vec<TokenChange>, Error> {
-        self.record_under(event, now, |_| None)
+    pub(crate) fn record_plain(
+        &self,
+        event: &TokenEvent<'_>,
+        refresh_token: Option<Secret>,
+        now: UnixTime,
+    ) -> Result<Vec<TokenChange>, Error> {
+        self.record_under(event, refresh_token, now, |_| None)
     }
 
-    fn record_under(&self, event: &TokenEvent<'_>, now: UnixTime, key: ExtendedKey) -> Result<Vec<TokenChange>, Error> {
+    fn record_under(
+        &self,
+        event: &TokenEvent<'_>,
+        refresh_token: Option<Secret>,
+        now: UnixTime,
+        key: ExtendedKey,
+    ) -> Result<Vec<TokenChange>, Error> {
         let response = event.response;
         let mut facts = Facts::of(event)?;
         let has_account = facts.home_account_id.is_some() && !event.skip_account_creation;
@@ -116,12 +138,12 @@ impl TokenCache {
         }
         changes.extend(account);
         if let Some(secret) = response.id_token() {
-            let mut entry = facts.entry("IdToken", secret, event);
+            let mut entry = facts.entry("IdToken", secret.to_string(), event);
             entry.set("realm", facts.realm.as_deref());
             changes.push(TokenChange::put(Kind::IdToken, entry));
         }
-        if let Some(secret) = response.refresh_token() {
-            let mut entry = facts.entry("RefreshToken", secret, event);
+        if let Some(secret) = refresh_token.or_else(|| response.refresh_token().map(Secret::from)) {
+            let mut entry = facts.entry("RefreshToken", secret.into_text(), event);
             entry.set("target", target(event.scopes));
             entry.set("last_modification_time", now.0.to_string());
             set_family(&mut entry, response);
@@ -188,7 +210,7 @@ impl Facts {
     }
 
     /// The members that all tokens have.
-    fn entry(&self, credential_type: &str, secret: &str, event: &TokenEvent<'_>) -> Entry {
+    fn entry(&self, credential_type: &str, secret: String, event: &TokenEvent<'_>) -> Entry {
         let mut entry = Entry::default();
         entry.set("credential_type", credential_type);
         entry.set("secret", secret);
@@ -234,7 +256,7 @@ fn access_token(
         Some(asked) if response.members().text("token_type").is_none() => asked,
         _ => response.token_type(),
     };
-    let mut entry = facts.entry(credential_type, secret, event);
+    let mut entry = facts.entry(credential_type, secret.to_string(), event);
     entry.set("target", target(event.scopes));
     entry.set("realm", facts.realm.as_deref());
     entry.set("token_type", token_type);

@@ -61,7 +61,11 @@ impl Section {
         let slot = Slot { key, content, facts, bytes };
         match self.slots.iter_mut().find(|other| other.key == slot.key) {
             Some(place) => *place = slot,
-            None => self.slots.push(slot),
+            None => {
+                // A section has one entry or two, and room for more would be as large as they are.
+                self.slots.reserve_exact(1);
+                self.slots.push(slot);
+            }
         }
     }
 

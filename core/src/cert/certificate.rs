@@ -1,16 +1,21 @@
 //! X.509 certificates (RFC 5280): names, dates, public key and thumbprints. Nothing here decides about trust.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use der::{Decode, Encode, Reader, SliceReader};
+use der::{Reader, SliceReader};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use x509_cert::Certificate as X509;
-use x509_cert::name::Name;
+#[cfg(feature = "x509")]
+use {
+    alloc::string::ToString,
+    der::Decode,
+    x509_cert::{Certificate as X509, name::Name},
+};
 
 use super::pem::{self, Block};
 use super::pkcs1::{PublicParts, p256_of_spki};
+use super::structure::Parts;
 use crate::base64::{hex_encode, std_encode};
 use crate::error::CertError;
 use crate::jose::Jwk;
@@ -21,8 +26,9 @@ use crate::time::UnixTime;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Vec<u8>,
-    subject: Name,
-    issuer: Name,
+    /// Names in DER.
+    subject: Vec<u8>,
+    issuer: Vec<u8>,
     serial: String,
     not_before: UnixTime,
     not_after: UnixTime,
@@ -63,23 +69,26 @@ impl Certificate {
     ///
     /// # Errors
     /// [`CertError::TooLong`] beyond [`MAX_CERTIFICATE`] bytes; [`CertError::PrivateKeyInsteadOfCertificate`] for a
-    /// key; [`CertError::BadCertificate`] for anything else that is not a certificate.
+    /// key; [`CertError::BadCertificate`] for anything else that is not a certificate. Without the feature `x509` names and
+    /// extensions are not looked into.
     pub fn from_der(der: &[u8]) -> Result<Self, CertError> {
         if der.len() > MAX_CERTIFICATE {
             return Err(CertError::TooLong);
         }
-        let parsed = X509::from_der(der).map_err(|_| match super::private_key::is_private_key(der) {
+        let parts = Parts::read(der);
+        #[cfg(feature = "x509")]
+        let parts = parts.filter(|_| X509::from_der(der).is_ok());
+        let parts = parts.ok_or_else(|| match super::private_key::is_private_key(der) {
             true => CertError::PrivateKeyInsteadOfCertificate,
             false => CertError::BadCertificate,
         })?;
-        let tbs = parsed.tbs_certificate();
         Ok(Self {
-            subject: tbs.subject().clone(),
-            issuer: tbs.issuer().clone(),
-            serial: hex_encode(tbs.serial_number().as_bytes()),
-            not_before: UnixTime(tbs.validity().not_before.to_unix_duration().as_secs()),
-            not_after: UnixTime(tbs.validity().not_after.to_unix_duration().as_secs()),
-            spki: tbs.subject_public_key_info().to_der().map_err(|_| CertError::BadCertificate)?,
+            subject: parts.subject.to_vec(),
+            issuer: parts.issuer.to_vec(),
+            serial: hex_encode(parts.serial),
+            not_before: parts.not_before,
+            not_after: parts.not_after,
+            spki: parts.spki.to_vec(),
             der: der.to_vec(),
         })
     }
@@ -139,13 +148,27 @@ impl Certificate {
 
     /// The subject's name as RFC 4514 writes it, most specific part first. Written when it is asked for: the table of what parts
     /// of names are called is as large as all of RSA.
+    #[cfg(feature = "x509")]
     pub fn subject(&self) -> String {
-        self.subject.to_string()
+        text_of(&self.subject)
     }
 
     /// The issuer's name as RFC 4514 writes it.
+    #[cfg(feature = "x509")]
     pub fn issuer(&self) -> String {
-        self.issuer.to_string()
+        text_of(&self.issuer)
+    }
+
+    /// Whether the other one's subject is this one's issuer, to the letter; with the feature `x509` also in another encoding.
+    pub(super) fn is_below(&self, other: &Self) -> bool {
+        #[cfg(feature = "x509")]
+        {
+            self.issuer() == other.subject()
+        }
+        #[cfg(not(feature = "x509"))]
+        {
+            self.issuer == other.subject
+        }
     }
 
     /// The serial number in lower case hexadecimal digits.
@@ -200,8 +223,18 @@ impl Certificate {
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({}, sha256 {})", self.subject, self.sha256_hex())
+        #[cfg(feature = "x509")]
+        write!(f, "Certificate({}, sha256 {})", self.subject(), self.sha256_hex())?;
+        #[cfg(not(feature = "x509"))]
+        write!(f, "Certificate(sha256 {})", self.sha256_hex())?;
+        Ok(())
     }
+}
+
+#[cfg(feature = "x509")]
+fn text_of(name: &[u8]) -> String {
+    // It was read before.
+    Name::from_der(name).map(|name| name.to_string()).unwrap_or_default()
 }
 
 /// The bytes of the first ASN.1 element.

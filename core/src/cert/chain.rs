@@ -27,7 +27,7 @@ pub fn is_chain(certificates: &[Certificate]) -> bool {
 }
 
 fn is_issued_by(this: &Certificate, other: &Certificate) -> bool {
-    this.issuer() == other.subject()
+    this.is_below(other)
 }
 
 #[cfg(test)]

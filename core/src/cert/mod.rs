@@ -4,6 +4,7 @@
 //! |---|---|
 //! | none | PEM blocks, [`extract_certs`], [`Thumbprint`] |
 //! | `cert` | [`Certificate`], [`PrivateKey`], [`in_chain_order`] |
+//! | `x509` | [`Certificate::subject`], [`Certificate::issuer`]; certificates are read whole |
 //! | `encrypted-keys` | [`PrivateKey::parse`] opens keys that have a passphrase |
 //! | `rsa` | [`RsaKey`], [`Certificate::verify_signature`] |
 
@@ -23,6 +24,8 @@ mod pkcs1;
 mod private_key;
 #[cfg(feature = "rsa")]
 mod rsa_key;
+#[cfg(feature = "cert")]
+mod structure;
 mod thumbprint;
 
 #[cfg(feature = "cert")]

@@ -49,15 +49,17 @@ impl Authority {
         if endpoint.path() == "/dstsv2" || endpoint.path().starts_with("/dstsv2/") {
             return Self::oidc(text);
         }
-        let first = endpoint.path().split('/').nth(1).unwrap_or_default();
+        let first = text::parts(endpoint.path(), b'/').nth(1).unwrap_or_default();
         let tenant = match endpoint.host().strip_suffix(".ciamlogin.com") {
             Some(sub_domain) if first.is_empty() => format!("{sub_domain}.onmicrosoft.com"),
             _ if first.is_empty() => return Err(Config::Authority("the tenant is missing")),
             _ => first.to_string(),
         };
         let ciam = endpoint.host().ends_with(".ciamlogin.com");
-        let mut parts = endpoint.path().split('/').skip(1);
-        let policy = (parts.next(), parts.next(), parts.next());
+        let policy = {
+            let mut parts = text::parts(endpoint.path(), b'/').skip(1);
+            (parts.next(), parts.next(), parts.next())
+        };
         let kind = if ciam {
             AuthorityKind::Ciam
         } else if tenant.eq_ignore_ascii_case("adfs") {
@@ -130,7 +132,7 @@ impl Authority {
     /// # Errors
     /// [`Config::Authority`] when the address gets too long.
     pub fn metadata_endpoint(&self) -> Result<Endpoint, Config> {
-        let path = self.endpoint.path().trim_end_matches('/');
+        let path = text::trim_end(self.endpoint.path(), b'/');
         let path = match self.kind() {
             AuthorityKind::Ciam if path.is_empty() => format!("/{}/v2.0", self.tenant),
             AuthorityKind::Entra | AuthorityKind::B2c | AuthorityKind::Ciam => format!("{path}/v2.0"),
@@ -150,7 +152,7 @@ impl fmt::Debug for Authority {
 
 fn endpoint_of(text: &str) -> Result<Endpoint, Config> {
     // A fragment never reaches a server.
-    let text = text::trimmed(text).split('#').next().unwrap_or_default();
+    let text = text::parts(text::trimmed(text), b'#').next().unwrap_or_default();
     let endpoint = Endpoint::parse_typed(text).map_err(|why| Config::Authority(why.reason()))?;
     if !endpoint.is_https() {
         return Err(Config::Authority(InvalidEndpoint::NotHttps.reason()));

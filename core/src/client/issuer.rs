@@ -10,13 +10,12 @@ pub fn is_valid(issuer: &str, authority: &Authority) -> bool {
     if issuer.is_empty() {
         return false;
     }
-    if issuer.trim_end_matches('/') == configured.trim_end_matches('/') {
+    if text::trim_end(issuer, b'/') == text::trim_end(configured, b'/') {
         return true;
     }
     let Some((origin, host)) = host_of(issuer) else { return false };
     let host = host.to_ascii_lowercase();
-    let below_one_label = host
-        .split_once('.')
+    let below_one_label = text::cut(&host, b'.')
         .is_some_and(|(label, rest)| !label.is_empty() && (is_well_known(rest) || rest == authority.host()));
     is_well_known(&host)
         || below_one_label
@@ -27,10 +26,11 @@ pub fn is_valid(issuer: &str, authority: &Authority) -> bool {
 /// Scheme to port, and the host alone. `None` where there is no host.
 fn host_of(issuer: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text::split_once(issuer, "://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let authority = rest.get(..end)?;
     let origin = issuer.get(..scheme.len().checked_add(3)?.checked_add(authority.len())?)?;
-    let after_user = authority.rsplit('@').next()?;
-    let host = match after_user.rsplit_once(':') {
+    let after_user = text::parts(authority, b'@').last()?;
+    let host = match text::cut_last(after_user, b':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => after_user,
     };

@@ -75,6 +75,9 @@ pub struct Settings {
     /// Whether tokens got on behalf of a user are kept apart by the assertion they were got for, and served again for the
     /// same one (G-30). Without it they lie among the user's other tokens, and each call goes to the server.
     pub partition_on_behalf_of: bool,
+    /// Whether the result has the refresh token and the ID token as they came, too (G-68). They are in the token cache either way,
+    /// and the ID token's claims in the result.
+    pub all_tokens_in_results: bool,
     /// Whether personal data may appear in logs.
     pub enable_pii_log: bool,
 }
@@ -179,6 +182,7 @@ impl Default for Settings {
             prune_refresh_tokens: true,
             capabilities_with_imports: true,
             partition_on_behalf_of: true,
+            all_tokens_in_results: false,
             enable_pii_log: false,
         }
     }
@@ -206,6 +210,7 @@ impl Settings {
             prune_refresh_tokens: false,
             capabilities_with_imports: false,
             partition_on_behalf_of: false,
+            all_tokens_in_results: true,
             ..Self::default()
         }
     }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::limits::MAX_RETRY_AFTER;
+use crate::text;
 
 /// An HTTP response: status, headers, whole body.
 #[derive(Clone, Copy)]
@@ -32,11 +33,11 @@ impl<'a> Response<'a> {
 
     /// What `Retry-After` says.
     pub fn retry_after(&self) -> RetryAfter {
-        match self.header("retry-after").map(str::trim) {
+        match self.header("retry-after").map(str::trim_ascii) {
             None => RetryAfter::Absent,
-            Some(text) => match text.parse::<u64>() {
-                Ok(seconds) => RetryAfter::Seconds(seconds.min(MAX_RETRY_AFTER)),
-                Err(_) => RetryAfter::Unreadable,
+            Some(text) => match text::integer(text).map(u64::try_from) {
+                Some(Ok(seconds)) => RetryAfter::Seconds(seconds.min(MAX_RETRY_AFTER)),
+                _ => RetryAfter::Unreadable,
             },
         }
     }

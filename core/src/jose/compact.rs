@@ -8,6 +8,7 @@ use crate::base64::{is_base64url, url_decode_by_table};
 use crate::error::JwtError;
 use crate::json::Members;
 use crate::limits::MAX_JWT;
+use crate::text;
 #[cfg(feature = "validate")]
 use {
     crate::error::TokenError,
@@ -113,9 +114,9 @@ impl fmt::Debug for Compact<'_> {
 }
 
 /// The dot-separated parts, however many. But for [`Compact::split`], the only place that splits a token.
-pub(super) fn parts(token: &str) -> Result<core::str::Split<'_, char>, JwtError> {
+pub(super) fn parts(token: &str) -> Result<impl Iterator<Item = &str>, JwtError> {
     match token.len() <= MAX_JWT {
-        true => Ok(token.split('.')),
+        true => Ok(text::parts(token, b'.')),
         false => Err(JwtError::TooLong),
     }
 }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::write;
+use crate::text;
 
 /// Any JSON value (RFC 8259 s3).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -105,9 +106,6 @@ impl Value {
 impl Number {
     /// The number without its fraction; one that does not fit is the largest or the smallest that does.
     pub(super) fn whole(&self) -> i64 {
-        if let Ok(number) = self.0.parse() {
-            return number;
-        }
         let (is_negative, digits, point) = self.parts();
         let mut number = 0_i64;
         for digit in digits.chain(core::iter::repeat(0)).take(usize::try_from(point.clamp(0, 20)).unwrap_or(0)) {
@@ -136,13 +134,14 @@ impl Number {
     /// The sign, the digits from the first that is not zero on, and how many of them stand before the point.
     fn parts(&self) -> (bool, impl Iterator<Item = u8>, i64) {
         let (is_negative, text) = self.0.strip_prefix('-').map_or((false, self.0.as_str()), |text| (true, text));
-        let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (digits, exponent) = text::cut(text, b'e').or_else(|| text::cut(text, b'E')).unwrap_or((text, "0"));
         // An exponent that does not fit is far beyond any digits there are.
         let most = if exponent.starts_with('-') { i64::MIN } else { i64::MAX };
-        let before = digits.split('.').next().unwrap_or_default().len();
+        let before = digits.bytes().take_while(|byte| *byte != b'.').count();
         let zeros = digits.bytes().filter(|byte| *byte != b'.').take_while(|byte| *byte == b'0').count();
         let length = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        let point = exponent.parse().unwrap_or(most).saturating_add(length(before)).saturating_sub(length(zeros));
+        let point =
+            text::integer(exponent).unwrap_or(most).saturating_add(length(before)).saturating_sub(length(zeros));
         let digits = digits.bytes().filter(|byte| *byte != b'.').skip(zeros).map(|byte| byte.wrapping_sub(b'0'));
         (is_negative, digits, point)
     }
@@ -160,6 +159,7 @@ impl Map {
         members.reverse();
         members.sort_by(|(one, _), (other, _)| one.cmp(other));
         members.dedup_by(|(name, _), (kept, _)| name == kept);
+        members.shrink_to_fit();
         Self(members)
     }
 
@@ -188,6 +188,7 @@ impl Map {
         match self.place(&name) {
             Ok(place) => self.0.get_mut(place).map(|(_, old)| core::mem::replace(old, value)),
             Err(place) => {
+                self.0.reserve_exact(1);
                 self.0.insert(place, (name, value));
                 None
             }

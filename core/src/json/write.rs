@@ -49,28 +49,26 @@ pub(crate) fn object(out: &mut dyn Write, members: &Map) -> fmt::Result {
 /// What the sink says.
 pub(crate) fn text(out: &mut dyn Write, text: &str) -> fmt::Result {
     out.write_str("\"")?;
-    for plain in text.split_inclusive(|c: char| c < ' ' || matches!(c, '"' | '\\')) {
-        let last = plain.bytes().last().unwrap_or_default();
-        if last >= b' ' && !matches!(last, b'"' | b'\\') {
-            out.write_str(plain)?;
-            continue;
-        }
-        out.write_str(plain.get(..plain.len().saturating_sub(1)).unwrap_or_default())?;
-        let short = match last {
-            b'"' | b'\\' => last,
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0x08 => b'b',
-            0x0C => b'f',
+    for c in text.chars() {
+        let short = match c {
+            '"' | '\\' => c,
+            '\n' => 'n',
+            '\r' => 'r',
+            '\t' => 't',
+            '\x08' => 'b',
+            '\x0C' => 'f',
+            '\0'..' ' => {
+                out.write_str(if c < '\x10' { "\\u000" } else { "\\u001" })?;
+                out.write_char(char::from_digit(u32::from(c) & 15, 16).unwrap_or_default())?;
+                continue;
+            }
             _ => {
-                out.write_str(if last < 0x10 { "\\u000" } else { "\\u001" })?;
-                out.write_char(char::from_digit(u32::from(last & 15), 16).unwrap_or_default())?;
+                out.write_char(c)?;
                 continue;
             }
         };
         out.write_char('\\')?;
-        out.write_char(char::from(short))?;
+        out.write_char(short)?;
     }
     out.write_str("\"")
 }

@@ -39,7 +39,7 @@ pub fn next(authentication_info: &str) -> Option<String> {
 
 /// The nonce of a `DPoP-Nonce` header.
 pub fn dpop<'a>(response: &Response<'a>) -> Option<&'a str> {
-    usable(response.header("dpop-nonce")?.trim())
+    usable(response.header("dpop-nonce")?.trim_ascii())
 }
 
 /// `NQCHAR` of RFC 6749 appendix A, and not too long to send back.

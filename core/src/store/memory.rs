@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+#[cfg(feature = "clouds")]
 use crate::client::RegionName;
 use crate::entropy::{Entropy, NoEntropy};
 #[cfg(feature = "validate")]
@@ -84,8 +85,10 @@ pub(crate) enum Fact {
     Metadata(Box<ProviderMetadata>),
     /// Hosts that are the same cloud as this one.
     Aliases(Vec<String>),
+    #[cfg(feature = "clouds")]
     /// The region of this machine, or word that it is in none. It has no name.
     DetectedRegion(Option<RegionName>),
+    #[cfg(feature = "clouds")]
     /// Metadata of a region, or word that it cannot be reached.
     Regional(Option<Box<ProviderMetadata>>),
     /// An error answer, by [`WireKey`].
@@ -108,7 +111,9 @@ pub(crate) enum Fact {
 enum Topic {
     Metadata,
     Aliases,
+    #[cfg(feature = "clouds")]
     DetectedRegion,
+    #[cfg(feature = "clouds")]
     Regional,
     Answered,
     #[cfg(feature = "assertions")]
@@ -128,7 +133,9 @@ impl Fact {
         match self {
             Self::Metadata(_) => Topic::Metadata,
             Self::Aliases(_) => Topic::Aliases,
+            #[cfg(feature = "clouds")]
             Self::DetectedRegion(_) => Topic::DetectedRegion,
+            #[cfg(feature = "clouds")]
             Self::Regional(_) => Topic::Regional,
             Self::Answered(_) => Topic::Answered,
             #[cfg(feature = "assertions")]
@@ -215,6 +222,7 @@ impl Memory {
         }
     }
 
+    #[cfg(feature = "clouds")]
     /// The region of this machine, once it was asked for.
     pub(crate) fn detected_region(&self, now: Millis) -> Option<Option<&RegionName>> {
         match &self.valid(Topic::DetectedRegion, &[], now)?.value {
@@ -223,6 +231,7 @@ impl Memory {
         }
     }
 
+    #[cfg(feature = "clouds")]
     /// Metadata of a region, once it was asked for.
     pub(crate) fn regional(&self, address: &str, now: Millis) -> Option<Option<&ProviderMetadata>> {
         match &self.valid(Topic::Regional, address.as_bytes(), now)?.value {

@@ -10,7 +10,7 @@ pub(super) const UNSAID: i64 = 600;
 pub(super) fn seconds(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => Some(whole_number(number)),
-        Value::String(text) => text::trimmed(text).parse().ok(),
+        Value::String(text) => text::integer(text::trimmed(text)),
         _ => None,
     }
 }

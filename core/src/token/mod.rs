@@ -55,9 +55,11 @@ impl TokenResponse {
 
     /// The refresh token, which is not in the answer any more.
     pub(crate) fn take_refresh_token(&mut self) -> Option<Secret> {
-        let token = Secret::from(self.refresh_token()?);
-        self.0.remove("refresh_token");
-        Some(token)
+        self.refresh_token()?;
+        match self.0.take("refresh_token")? {
+            Value::String(token) => Some(Secret::new(token)),
+            _ => None,
+        }
     }
 
     pub(crate) fn give_back_refresh_token(&mut self, token: &Secret) {
@@ -168,7 +170,7 @@ impl TokenResponse {
             Some(_) => return Err(bad_client_info("not a text")),
         };
         let bytes =
-            base64::url_decode_by_table(text.trim_end_matches('=')).ok_or_else(|| bad_client_info("not base64url"))?;
+            base64::url_decode_by_table(text::trim_end(text, b'=')).ok_or_else(|| bad_client_info("not base64url"))?;
         json::parse_object(&bytes, MAX_RESPONSE).map(Some).map_err(|why| bad_client_info(reason(why)))
     }
 

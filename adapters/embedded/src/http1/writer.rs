@@ -46,7 +46,10 @@ impl Writer {
 /// The request in the order in which it is sent.
 fn parts(request: &Request, put: &mut dyn FnMut(&[u8])) {
     let endpoint = &request.endpoint;
-    let authority = endpoint.origin().split_once("://").map_or("", |(_, authority)| authority);
+    let origin = endpoint.origin();
+    // Behind the first of two slashes; a search for words would be large.
+    let slashes = origin.bytes().position(|byte| byte == b'/').unwrap_or(origin.len());
+    let authority = origin.get(slashes.saturating_add(2)..).unwrap_or_default();
     let mut text = |parts: &[&str]| parts.iter().for_each(|part| put(part.as_bytes()));
     text(&[request.method.as_str(), " ", endpoint.path()]);
     if let Some(query) = endpoint.query() {
