@@ -226,7 +226,8 @@ impl<S: Source> Acquire<S> {
 
     /// All checks have passed or failed by now: what is to be remembered leaves as one delta.
     fn finish(&mut self, cx: &Cx<'_>, metadata: &ProviderMetadata, exchanged: Exchanged) -> Step<Token> {
-        let Exchanged { grant, result, memory, .. } = exchanged;
+        let Exchanged { grant, target, result, memory } = exchanged;
+        drop(target); // a device has better use for its memory
         self.memory.extend(memory);
         if let Err(error) = &result {
             self.count_pending(cx, error);
@@ -241,7 +242,7 @@ impl<S: Source> Acquire<S> {
         tokens.extend(self.source.leftovers(cx));
         let result = match result.and_then(|response| self.store(cx, metadata, &grant, response)) {
             Ok((token, changes)) => {
-                tokens.extend(changes);
+                record::append(&mut tokens, changes);
                 Ok(token)
             }
             Err(error) => self.fallback.take().ok_or(error),

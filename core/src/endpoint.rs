@@ -31,8 +31,11 @@ pub enum InvalidEndpoint {
 }
 
 impl InvalidEndpoint {
-    /// What is wrong, for a message.
+    /// What is wrong, for a message; one for all without the feature `sentences`.
     pub const fn reason(self) -> &'static str {
+        if !cfg!(feature = "sentences") {
+            return "the address";
+        }
         match self {
             Self::TooLong => "the address is too long",
             Self::NotHttps => "the address must begin with https://",

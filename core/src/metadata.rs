@@ -90,7 +90,8 @@ impl ProviderMetadata {
 /// The tenant in an endpoint's path: its first segment, or for a CIAM host without one the tenant's domain
 /// (section 2.2 of the reference).
 pub fn realm_of(endpoint: &Endpoint) -> String {
-    match (parts(endpoint.path(), b'/').nth(1), endpoint.host().strip_suffix(".ciamlogin.com")) {
+    let ciam = if cfg!(feature = "clouds") { endpoint.host().strip_suffix(".ciamlogin.com") } else { None };
+    match (parts(endpoint.path(), b'/').nth(1), ciam) {
         (None | Some(""), Some(sub_domain)) => format!("{sub_domain}.onmicrosoft.com"),
         (first, _) => first.unwrap_or_default().to_string(),
     }

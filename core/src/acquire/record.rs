@@ -88,11 +88,20 @@ impl<S: Source> Acquire<S> {
             skip_account_creation: redeemed.is_some(),
             scheme: self.wanted.scheme(),
         };
-        changes.extend(match self.source.is_extended() {
+        let recorded = match self.source.is_extended() {
             true => cx.store.tokens.record_taken(&event, refresh_token, now)?,
             false => cx.store.tokens.record_plain(&event, refresh_token, now)?,
-        });
+        };
+        append(changes, recorded);
         Ok(())
+    }
+}
+
+/// Puts changes behind others. As a rule there are none, and no second list is made.
+pub(super) fn append(changes: &mut Vec<TokenChange>, mut more: Vec<TokenChange>) {
+    match changes.is_empty() {
+        true => *changes = more,
+        false => changes.append(&mut more),
     }
 }
 
