@@ -1,8 +1,10 @@
 //! The store of one application and where its tokens are persisted: for many threads, one write at a time, in order.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crossbeam_utils::sync::ShardedLock;
 use sansal::Store;
 use sansal::cache::TokenChange;
 use sansal::error::CommitError;
@@ -13,7 +15,8 @@ use crate::persistence::Persistence;
 
 /// What a driver reads and writes. The lock on the store is never held while something is persisted.
 pub struct SharedStore {
-    store: RwLock<Store>,
+    /// Readers on different threads do not wait for each other's memory.
+    store: ShardedLock<Store>,
     persistence: Option<Arc<dyn Persistence>>,
     metrics: Option<Arc<dyn Metrics>>,
     /// Held from what is read or written elsewhere until it is in memory: otherwise an old refresh token, read before a new
@@ -24,7 +27,7 @@ pub struct SharedStore {
 impl SharedStore {
     /// This store, a place where tokens are kept too, and who counts.
     pub fn new(store: Store, persistence: Option<Arc<dyn Persistence>>, metrics: Option<Arc<dyn Metrics>>) -> Self {
-        Self { store: RwLock::new(store), persistence, metrics, order: Mutex::new(()) }
+        Self { store: ShardedLock::new(store), persistence, metrics, order: Mutex::new(()) }
     }
 
     /// Tells who counts.
@@ -35,7 +38,7 @@ impl SharedStore {
     }
 
     /// The store, as long as the guard lives. Nothing can be committed meanwhile: be quick.
-    pub fn read(&self) -> RwLockReadGuard<'_, Store> {
+    pub fn read(&self) -> impl Deref<Target = Store> + '_ {
         // A panic elsewhere cannot leave a store half changed: only `apply` writes, and it does not panic.
         self.store.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sansal::Store;
@@ -15,6 +14,7 @@ use sansal::time::{Clock, Millis};
 use sansal_std::{Answered, Asks, Event, Happened, Lease, Log, SharedStore, SystemClock, SystemRandom, Time, answer};
 use tokio::task::spawn_blocking;
 
+use crate::hits::Hits;
 use crate::http::HttpClient;
 use crate::running::{Run, Running};
 
@@ -33,7 +33,7 @@ struct Shared {
     time: Option<Arc<dyn Time>>,
     store: Arc<SharedStore>,
     /// Calls that were answered from the cache and are not in the store's memory yet.
-    hits: AtomicU64,
+    hits: Hits,
     running: Running,
 }
 
@@ -50,7 +50,7 @@ pub(crate) enum Cached<T> {
 impl Driver {
     /// With this store, and the system's clock or another.
     pub fn new(http: Arc<dyn HttpClient>, store: Arc<SharedStore>, time: Option<Arc<dyn Time>>) -> Self {
-        Self(Arc::new(Shared { http, time, store, hits: AtomicU64::new(0), running: Running::default() }))
+        Self(Arc::new(Shared { http, time, store, hits: Hits::default(), running: Running::default() }))
     }
 
     /// Looks into the store. Nothing can be committed meanwhile: be quick.
@@ -128,7 +128,7 @@ impl Driver {
         }
         let clock = self.0.time.as_ref().map_or_else(|| SystemClock.recent(), |time| time.recent());
         let found = find(&self.0.store.read(), clock)?;
-        self.0.hits.fetch_add(1, Ordering::Relaxed);
+        self.0.hits.add();
         self.0.store.tell(Event::Hit);
         Some(found)
     }
@@ -214,7 +214,7 @@ impl Driver {
 
     async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         if changes.is_hit() {
-            self.0.hits.fetch_add(1, Ordering::Relaxed);
+            self.0.hits.add();
             self.0.store.tell(Event::Hit);
             return Ok(());
         }
@@ -256,8 +256,8 @@ impl Shared {
 
     /// Hits become known to the machine that sends the next request, in its telemetry headers.
     fn count_hits(&self, client: &Client) {
-        if self.hits.load(Ordering::Relaxed) > 0 {
-            let count = self.hits.swap(0, Ordering::Relaxed);
+        let count = self.hits.take();
+        if count > 0 {
             let _ = self.store.commit(Changes::hits(client.client_id(), count));
         }
     }

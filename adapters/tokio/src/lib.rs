@@ -38,6 +38,7 @@ mod azure;
 mod confidential;
 mod default_chain;
 mod driver;
+mod hits;
 mod http;
 mod managed;
 mod public;
