@@ -42,9 +42,6 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 /// Seconds an error answer without `Retry-After` is remembered: for public clients, for others (section 10.4).
 const PATIENCE: (u64, u64) = (60, 5);
 
-/// As many parameters as a token request has as a rule, or more.
-const FIELDS: usize = 12;
-
 /// What a token request says about the call it belongs to.
 #[derive(Clone, Debug)]
 pub(crate) struct Occasion {
@@ -183,7 +180,8 @@ impl Exchange {
             Authentication::Secret(secret) => ("client_secret", Some(secret)),
             Authentication::Assertion(text) => ("client_assertion", Some(text)),
         };
-        let mut fields = Vec::with_capacity(FIELDS);
+        let own = self.grant.parameters();
+        let mut fields = Vec::with_capacity(own.len().saturating_add(5));
         fields.extend([
             ("client_id", client.client_id()),
             ("grant_type", self.grant.grant_type()),
@@ -195,7 +193,7 @@ impl Exchange {
         if name == "client_assertion" {
             fields.push(("client_assertion_type", JWT_BEARER));
         }
-        fields.extend(self.grant.parameters());
+        fields.extend(own);
         fields.retain(|(_, value)| !value.is_empty());
         let body = Body::form(fields.iter().copied());
         let request =
