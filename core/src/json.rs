@@ -13,9 +13,10 @@ pub(crate) mod write;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::limits::MAX_JSON_DEPTH;
+use crate::secret::wipe_text;
 use crate::text;
 
 /// Any JSON value: that of `serde_json`, where that feature is on.
@@ -193,7 +194,7 @@ pub(crate) fn texts<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> Value 
 /// Overwrites every text inside a JSON value.
 pub(crate) fn wipe(value: &mut Value) {
     match value {
-        Value::String(text) => text.zeroize(),
+        Value::String(text) => wipe_text(text),
         Value::Array(items) => items.iter_mut().for_each(wipe),
         Value::Object(members) => members.values_mut().for_each(wipe),
         _ => {}

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use zeroize::Zeroizing;
+use core::mem;
 
 /// A text that must not reach a log: a client secret, a token, a passphrase.
 ///
@@ -16,17 +16,17 @@ use zeroize::Zeroizing;
 /// assert_eq!(secret.expose(), "s3cret");
 /// ```
 #[derive(Clone, Default)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(String);
 
 impl Secret {
     /// Takes a text over; the caller's `String` becomes the secret's memory, nothing is copied.
     pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
+        Self(text)
     }
 
     /// The text, for who takes care of it from here on.
     pub(crate) fn into_text(mut self) -> String {
-        core::mem::take(&mut *self.0)
+        mem::take(&mut self.0)
     }
 
     /// The text itself. The one way to it: search for `expose` to find every use.
@@ -57,6 +57,12 @@ impl From<String> for Secret {
     }
 }
 
+impl Drop for Secret {
+    fn drop(&mut self) {
+        wipe_text(&mut self.0);
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
@@ -65,12 +71,12 @@ impl fmt::Debug for Secret {
 
 /// Bytes that must not reach a log: a request body, a private key in DER.
 #[derive(Clone, Default)]
-pub struct SecretBytes(Zeroizing<Vec<u8>>);
+pub struct SecretBytes(Vec<u8>);
 
 impl SecretBytes {
     /// Takes bytes over; nothing is copied.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(bytes)
     }
 
     /// The bytes themselves.
@@ -86,8 +92,14 @@ impl From<&[u8]> for SecretBytes {
 }
 
 impl From<Secret> for SecretBytes {
-    fn from(mut text: Secret) -> Self {
-        Self::new(core::mem::take(&mut *text.0).into_bytes())
+    fn from(text: Secret) -> Self {
+        Self::new(text.into_text().into_bytes())
+    }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        overwrite(&mut self.0);
     }
 }
 
@@ -95,6 +107,20 @@ impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretBytes({} bytes)", self.0.len())
     }
+}
+
+/// Overwrites a text, and leaves none.
+pub(crate) fn wipe_text(text: &mut String) {
+    overwrite(&mut mem::take(text).into_bytes());
+}
+
+/// Makes all memory of these bytes zeros, unused room included. All at once: `zeroize` by itself writes byte after byte, which for a
+/// token takes longer than to find it.
+fn overwrite(bytes: &mut Vec<u8>) {
+    bytes.clear();
+    bytes.resize(bytes.capacity(), 0);
+    // For all that the compiler knows, somebody looks at them now.
+    zeroize::optimization_barrier(bytes.as_slice());
 }
 
 /// Equality whose time depends on the lengths alone.
@@ -111,6 +137,19 @@ mod tests {
     fn debug_shows_nothing() {
         assert_eq!(format!("{:?}", Secret::from("planted")), "Secret(..)");
         assert_eq!(format!("{:?}", SecretBytes::from(&b"planted"[..])), "SecretBytes(7 bytes)");
+    }
+
+    #[test]
+    fn nothing_is_left() {
+        let mut bytes = Vec::with_capacity(1000);
+        bytes.extend_from_slice(&[7; 900]);
+        bytes.truncate(10);
+        let (room, memory) = (bytes.capacity(), bytes.as_ptr());
+        overwrite(&mut bytes);
+        assert!(bytes.len() == room && bytes.as_ptr() == memory && bytes.iter().all(|byte| *byte == 0));
+        let mut text = String::from("planted");
+        wipe_text(&mut text);
+        assert_eq!(text, "");
     }
 
     #[test]
