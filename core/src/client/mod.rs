@@ -170,13 +170,12 @@ impl Client {
     /// Under what the metadata of this client's authority is remembered: clients that share a memory share it only if they
     /// read the authority alike and asked the same party whether it is one.
     pub(crate) fn metadata_key(&self) -> &str {
-        &self.metadata_key
+        if cfg!(feature = "clouds") { &self.metadata_key } else { self.authority.as_str() }
     }
 
     /// Puts down under what its metadata is remembered.
     fn named(mut self) -> Self {
         if !cfg!(feature = "clouds") {
-            self.metadata_key = self.authority.as_str().to_string();
             return self;
         }
         let asked = match &self.settings.instance_discovery {
