@@ -188,6 +188,33 @@ fn a_device_code_is_declined_in_the_browser() {
 }
 
 #[test]
+fn a_page_signs_in_with_fetch() {
+    // `tests/page`: the machine is in WebAssembly, and a browser tab is its runtime.
+    let Some(lab) = Lab::find() else { return };
+    if variable("SANSAL_PAGE").is_none() {
+        assert!(variable("CI").is_none_or(|ci| ci != "true"), "no page: run tests/run interop");
+        return eprintln!("left out: no page; tests/run interop builds it");
+    }
+    let origin = lab.issuer.strip_suffix("/lab").unwrap();
+    let page = |client: &str, scope: &str| {
+        format!("{origin}/page/index.html?issuer={}&client_id={client}&scope={scope}", lab.issuer)
+    };
+    let saw = at_the_other_machine(&lab, page("native", "api.read"), "page", "--page").join().unwrap();
+    assert_eq!(saw["heading"], "Signed in", "{saw}");
+    assert!(saw["status"].as_str().unwrap().starts_with("as User alice, until 20"), "{saw}");
+    let asked: Vec<&str> = saw["asked"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    let own: Vec<&str> = asked.iter().copied().filter(|one| !one.contains("/page/")).collect();
+    assert_eq!(own[..2], ["GET /lab/.well-known/openid-configuration", "POST /lab/device/auth"], "{saw}");
+    assert!(own.len() > 2 && own[2..].iter().all(|one| *one == "POST /lab/token"), "{saw}");
+    let log = std::fs::read_to_string(variable("SANSAL_LAB_LOG").unwrap()).unwrap();
+    assert!(log.lines().any(|line| line.starts_with("granted native none ")), "{log}");
+    // The page says what is wrong in our words.
+    let saw = at_the_other_machine(&lab, page("nobody", "api.read"), "page-refused", "--page").join().unwrap();
+    assert_eq!(saw["heading"], "Not signed in", "{saw}");
+    assert!(saw["status"].as_str().unwrap().contains("invalid_client"), "{saw}");
+}
+
+#[test]
 fn a_user_declines() {
     let Some(lab) = Lab::find() else { return };
     for (name, mode) in [("form-post-declined", ResponseMode::FormPost), ("query-declined", ResponseMode::Query)] {
