@@ -104,8 +104,9 @@ mod tests {
             let (before, recent) = (SystemClock.now(), SystemClock.recent());
             let after = SystemClock.now();
             assert!(recent.mono <= after.mono && recent.wall <= after.wall);
-            assert!(recent.mono.0 + 100 >= before.mono.0, "{} {}", recent.mono.0, before.mono.0);
-            assert!(recent.wall.unwrap().0 + 1 >= before.wall.unwrap().0);
+            // A tick comes every few milliseconds; a machine that was held up for long may owe some.
+            assert!(recent.mono.0 + 5_000 >= before.mono.0, "{} {}", recent.mono.0, before.mono.0);
+            assert!(recent.wall.unwrap().0 + 5 >= before.wall.unwrap().0);
             thread::sleep(Duration::from_millis(3));
         }
     }
