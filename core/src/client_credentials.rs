@@ -79,6 +79,7 @@ impl ClientCredentials {
     /// The token that the machine for these scopes would give without asking anybody, if it needs no renewal: for hosts with many
     /// callers, whose store is in memory. Nothing is allocated but what the token holds. `None` says only that the machine has to
     /// be asked. The host counts it with [`Changes::hits`].
+    #[inline]
     pub fn at_hand<S: AsRef<str>>(scopes: &[S], client: &Client, store: &Store, clock: Clock) -> Option<Token> {
         at_hand(scopes, None, client, store, clock)
     }

@@ -19,15 +19,14 @@ pub struct Token {
     source: TokenSource,
     expires_on: UnixTime,
     refresh_on: Option<UnixTime>,
-    id_token_claims: Option<Members>,
     stored: Result<(), CommitError>,
     key_protection: Option<KeyProtection>,
 }
 
 #[derive(Clone)]
 enum Content {
-    /// What the server answered.
-    Answer(Members),
+    /// What the server answered, and the claims of the ID token in it.
+    Answer { members: Members, id_token_claims: Option<Members> },
     /// What the cache has of an answer. A token that is given out a million times is not made into an object each time.
     Kept { access_token: Secret, token_type: Cow<'static, str>, expires_in: u64 },
 }
@@ -60,11 +59,10 @@ impl Token {
             _ => !name.starts_with('_'),
         });
         Ok(Self {
-            content: Content::Answer(members),
+            content: Content::Answer { members, id_token_claims },
             source: TokenSource::IdentityProvider,
             expires_on,
             refresh_on,
-            id_token_claims,
             stored: Ok(()),
             key_protection: None,
         })
@@ -79,8 +77,8 @@ impl Token {
         refresh_on: Option<UnixTime>,
         id_token_claims: Option<Members>,
     ) -> Self {
-        let content = Content::Answer(members);
-        Self { content, source, expires_on, refresh_on, id_token_claims, stored: Ok(()), key_protection: None }
+        let content = Content::Answer { members, id_token_claims };
+        Self { content, source, expires_on, refresh_on, stored: Ok(()), key_protection: None }
     }
 
     /// From an entry of the token cache.
@@ -93,10 +91,12 @@ impl Token {
     }
 
     /// The same, from what was found with all that is known of it.
+    #[inline]
     pub(crate) fn kept(kept: Kept<'_>, now: UnixTime) -> Self {
         Self::of_cache(kept.secret(), kept.token_type(), kept.expires_on(), kept.refresh_on(), now)
     }
 
+    #[inline]
     fn of_cache(
         secret: &str,
         token_type: Cow<'static, str>,
@@ -105,16 +105,12 @@ impl Token {
         now: UnixTime,
     ) -> Self {
         let expires_on = expires_on.unwrap_or(now);
+        let (access_token, expires_in) = (Secret::from(secret), expires_on.since(now));
         Self {
-            content: Content::Kept {
-                access_token: Secret::from(secret),
-                token_type,
-                expires_in: expires_on.since(now),
-            },
+            content: Content::Kept { access_token, token_type, expires_in },
             source: TokenSource::Cache,
             expires_on,
             refresh_on,
-            id_token_claims: None,
             stored: Ok(()),
             key_protection: None,
         }
@@ -133,7 +129,7 @@ impl Token {
     /// The access token (RFC 6749 s1.4); empty when the server gave none and that was allowed.
     pub fn access_token(&self) -> &str {
         match &self.content {
-            Content::Answer(members) => members.text("access_token").unwrap_or_default(),
+            Content::Answer { members, .. } => members.text("access_token").unwrap_or_default(),
             Content::Kept { access_token, .. } => access_token.expose(),
         }
     }
@@ -141,7 +137,7 @@ impl Token {
     /// `token_type` (RFC 6749 s7.1): how the token is to be presented.
     pub fn token_type(&self) -> &str {
         match &self.content {
-            Content::Answer(members) => members.text("token_type").unwrap_or("Bearer"),
+            Content::Answer { members, .. } => members.text("token_type").unwrap_or("Bearer"),
             Content::Kept { token_type, .. } => token_type,
         }
     }
@@ -163,7 +159,10 @@ impl Token {
 
     /// The claims of the ID token that came with it (OpenID Connect Core s2), decoded; `None` from the cache.
     pub fn id_token_claims(&self) -> Option<&Members> {
-        self.id_token_claims.as_ref()
+        match &self.content {
+            Content::Answer { id_token_claims, .. } => id_token_claims.as_ref(),
+            Content::Kept { .. } => None,
+        }
     }
 
     /// Where it comes from.
@@ -190,7 +189,7 @@ impl Token {
     /// in it only where [`Settings::all_tokens_in_results`](crate::client::Settings::all_tokens_in_results) says so.
     pub fn members(&self) -> Cow<'_, Members> {
         match &self.content {
-            Content::Answer(members) => Cow::Borrowed(members),
+            Content::Answer { members, .. } => Cow::Borrowed(members),
             Content::Kept { access_token, token_type, expires_in } => {
                 let mut members = Members::new();
                 members.set("access_token", access_token.expose());
@@ -203,7 +202,7 @@ impl Token {
 
     fn answer(&self) -> Option<&Members> {
         match &self.content {
-            Content::Answer(members) => Some(members),
+            Content::Answer { members, .. } => Some(members),
             Content::Kept { .. } => None,
         }
     }

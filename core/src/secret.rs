@@ -20,6 +20,7 @@ pub struct Secret(String);
 
 impl Secret {
     /// Takes a text over; the caller's `String` becomes the secret's memory, nothing is copied.
+    #[inline]
     pub fn new(text: String) -> Self {
         Self(text)
     }
@@ -46,6 +47,7 @@ impl Secret {
 }
 
 impl From<&str> for Secret {
+    #[inline]
     fn from(text: &str) -> Self {
         Self::new(String::from(text))
     }

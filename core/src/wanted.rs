@@ -150,28 +150,30 @@ pub(crate) fn at_hand<S: AsRef<str>>(
     let now = clock.wall?;
     // Tokens that are bound to something have machines that know of it.
     let is_bearer = client.auth_scheme() == AuthScheme::Bearer && client.client_certificate().is_none();
-    if !is_bearer || !Scopes::are_well_formed(scopes) {
+    if !is_bearer || !Scopes::are_as_many_as_may_be(scopes) {
         return None;
     }
-    let realm = realm(client, store, clock.mono);
-    for environment in environments(client) {
-        let lookup = Lookup {
-            client_id: Some(client.client_id()),
-            environment,
-            realm,
-            home_account_id,
-            scopes,
-            ext_cache_key: None,
-            scheme: Scheme::Bearer,
-            matching: matching(client),
-        };
+    let mut lookup = Lookup {
+        client_id: Some(client.client_id()),
+        environment: client.authority().host(),
+        realm: realm(client, store, clock.mono),
+        home_account_id,
+        scopes,
+        ext_cache_key: None,
+        scheme: Scheme::Bearer,
+        matching: matching(client),
+    };
+    let mut others = None;
+    loop {
         match store.tokens.find_kept(&lookup, now) {
-            Aged::Fresh(kept) => return Some(Token::kept(kept, now)),
-            Aged::Aging(_) => return None,
+            Aged::Fresh(kept) if kept.is_asked_well() || Scopes::are_well_formed(scopes) => {
+                return Some(Token::kept(kept, now));
+            }
+            Aged::Fresh(_) | Aged::Aging(_) => return None,
             Aged::Expiring | Aged::Nothing => {}
         }
+        lookup.environment = others.get_or_insert_with(|| environments(client).skip(1)).next()?;
     }
-    None
 }
 
 /// The tenant that tokens lie under, as far as it is known without asking.

@@ -58,6 +58,11 @@ impl Partitions {
         }
     }
 
+    /// Whose the token is.
+    fn account(self, n: usize) -> Option<Account> {
+        (self == Self::Many).then(|| Account::with_home_account_id(&format!("{n:08x}.{TENANT}"), HOST))
+    }
+
     fn token(self, n: usize, now: u64, length: usize) -> (String, Entry) {
         let (home, target) = match self {
             Self::One => (String::new(), self.scopes(n).join(" ")),
@@ -168,23 +173,28 @@ fn filled(partitions: Partitions, size: usize, length: usize) -> TokenCache {
 
 /// Hits as they are without a runtime: each call is ready when it is asked for the first time.
 #[inline(never)]
-fn hit_loop(client: &ConfidentialClient, wanted: &[Vec<String>], loops: usize) {
+fn hit_loop(client: &ConfidentialClient, wanted: &[(Vec<String>, Option<Account>)], loops: usize) {
     let mut context = Context::from_waker(Waker::noop());
-    for scopes in wanted.iter().cycle().take(loops) {
-        let call = pin!(client.acquire_token_for_client(black_box(scopes)));
-        assert!(matches!(call.poll(&mut context), Poll::Ready(Ok(_))));
+    for (scopes, account) in wanted.iter().cycle().take(loops) {
+        let scopes = black_box(scopes);
+        let result = match account {
+            None => pin!(client.acquire_token_for_client(scopes)).poll(&mut context),
+            Some(account) => pin!(client.acquire_token_silent(scopes, account)).poll(&mut context),
+        };
+        assert!(matches!(result, Poll::Ready(Ok(_))));
     }
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let [mode, size, loops] = arguments.as_slice()
+    if let [mode, partitions @ .., size, loops] = arguments.as_slice()
         && mode == "--instructions"
     {
+        let partitions = if partitions.is_empty() { Partitions::One } else { Partitions::Many };
         let (size, loops): (usize, usize) = (size.parse().unwrap(), loops.parse().unwrap());
-        let client = client(filled(Partitions::One, size, 64));
-        let wanted: Vec<_> = sample(size).iter().map(|n| Vec::from(Partitions::One.scopes(*n))).collect();
-        return hit_loop(&client, &wanted, loops);
+        let client = client(filled(partitions, size, 64));
+        let call = |n| (Vec::from(partitions.scopes(n)), partitions.account(n));
+        return hit_loop(&client, &sample(size).into_iter().map(call).collect::<Vec<_>>(), loops);
     }
     let arguments = arguments.into_iter();
     let mut sizes: Vec<usize> = arguments.map(|size| size.parse().expect("a number of tokens")).collect();
@@ -254,13 +264,7 @@ fn figures(runtime: &Runtime, partitions: Partitions, size: usize, length: usize
     line("probe", probe, bare);
 
     let client = client(filled(partitions, size, length));
-    let accounts: Arc<Vec<Account>> = Arc::new(match partitions {
-        Partitions::One => Vec::new(),
-        Partitions::Many => {
-            let of = |n: &usize| Account::with_home_account_id(&format!("{n:08x}.{TENANT}"), HOST);
-            order.iter().map(of).collect()
-        }
-    });
+    let accounts: Arc<Vec<Account>> = Arc::new(order.iter().filter_map(|n| partitions.account(*n)).collect());
     let mut figures = Vec::new();
     // The one exact scope set comes first; the other is a part of it.
     for (what, count) in [("hit", 2), ("subset hit", 1)] {

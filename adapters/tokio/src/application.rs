@@ -239,6 +239,7 @@ impl ClientApplication {
     }
 
     /// What can be found without a machine: the way of nearly every call in a long life.
+    #[inline]
     pub(crate) fn at_hand(&self, find: impl FnOnce(&Client, &Store, Clock) -> Option<Token>) -> Option<Token> {
         self.0.driver.at_hand(|store, clock| find(self.client(), store, clock))
     }

@@ -11,6 +11,7 @@ use super::entry::Entry;
 use super::index::Members;
 use super::lookup::{Lookup, Matching};
 use super::mix::same;
+use crate::client::is_scope_token;
 use crate::time::UnixTime;
 
 /// As most servers spell it.
@@ -21,23 +22,24 @@ const SECRET: &str = "secret";
 
 #[derive(Clone)]
 pub(crate) struct Facts {
-    /// When the token ends. `None`: it is never used, for that or for another reason.
-    pub(super) end: Option<UnixTime>,
-    /// When it ends, used or not.
-    pub(super) expires_on: Option<UnixTime>,
-    pub(super) refresh_on: Option<UnixTime>,
-    pub(super) cached_at: Option<UnixTime>,
+    expires_on: Maybe,
+    refresh_on: Maybe,
+    cached_at: Maybe,
+    /// Whether it has all that a token needs to be used.
+    is_usable: bool,
     is_bound: bool,
+    /// Whether its scopes are what RFC 6749 s3.3 calls so.
+    is_well_formed: bool,
     /// Whether its type is spelled as most are.
     is_plain_bearer: bool,
-    /// Where its text stands among its members, in their order.
-    secret_at: u8,
+    /// How many members come after its text.
+    after_secret: u8,
     client_id: Member,
     home_account_id: Member,
     /// Tenant, account, client, extended key, host and scopes, one after the other.
     texts: Box<str>,
-    /// Where each of them but the last ends.
-    ends: [u32; 5],
+    /// How long each of them but the last is.
+    lengths: [u32; 5],
     /// How many scopes.
     count: u32,
 }
@@ -47,17 +49,29 @@ pub(crate) struct Facts {
 pub(crate) struct Kept<'a> {
     pub(super) entry: &'a Entry,
     pub(super) facts: &'a Facts,
+    /// Whether the scopes that were looked for are its own, letter by letter.
+    pub(super) is_exact: bool,
 }
 
 impl<'a> Kept<'a> {
+    /// Whether the scopes that were looked for are well-formed, as far as that is known without looking at them.
+    pub(crate) fn is_asked_well(&self) -> bool {
+        self.is_exact && self.facts.is_well_formed
+    }
+
     /// The token.
+    #[inline]
     pub(crate) fn secret(&self) -> &'a str {
-        match self.entry.members().iter().nth(self.facts.secret_at.into()) {
-            Some((SECRET, value)) => value.as_str().unwrap_or_default(),
-            _ => self.entry.secret(),
+        match self.facts.after_secret {
+            u8::MAX => self.entry.secret(),
+            after => {
+                let member = self.entry.members().iter().nth_back(after.into());
+                member.and_then(|(_, value)| value.as_str()).unwrap_or_default()
+            }
         }
     }
 
+    #[inline]
     pub(crate) fn token_type(&self) -> Cow<'static, str> {
         match self.facts.is_plain_bearer {
             true => Cow::Borrowed(BEARER),
@@ -66,11 +80,27 @@ impl<'a> Kept<'a> {
     }
 
     pub(crate) fn expires_on(&self) -> Option<UnixTime> {
-        self.facts.expires_on
+        self.facts.expires_on()
     }
 
     pub(crate) fn refresh_on(&self) -> Option<UnixTime> {
-        self.facts.refresh_on
+        self.facts.refresh_on()
+    }
+}
+
+/// An instant, if there is one, in the room of one. What entries say is never as late as the last one, which stands for none.
+#[derive(Clone, Copy)]
+struct Maybe(u64);
+
+impl Maybe {
+    const NONE: u64 = u64::MAX;
+
+    fn of(instant: Option<UnixTime>) -> Self {
+        Self(instant.map_or(Self::NONE, |instant| instant.0))
+    }
+
+    fn get(self) -> Option<UnixTime> {
+        (self.0 != Self::NONE).then_some(UnixTime(self.0))
     }
 }
 
@@ -97,66 +127,90 @@ impl Facts {
         let all = [tenant, text("home_account_id"), text("client_id"), text("ext_cache_key"), host];
         let length = all.iter().map(|text| text.len()).fold(target.len(), usize::saturating_add);
         let mut texts = String::with_capacity(length);
-        let ends = all.map(|text| {
-            texts.push_str(text);
-            // An entry of four gigabytes is found never.
-            u32::try_from(texts.len()).unwrap_or(u32::MAX)
-        });
+        all.iter().for_each(|text| texts.push_str(text));
         texts.push_str(&target);
-        let expires_on = entry.expires_on();
+        let after_secret = entry.members().iter().rev().position(|(name, _)| name == SECRET);
         Self {
-            end: expires_on.filter(|_| is_usable),
-            expires_on,
-            refresh_on: entry.refresh_on(),
-            cached_at: entry.cached_at(),
+            expires_on: Maybe::of(entry.expires_on()),
+            refresh_on: Maybe::of(entry.refresh_on()),
+            cached_at: Maybe::of(entry.cached_at()),
+            is_usable,
             is_bound: entry.is_bound(),
+            is_well_formed: entry.scopes().all(is_scope_token),
             is_plain_bearer: entry.token_type() == BEARER,
-            secret_at: entry.members().iter().position(|(name, _)| name == SECRET).map_or(u8::MAX, to_u8),
+            after_secret: after_secret.map_or(u8::MAX, to_u8),
             client_id: Member::of(entry, "client_id"),
             home_account_id: Member::of(entry, "home_account_id"),
             texts: texts.into_boxed_str(),
-            ends,
+            // An entry of four gigabytes is found never.
+            lengths: all.map(|text| u32::try_from(text.len()).unwrap_or(u32::MAX)),
             count: u32::try_from(entry.scopes().count()).unwrap_or(u32::MAX),
         }
     }
 
+    #[inline]
+    /// When the token ends. `None`: it is never used, for that or for another reason.
+    pub(super) fn end(&self) -> Option<UnixTime> {
+        self.expires_on().filter(|_| self.is_usable)
+    }
+
+    /// When it ends, used or not.
+    pub(super) fn expires_on(&self) -> Option<UnixTime> {
+        self.expires_on.get()
+    }
+
+    pub(super) fn refresh_on(&self) -> Option<UnixTime> {
+        self.refresh_on.get()
+    }
+
+    pub(super) fn cached_at(&self) -> Option<UnixTime> {
+        self.cached_at.get()
+    }
+
     /// Whether the token is what was asked for, but for its scopes; the account counts only if `of_account` says so.
+    #[inline]
     pub(super) fn fit<S>(&self, lookup: &Lookup<'_, S>, of_account: bool, entry: &Entry) -> bool {
-        let [a, b, c, d, e] = self.ends;
-        let text = |start, end| self.texts.as_bytes().get(at(start)..at(end)).unwrap_or_default();
         let is_member = |member: Member, text: &[u8], wanted: Option<&str>| match (wanted, lookup.matching) {
-            (Some(wanted), _) => same(text, wanted.as_bytes()) && member == Member::Text,
+            (Some(wanted), _) => member == Member::Text && same(text, wanted.as_bytes()),
             (None, Matching::Reference) => member == Member::Null,
             (None, Matching::Tolerant) => text.is_empty() && member != Member::Other,
         };
-        let (host, wanted) = (text(d, e), lookup.environment.as_bytes());
-        self.end.is_some()
-            && match lookup.scheme {
-                Scheme::Bearer => !self.is_bound,
-                bound @ Scheme::Bound { .. } => self.is_bound && bound.fits(entry),
-            }
-            && same(text(0, a), lookup.realm.as_bytes())
-            && (!of_account || is_member(self.home_account_id, text(a, b), lookup.home_account_id))
-            && is_member(self.client_id, text(b, c), lookup.client_id)
-            && same(text(c, d), lookup.ext_cache_key.unwrap_or_default().as_bytes())
+        let Some([tenant, account, client, ext, host]) = self.parts().filter(|_| self.end().is_some()) else {
+            return false;
+        };
+        let wanted = lookup.environment.as_bytes();
+        let is_scheme = match lookup.scheme {
+            Scheme::Bearer => !self.is_bound,
+            bound @ Scheme::Bound { .. } => self.is_bound && bound.fits(entry),
+        };
+        is_scheme
+            && same(tenant, lookup.realm.as_bytes())
+            && (!of_account || is_member(self.home_account_id, account, lookup.home_account_id))
+            && is_member(self.client_id, client, lookup.client_id)
+            && lookup.ext_cache_key.map_or(ext.is_empty(), |key| same(ext, key.as_bytes()))
             && (same(host, wanted) || host.eq_ignore_ascii_case(wanted))
     }
 
-    /// What sets its partition apart, and its account. The entry is asked for the key of a bound token only.
-    #[cfg(feature = "index")]
-    pub(super) fn members<'a>(&'a self, entry: &'a Entry) -> (Members<'a>, &'a str) {
-        let [a, b, c, d, _] = self.ends;
-        let text = |start, end| self.texts.get(at(start)..at(end)).unwrap_or_default();
-        let key_id = self.is_bound.then(|| entry.key_id().unwrap_or_default());
-        let members = Members { client_id: text(b, c), realm: text(0, a), ext_cache_key: text(c, d), key_id };
-        (members, text(a, b))
+    /// Tenant, account, client, extended key and host.
+    #[inline]
+    fn parts(&self) -> Option<[&[u8]; 5]> {
+        let [a, b, c, d, e] = self.lengths;
+        let (tenant, rest) = self.texts.as_bytes().split_at_checked(at(a))?;
+        let (account, rest) = rest.split_at_checked(at(b))?;
+        let (client, rest) = rest.split_at_checked(at(c))?;
+        let (ext, rest) = rest.split_at_checked(at(d))?;
+        let (host, _) = rest.split_at_checked(at(e))?;
+        Some([tenant, account, client, ext, host])
     }
 
-    /// The host.
+    /// What sets its partition apart, its account and its host. The entry is asked for the key of a bound token only.
     #[cfg(feature = "index")]
-    pub(super) fn environment(&self) -> &str {
-        let [.., d, e] = self.ends;
-        self.texts.get(at(d)..at(e)).unwrap_or_default()
+    pub(super) fn members<'a>(&'a self, entry: &'a Entry) -> (Members<'a>, &'a str, &'a str) {
+        let parts = self.parts().unwrap_or_default();
+        let [realm, account, client_id, ext_cache_key, host] =
+            parts.map(|part| str::from_utf8(part).unwrap_or_default());
+        let key_id = self.is_bound.then(|| entry.key_id().unwrap_or_default());
+        (Members { client_id, realm, ext_cache_key, key_id }, account, host)
     }
 
     /// The scopes of the token, as [`Entry::scopes`] gives them.
@@ -165,27 +219,33 @@ impl Facts {
     }
 
     /// Whether the token's scopes are these, in this order and spelling. Faster than to take them apart.
-    pub(super) fn are<'s, 'a>(&'s self, count: usize, mut wanted: impl Iterator<Item = &'a str>) -> bool {
+    #[inline]
+    pub(super) fn are<S: AsRef<str>>(&self, wanted: &[S]) -> bool {
         // With as many scopes as there are words, none of those wanted can be two words.
-        if u32::try_from(count) != Ok(self.count) {
+        if u32::try_from(wanted.len()) != Ok(self.count) {
             return false;
         }
-        let target = self.target().as_bytes();
-        let after = |rest: &'s [u8], scope: &str| {
-            let (first, rest) = rest.split_at_checked(scope.len())?;
-            same(first, scope.as_bytes()).then_some(rest)
-        };
-        let first = wanted.next().and_then(|scope| after(target, scope));
-        let rest = wanted.try_fold(first, |rest, scope| match rest?.split_first()? {
-            (b' ', rest) => after(rest, scope).map(Some),
-            _ => None,
-        });
-        rest.flatten().is_some_and(<[u8]>::is_empty)
+        let mut rest = self.target().as_bytes();
+        for (place, scope) in wanted.iter().enumerate() {
+            let scope = scope.as_ref().as_bytes();
+            if place > 0 {
+                match rest.split_first() {
+                    Some((b' ', after)) => rest = after,
+                    _ => return false,
+                }
+            }
+            match rest.split_at_checked(scope.len()) {
+                Some((first, after)) if same(first, scope) => rest = after,
+                _ => return false,
+            }
+        }
+        rest.is_empty() && !wanted.is_empty()
     }
 
+    #[inline]
     fn target(&self) -> &str {
-        let [.., end] = self.ends;
-        self.texts.get(at(end)..).unwrap_or_default()
+        let begin = self.lengths.iter().fold(0, |sum: usize, length| sum.saturating_add(at(*length)));
+        self.texts.get(begin..).unwrap_or_default()
     }
 }
 
@@ -235,10 +295,11 @@ mod tests {
             r#"{"a":1,"b":2,"secret":"s","token_type":"bearer","z":3}"#,
             r#"{"secret":7,"token_type":null}"#,
             r#"{"token_type":"pop"}"#,
+            r#"{"secret":"last"}"#,
             &alloc::format!(r#"{{{many}"secret":"far behind"}}"#),
         ] {
             let entry = Entry::from_json(text.as_bytes()).unwrap();
-            let kept = Kept { entry: &entry, facts: &Facts::of(&entry) };
+            let kept = Kept { entry: &entry, facts: &Facts::of(&entry), is_exact: true };
             assert_eq!(kept.secret(), entry.secret(), "{text}");
             assert_eq!(kept.token_type(), entry.token_type(), "{text}");
             assert_eq!((kept.expires_on(), kept.refresh_on()), (entry.expires_on(), entry.refresh_on()), "{text}");
@@ -260,7 +321,7 @@ mod tests {
             (&["a", "b", "C"], false),
             (&[], false),
         ] {
-            assert_eq!(facts.are(wanted.len(), wanted.iter().copied()), expected, "{wanted:?}");
+            assert_eq!(facts.are(wanted), expected, "{wanted:?}");
         }
     }
 }

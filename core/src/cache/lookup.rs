@@ -131,18 +131,27 @@ impl<'a> Aged<'a> {
 }
 
 /// The token that ends later; of two that end together, the one that came later.
-fn later<'a>(one: (&'a Entry, &'a Facts), other: (&'a Entry, &'a Facts)) -> (&'a Entry, &'a Facts) {
-    if other.1.end >= one.1.end { other } else { one }
+fn later<'a>(one: Kept<'a>, other: Kept<'a>) -> Kept<'a> {
+    if other.facts.end() >= one.facts.end() { other } else { one }
 }
 
 impl<S: AsRef<str>> Lookup<'_, S> {
     /// The best token of a partition.
     fn among<'s>(&self, section: &'s Section, partition: Partition<'_>, of_account: bool, now: UnixTime) -> Aged<'s> {
-        let mut expiring = false;
-        let exact = section.tokens(partition.scopes(self.scopes.iter().map(AsRef::as_ref)));
-        let exact = exact.filter(|(entry, facts)| facts.fit(self, of_account, entry) && self.is_exactly(facts));
-        // Another library may have left an older one of the same scopes under a key of its own.
-        match exact.reduce(later).map(|(entry, facts)| self.age(entry, facts, now)) {
+        let (mut best, mut expiring) = (None, false);
+        for (entry, facts) in section.tokens(partition.scopes(self.scopes.iter().map(AsRef::as_ref))) {
+            if !facts.fit(self, of_account, entry) {
+                continue;
+            }
+            // As a rule they are spelled and ordered as they were when the token was stored.
+            let is_exact = facts.are(self.scopes);
+            if is_exact || self.is_exactly(facts) {
+                // Another library may have left an older one of the same scopes under a key of its own.
+                let kept = Kept { entry, facts, is_exact };
+                best = Some(best.map_or(kept, |other| later(other, kept)));
+            }
+        }
+        match best.map(|kept| self.age(kept, now)) {
             Some(Aged::Expiring) => expiring = true,
             Some(found) => return found,
             None => {}
@@ -153,18 +162,17 @@ impl<S: AsRef<str>> Lookup<'_, S> {
             tokens.find(|(entry, facts)| facts.fit(self, of_account, entry) && self.is_within(facts))
         };
         match others(now.after(MARGIN)) {
-            Some((entry, facts)) => self.age(entry, facts, now),
+            Some((entry, facts)) => self.age(Kept { entry, facts, is_exact: false }, now),
             None if expiring || others(now).is_some() => Aged::Expiring,
             None => Aged::Nothing,
         }
     }
 
-    fn age<'e>(&self, entry: &'e Entry, facts: &'e Facts, now: UnixTime) -> Aged<'e> {
-        let kept = Kept { entry, facts };
-        match facts.end {
-            Some(end) if end >= now.after(MARGIN) => match facts.refresh_on {
+    fn age<'e>(&self, kept: Kept<'e>, now: UnixTime) -> Aged<'e> {
+        match kept.facts.end() {
+            Some(end) if end >= now.after(MARGIN) => match kept.facts.refresh_on() {
                 Some(refresh) if refresh < now => Aged::Aging(kept),
-                _ if self.is_ahead(facts, now) => Aged::Aging(kept),
+                _ if self.is_ahead(kept.facts, now) => Aged::Aging(kept),
                 _ => Aged::Fresh(kept),
             },
             _ => Aged::Expiring,
@@ -174,16 +182,13 @@ impl<S: AsRef<str>> Lookup<'_, S> {
     /// Whether the token was stored at a time that has not come. The clock was wrong then, and so is the token's end; or it is
     /// wrong now. So another one is asked for, and this one serves if there is none.
     fn is_ahead(&self, facts: &Facts, now: UnixTime) -> bool {
-        self.matching == Matching::Tolerant && facts.cached_at > Some(now.after(MARGIN))
+        self.matching == Matching::Tolerant && facts.cached_at() > Some(now.after(MARGIN))
     }
 
     /// All scopes are the token's, and it has no others.
+    #[cold]
     fn is_exactly(&self, token: &Facts) -> bool {
         let scopes = || self.scopes.iter().map(AsRef::as_ref);
-        // As a rule they are spelled and ordered as they were when the token was stored.
-        if token.are(self.scopes.len(), scopes()) {
-            return true;
-        }
         scopes().all(|wanted| token.scopes().any(|scope| same_letters(scope, wanted)))
             && token.scopes().all(|scope| scopes().any(|wanted| same_letters(scope, wanted)))
     }

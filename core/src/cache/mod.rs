@@ -170,10 +170,12 @@ impl TokenCache {
 
     fn section(&self, kind: Kind) -> Option<&Section> {
         // Access tokens come first, by the order of names; a look-up need not search for them.
-        let first = self.sections.first().filter(|(name, _)| *name == kind.section());
-        match first.map(|(_, body)| body).or_else(|| self.sections.get(kind.section())) {
-            Some(Body::Entries(section)) => Some(section),
-            _ => None,
+        match self.sections.first() {
+            Some((_, Body::Entries(section))) if section.kind() == Some(kind) => Some(section),
+            _ => match self.sections.get(kind.section())? {
+                Body::Entries(section) => Some(section),
+                Body::Foreign(_) => None,
+            },
         }
     }
 }

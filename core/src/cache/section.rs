@@ -1,5 +1,6 @@
 //! One section of the cache: entries in the order of the file, and the ways to find them without walking all of them.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,13 +11,13 @@ use super::content::Content;
 use super::entry::{Entry, Kind};
 use super::facts::Facts;
 use super::index::{AsItIs, Digests, Posting};
-use super::places::{At, Places};
+use super::places::{At, Iter, Places};
 use crate::time::UnixTime;
 
 #[derive(Clone)]
 struct Slot {
     at: At,
-    key: String,
+    key: Box<str>,
     content: Content,
     /// Of access tokens.
     facts: Option<Facts>,
@@ -37,7 +38,10 @@ pub(super) struct Section {
     order: BTreeMap<u64, usize>,
     next: u64,
     digests: Digests,
-    /// Digests of keys, accounts and scopes.
+    /// Access tokens by the digest of all their scopes, which nearly every look-up finds what it wants by: a smaller map than the
+    /// other one is sooner in the processor's cache.
+    exact: HashMap<Posting, Places, AsItIs>,
+    /// Digests of keys, accounts and single scopes.
     postings: HashMap<Posting, Places, AsItIs>,
     /// Access tokens by the second in which they end; those that tell none come first.
     ends: BTreeSet<(Option<UnixTime>, At)>,
@@ -55,11 +59,16 @@ impl Section {
             order: BTreeMap::new(),
             next: 0,
             digests: Digests::default(),
+            exact: HashMap::default(),
             postings: HashMap::default(),
             ends: BTreeSet::new(),
             entries: 0,
             bytes: 0,
         }
+    }
+
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.kind
     }
 
     pub(super) fn len(&self) -> usize {
@@ -94,7 +103,7 @@ impl Section {
             }
             Content::Foreign(_) => (None, 0),
         };
-        let slot = Slot { at, key, content, facts, bytes };
+        let slot = Slot { at, key: key.into_boxed_str(), content, facts, bytes };
         self.link(&slot);
         let before = match self.slots.get_mut(at.place) {
             Some(place) => place.replace(slot),
@@ -121,7 +130,7 @@ impl Section {
 
     /// Everything in the section, in its order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Content)> {
-        self.in_order().map(|slot| (slot.key.as_str(), &slot.content))
+        self.in_order().map(|slot| (&*slot.key, &slot.content))
     }
 
     /// All entries with their keys, in their order.
@@ -143,16 +152,13 @@ impl Section {
         &self.digests
     }
 
-    /// The access tokens of a posting, in their order. Digests may collide: compare the members.
+    /// The access tokens whose scopes together have this digest, in their order. Digests may collide: compare the members.
     #[inline]
-    pub(super) fn tokens(&self, posting: Posting) -> impl Iterator<Item = (&Entry, &Facts)> {
-        self.walk(posting).filter_map(|slot| match &slot.content {
-            Content::Entry(entry) => Some((entry, slot.facts.as_ref()?)),
-            Content::Foreign(_) => None,
-        })
+    pub(super) fn tokens(&self, posting: Posting) -> Tokens<'_> {
+        Tokens { slots: &self.slots, places: self.exact.get(&posting).map(Places::iter).unwrap_or_default() }
     }
 
-    /// Those of them that do not end before `least`. What others there are costs nothing, or a little.
+    /// The access tokens of another posting that do not end before `least`. What others there are costs nothing, or a little.
     pub(super) fn lasting(&self, posting: Posting, least: UnixTime) -> impl Iterator<Item = (&Entry, &Facts)> {
         let places = self.postings.get(&posting);
         let mut from = 0;
@@ -176,7 +182,7 @@ impl Section {
     pub(super) fn ended(&self, now: UnixTime) -> impl Iterator<Item = &str> {
         let first = At { number: 0, place: 0 };
         let ended = self.ends.range((Some(UnixTime(0)), first)..(Some(now), first));
-        ended.filter_map(|(_, at)| self.slot(*at)).map(|slot| slot.key.as_str())
+        ended.filter_map(|(_, at)| self.slot(*at)).map(|slot| &*slot.key)
     }
 
     /// Entries with what they weigh, in the order in which they go when there is no room; see [`Limits`](super::Limits).
@@ -185,7 +191,7 @@ impl Section {
         let is_by_place = self.kind != Some(Kind::AccessToken);
         let others = is_by_place.then(|| self.in_order()).into_iter().flatten();
         let others = others.filter(|slot| matches!(slot.content, Content::Entry(_)));
-        tokens.chain(others).map(|slot| (slot.key.as_str(), slot.bytes))
+        tokens.chain(others).map(|slot| (&*slot.key, slot.bytes))
     }
 
     fn in_order(&self) -> impl Iterator<Item = &Slot> {
@@ -203,18 +209,21 @@ impl Section {
     }
 
     fn find(&self, key: &str) -> Option<At> {
-        self.walk(self.digests.of_key(key)).find(|slot| slot.key == key).map(|slot| slot.at)
+        self.walk(self.digests.of_key(key)).find(|slot| *slot.key == *key).map(|slot| slot.at)
     }
 
     fn link(&mut self, slot: &Slot) {
-        let Self { kind, digests, postings, ends, .. } = self;
-        let end = slot.facts.as_ref().and_then(|facts| facts.end);
-        for_each_posting(digests, *kind, slot, |posting| match postings.get_mut(&posting) {
-            Some(places) => places.insert(slot.at, end),
-            None => drop(postings.insert(posting, Places::One(slot.at, end))),
+        let Self { kind, digests, exact, postings, ends, .. } = self;
+        let end = slot.facts.as_ref().and_then(Facts::end);
+        for_each_posting(digests, *kind, slot, |of, posting| {
+            let postings = of.among(&mut *exact, &mut *postings);
+            match postings.get_mut(&posting) {
+                Some(places) => places.insert(slot.at, end),
+                None => drop(postings.insert(posting, Places::One(slot.at, end))),
+            }
         });
         if let Some(facts) = &slot.facts {
-            ends.insert((facts.expires_on, slot.at));
+            ends.insert((facts.expires_on(), slot.at));
         }
         if let Content::Entry(_) = &slot.content {
             self.entries = self.entries.saturating_add(1);
@@ -224,16 +233,17 @@ impl Section {
 
     /// Takes a slot out of the index.
     fn unlink(&mut self, at: At) {
-        let Self { kind, slots, digests, postings, ends, .. } = self;
+        let Self { kind, slots, digests, exact, postings, ends, .. } = self;
         let Some(Some(slot)) = slots.get(at.place) else { return };
-        for_each_posting(digests, *kind, slot, |posting| {
+        for_each_posting(digests, *kind, slot, |of, posting| {
+            let postings = of.among(&mut *exact, &mut *postings);
             let is_empty = postings.get_mut(&posting).is_some_and(|places| places.remove(at));
             if is_empty {
                 postings.remove(&posting);
             }
         });
         if let Some(facts) = &slot.facts {
-            ends.remove(&(facts.expires_on, at));
+            ends.remove(&(facts.expires_on(), at));
         }
         if let Content::Entry(_) = &slot.content {
             self.entries = self.entries.saturating_sub(1);
@@ -249,20 +259,58 @@ fn named_entry(slot: &Slot) -> Option<(&str, &Entry)> {
     }
 }
 
-fn for_each_posting(digests: &Digests, kind: Option<Kind>, slot: &Slot, mut each: impl FnMut(Posting)) {
-    each(digests.of_key(&slot.key));
+/// What a posting is a digest of.
+#[derive(Clone, Copy)]
+enum Of {
+    AllScopes,
+    Less,
+}
+
+impl Of {
+    fn among<T>(self, exact: T, others: T) -> T {
+        match self {
+            Self::AllScopes => exact,
+            Self::Less => others,
+        }
+    }
+}
+
+fn for_each_posting(digests: &Digests, kind: Option<Kind>, slot: &Slot, mut each: impl FnMut(Of, Posting)) {
+    each(Of::Less, digests.of_key(&slot.key));
     let (Some(_), Content::Entry(entry)) = (kind, &slot.content) else { return };
     let Some(facts) = &slot.facts else {
-        return each(digests.of_account(entry.text("environment").unwrap_or_default(), entry.text("home_account_id")));
+        let (host, account) = (entry.text("environment").unwrap_or_default(), entry.text("home_account_id"));
+        return each(Of::Less, digests.of_account(host, account));
     };
-    let (members, account) = facts.members(entry);
-    each(digests.of_account(facts.environment(), Some(account)));
+    let (members, account, host) = facts.members(entry);
+    each(Of::Less, digests.of_account(host, Some(account)));
     let own = digests.partition(&members, Some(account));
     let any_account = (!members.ext_cache_key.is_empty()).then(|| digests.any_account(&members));
     for partition in [Some(own), any_account].into_iter().flatten() {
-        each(partition.all());
-        facts.scopes().for_each(|scope| each(partition.scope(scope)));
-        each(partition.scopes(facts.scopes()));
+        each(Of::Less, partition.all());
+        facts.scopes().for_each(|scope| each(Of::Less, partition.scope(scope)));
+        each(Of::AllScopes, partition.scopes(facts.scopes()));
+    }
+}
+
+/// Access tokens with what is known of them. By hand, since a chain of adapters costs as much as the hash of a look-up.
+pub(super) struct Tokens<'a> {
+    slots: &'a [Option<Slot>],
+    places: Iter<'a>,
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = (&'a Entry, &'a Facts);
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let at = self.places.next()?;
+            if let Some(Some(Slot { content: Content::Entry(entry), facts: Some(facts), .. })) =
+                self.slots.get(at.place)
+            {
+                return Some((entry, facts));
+            }
+        }
     }
 }
 
@@ -308,7 +356,8 @@ mod tests {
         section.remove("nothing");
         assert_eq!((section.len(), keys(section.entries())), (1, Vec::new()));
         section.remove("3");
-        assert!(section.order.is_empty() && section.postings.is_empty() && section.ends.is_empty());
+        assert!(section.order.is_empty() && section.ends.is_empty());
+        assert!(section.exact.is_empty() && section.postings.is_empty());
         assert_eq!((section.slots.len(), section.free.len(), section.weight()), (3, 3, (0, 0)));
         section.put("4".into(), token("a", 10));
         assert_eq!((section.slots.len(), section.weight().0), (3, 1), "places are used again");

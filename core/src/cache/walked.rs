@@ -36,6 +36,10 @@ impl Section {
         Self { kind, slots: Vec::new() }
     }
 
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.kind
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -103,7 +107,7 @@ impl Section {
 
     /// Those of them that do not end before `least`.
     pub(super) fn lasting(&self, all: Posting, least: UnixTime) -> impl Iterator<Item = (&Entry, &Facts)> {
-        self.tokens(all).filter(move |(_, facts)| facts.end >= Some(least))
+        self.tokens(all).filter(move |(_, facts)| facts.end() >= Some(least))
     }
 
     /// Nothing is counted: every search costs the same.
@@ -130,7 +134,7 @@ impl Section {
             if slot.entry().is_none() {
                 continue;
             }
-            let end = slot.facts.as_ref().and_then(|facts| facts.expires_on);
+            let end = slot.facts.as_ref().and_then(Facts::expires_on);
             let place = all.iter().position(|(other, _)| *other > end).unwrap_or(all.len());
             all.insert(place, (end, slot));
         }

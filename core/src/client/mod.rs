@@ -22,6 +22,7 @@ pub use hosts::{allows as host_allowed, allows_federation as federation_allowed}
 pub use issuer::is_valid as issuer_is_valid;
 pub use region::{Region, RegionName};
 pub use scopes::Scopes;
+pub(crate) use scopes::is_scope_token;
 pub use settings::{AliasSource, HostPolicy, IdTokenPolicy, InstanceDiscovery, Retries, Settings};
 
 #[cfg(feature = "assertions")]

@@ -39,7 +39,7 @@ impl Scopes {
         for scope in scopes {
             match scope.as_ref() {
                 "" => return Err(Config::Scope("it is empty")),
-                text if !is_token(text) => {
+                text if !is_scope_token(text) => {
                     return Err(Config::Scope(
                         "it has a space, a quote or another character that does not belong there",
                     ));
@@ -50,10 +50,15 @@ impl Scopes {
         Ok(Self::as_given(scopes))
     }
 
+    /// Whether there are as many as [`parse`](Self::parse) takes.
+    pub(crate) const fn are_as_many_as_may_be<S>(scopes: &[S]) -> bool {
+        !scopes.is_empty() && scopes.len() <= MAX_SCOPES
+    }
+
     /// Whether [`parse`](Self::parse) takes them.
     pub(crate) fn are_well_formed<S: AsRef<str>>(scopes: &[S]) -> bool {
-        let well_formed = |scope: &S| !scope.as_ref().is_empty() && is_token(scope.as_ref());
-        !scopes.is_empty() && scopes.len() <= MAX_SCOPES && scopes.iter().all(well_formed)
+        let well_formed = |scope: &S| !scope.as_ref().is_empty() && is_scope_token(scope.as_ref());
+        Self::are_as_many_as_may_be(scopes) && scopes.iter().all(well_formed)
     }
 
     /// Takes the caller's scopes for a user; none at all means sign-in alone.
@@ -117,10 +122,25 @@ impl Scopes {
     }
 }
 
-/// The characters of a scope-token. All are looked at, so that it can be done sixteen at a time.
-fn is_token(text: &str) -> bool {
+/// Whether all characters are those of a scope-token. Blocks of sixteen are looked at at once; the last of them has some a second
+/// time.
+pub(crate) fn is_scope_token(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    match bytes.last_chunk() {
+        Some(last) => bytes.as_chunks().0.iter().chain([last]).all(is_block),
+        None => {
+            let mut block = [b'a'; BLOCK];
+            block.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+            is_block(&block)
+        }
+    }
+}
+
+const BLOCK: usize = 16;
+
+fn is_block(block: &[u8; BLOCK]) -> bool {
     let other = |b: u8| u8::from(b <= 0x20) | u8::from(b >= 0x7F) | u8::from(b == 0x22) | u8::from(b == 0x5C);
-    text.bytes().fold(0, |others, b| others | other(b)) == 0
+    block.iter().fold(0, |others, b| others | other(*b)) == 0
 }
 
 #[cfg(test)]
@@ -151,7 +171,10 @@ mod tests {
         assert!(Scopes::parse(&many).is_err() && !Scopes::are_well_formed(&many));
         for byte in 0..=0x7F_u8 {
             let expected = matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-            assert_eq!(is_token(&format!("a{}b", char::from(byte))), expected, "{byte:x}");
+            for length in [0, 14, 15, 30, 33] {
+                let text = format!("{0:a<length$}{1}{0:a<length$}", "", char::from(byte));
+                assert_eq!(is_scope_token(&text), expected, "{byte:x}");
+            }
         }
     }
 }
