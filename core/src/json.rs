@@ -264,7 +264,7 @@ impl Members {
     }
 
     /// Names and values, in a stable order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 

@@ -342,7 +342,7 @@ fn diff(arguments: &Diff) -> Result<(), Failure> {
         (Some(before), None) => ("removed", before, Vec::new()),
         (Some(before), Some(after)) => {
             let before = before.entry().cloned().unwrap_or_default();
-            let names = before.members().iter().chain(after.members().iter()).map(|(name, _)| name);
+            let names = before.members().chain(after.members()).map(|(name, _)| name);
             let mut names: Vec<String> =
                 names.filter(|name| before.member(name) != after.member(name)).map(str::to_owned).collect();
             names.sort();

@@ -49,23 +49,46 @@ impl Kind {
 }
 
 /// An entry as it stands in the file. Its texts are zeroed on drop; `Debug` shows the names of its members only.
+///
+/// A token's text lies apart from the other members: whoever looks for a token wants it and none of them.
 #[derive(Clone, Default, PartialEq)]
-pub struct Entry(Members);
+pub struct Entry {
+    /// The member `secret`, if it is a text.
+    secret: Option<Text>,
+    others: Members,
+}
+
+/// The member that is a token.
+const SECRET: &str = "secret";
+
+/// A value that is a text, zeroed on drop.
+#[derive(Clone, PartialEq)]
+struct Text(Value);
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        json::wipe(&mut self.0);
+    }
+}
 
 impl Entry {
     /// The token itself; empty for accounts, application metadata and malformed entries.
+    #[inline]
     pub fn secret(&self) -> &str {
-        self.text("secret").unwrap_or_default()
+        self.secret.as_ref().and_then(|text| text.0.as_str()).unwrap_or_default()
     }
 
     /// A member as it stands there, null included.
     pub fn member(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        match &self.secret {
+            Some(text) if name == SECRET => Some(&text.0),
+            _ => self.others.get(name),
+        }
     }
 
     /// A member that is a text.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.text(name)
+        self.member(name)?.as_str()
     }
 
     /// When the token ends. `None` when that is missing or unreadable: such an entry is kept, but never used.
@@ -110,9 +133,11 @@ impl Entry {
         ["key_id", "kid", "keyId"].into_iter().find_map(|name| self.filled(name))
     }
 
-    /// All members.
-    pub fn members(&self) -> &Members {
-        &self.0
+    /// All members, in the order of their names.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let is_before = |(name, _): &(&str, &Value)| *name < SECRET;
+        let secret = self.secret.iter().map(|text| (SECRET, &text.0));
+        self.others.iter().take_while(is_before).chain(secret).chain(self.others.iter().skip_while(is_before))
     }
 
     /// As JSON text, for stores that keep entry by entry. As secret as the token.
@@ -126,7 +151,7 @@ impl Entry {
     /// [`Error::BadResponse`] when it is not a JSON object, or too long.
     pub fn from_json(text: &[u8]) -> Result<Self, Error> {
         json::parse_object(text, MAX_RESPONSE)
-            .map(Self)
+            .map(Self::from)
             .map_err(|why| Error::BadResponse { what: What::TokenCache, at: token::reason(why) })
     }
 
@@ -145,7 +170,7 @@ impl Entry {
             let each = all.map(|(name, value)| name.len().saturating_add(of(value)).saturating_add(4));
             each.fold(1, usize::saturating_add)
         }
-        members(self.0.iter()).saturating_add(key.len()).saturating_add(4)
+        members(self.members()).saturating_add(key.len()).saturating_add(4)
     }
 
     /// A member that is a text with something in it.
@@ -154,29 +179,42 @@ impl Entry {
     }
 
     pub(super) fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.set(name, value);
+        let value = value.into();
+        if name == SECRET {
+            self.secret = None;
+            if value.is_string() {
+                self.others.remove(name);
+                self.secret = Some(Text(value));
+                return;
+            }
+        }
+        self.others.set(name, value);
     }
 
     pub(super) fn unset(&mut self, name: &str) {
-        self.0.remove(name);
+        if name == SECRET {
+            self.secret = None;
+        }
+        self.others.remove(name);
     }
 
     /// Numbers of other libraries may be JSON numbers; what lies before 1970 is 1970.
     pub(super) fn instant(&self, name: &str) -> Option<UnixTime> {
-        token::integer(self.0.get(name)?).map(|seconds| UnixTime(u64::try_from(seconds).unwrap_or(0)))
+        token::integer(self.others.get(name)?).map(|seconds| UnixTime(u64::try_from(seconds).unwrap_or(0)))
     }
 }
 
 impl From<Members> for Entry {
-    fn from(members: Members) -> Self {
-        Self(members)
+    fn from(mut others: Members) -> Self {
+        let secret = others.text(SECRET).is_some().then(|| others.take(SECRET)).flatten().map(Text);
+        Self { secret, others }
     }
 }
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Entry")?;
-        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_set().entries(self.members().map(|(name, _)| name)).finish()
     }
 }
 
@@ -205,6 +243,38 @@ mod tests {
             (r#"{"credential_type":"accesstoken_with_authscheme"}"#, true),
         ] {
             assert_eq!(entry(text).is_bound(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_a_member_as_others_are() {
+        for (text, secret) in [
+            (r#"{"a":1,"secret":"s","z":2}"#, "s"),
+            (r#"{"secret":"s"}"#, "s"),
+            (r#"{"secret":"s","z":null}"#, "s"),
+            (r#"{"a":1,"secret":7,"z":2}"#, ""),
+            (r#"{"secret":null}"#, ""),
+            (r#"{"a":1}"#, ""),
+            ("{}", ""),
+        ] {
+            let read = entry(text);
+            let members: serde_json::Value = serde_json::from_str(text).unwrap();
+            let members = members.as_object().unwrap();
+            assert_eq!(read.to_json().as_slice(), text.as_bytes());
+            assert!(read.members().eq(members.iter().map(|(name, value)| (name.as_str(), value))), "{text}");
+            assert_eq!((read.secret(), read.member("secret")), (secret, members.get("secret")), "{text}");
+            // However it comes to be there.
+            let mut set = Entry::default();
+            set.set("secret", "other");
+            set.set("secret", 1);
+            assert_eq!(set, entry(r#"{"secret":1}"#));
+            set.set("secret", "other");
+            members.iter().for_each(|(name, value)| set.set(name, value.clone()));
+            if !members.contains_key("secret") {
+                assert_ne!(set, read, "{text}");
+                set.unset("secret");
+            }
+            assert_eq!(set, read, "{text}");
         }
     }
 

@@ -17,9 +17,6 @@ use crate::time::UnixTime;
 /// As most servers spell it.
 const BEARER: &str = "Bearer";
 
-/// The member that is the token.
-const SECRET: &str = "secret";
-
 #[derive(Clone)]
 pub(crate) struct Facts {
     expires_on: Maybe,
@@ -32,8 +29,6 @@ pub(crate) struct Facts {
     is_well_formed: bool,
     /// Whether its type is spelled as most are.
     is_plain_bearer: bool,
-    /// How many members come after its text.
-    after_secret: u8,
     client_id: Member,
     home_account_id: Member,
     /// Tenant, account, client, extended key, host and scopes, one after the other.
@@ -60,15 +55,8 @@ impl<'a> Kept<'a> {
     }
 
     /// The token.
-    #[inline]
     pub(crate) fn secret(&self) -> &'a str {
-        match self.facts.after_secret {
-            u8::MAX => self.entry.secret(),
-            after => {
-                let member = self.entry.members().iter().nth_back(after.into());
-                member.and_then(|(_, value)| value.as_str()).unwrap_or_default()
-            }
-        }
+        self.entry.secret()
     }
 
     #[inline]
@@ -129,7 +117,6 @@ impl Facts {
         let mut texts = String::with_capacity(length);
         all.iter().for_each(|text| texts.push_str(text));
         texts.push_str(&target);
-        let after_secret = entry.members().iter().rev().position(|(name, _)| name == SECRET);
         Self {
             expires_on: Maybe::of(entry.expires_on()),
             refresh_on: Maybe::of(entry.refresh_on()),
@@ -138,7 +125,6 @@ impl Facts {
             is_bound: entry.is_bound(),
             is_well_formed: entry.scopes().all(is_scope_token),
             is_plain_bearer: entry.token_type() == BEARER,
-            after_secret: after_secret.map_or(u8::MAX, to_u8),
             client_id: Member::of(entry, "client_id"),
             home_account_id: Member::of(entry, "home_account_id"),
             texts: texts.into_boxed_str(),
@@ -148,8 +134,8 @@ impl Facts {
         }
     }
 
-    #[inline]
     /// When the token ends. `None`: it is never used, for that or for another reason.
+    #[inline]
     pub(super) fn end(&self) -> Option<UnixTime> {
         self.expires_on().filter(|_| self.is_usable)
     }
@@ -249,10 +235,6 @@ impl Facts {
     }
 }
 
-fn to_u8(place: usize) -> u8 {
-    u8::try_from(place).unwrap_or(u8::MAX)
-}
-
 fn at(end: u32) -> usize {
     usize::try_from(end).unwrap_or(usize::MAX)
 }
@@ -299,7 +281,8 @@ mod tests {
             &alloc::format!(r#"{{{many}"secret":"far behind"}}"#),
         ] {
             let entry = Entry::from_json(text.as_bytes()).unwrap();
-            let kept = Kept { entry: &entry, facts: &Facts::of(&entry), is_exact: true };
+            let facts = &Facts::of(&entry);
+            let kept = Kept { entry: &entry, facts, is_exact: true };
             assert_eq!(kept.secret(), entry.secret(), "{text}");
             assert_eq!(kept.token_type(), entry.token_type(), "{text}");
             assert_eq!((kept.expires_on(), kept.refresh_on()), (entry.expires_on(), entry.refresh_on()), "{text}");

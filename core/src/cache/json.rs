@@ -53,7 +53,7 @@ pub(super) fn entry_to_json(entry: &Entry) -> Zeroizing<Vec<u8>> {
 }
 
 fn write_entry(out: &mut dyn Write, entry: &Entry) -> fmt::Result {
-    write_object(out, entry.members().iter(), |out, value| write!(out, "{value}"))
+    write_object(out, entry.members(), |out, value| write!(out, "{value}"))
 }
 
 fn write_object<N: AsRef<str>, V>(

@@ -135,7 +135,7 @@ fn both(kind: Option<Kind>, base: Option<&Entry>, ours: &Entry, theirs: &Entry) 
     let (winner, other) = if ours_wins { (ours, theirs) } else { (theirs, ours) };
     let is_token = matches!(kind, Some(Kind::AccessToken | Kind::RefreshToken | Kind::IdToken));
     let mut merged = winner.clone();
-    let names: BTreeSet<&str> = winner.members().iter().chain(other.members().iter()).map(|(name, _)| name).collect();
+    let names: BTreeSet<&str> = winner.members().chain(other.members()).map(|(name, _)| name).collect();
     for name in names.into_iter().filter(|name| !(is_token && OF_A_TOKEN.binary_search(name).is_ok())) {
         let (before, won, lost) = (base.and_then(|base| base.member(name)), winner.member(name), other.member(name));
         if won == before && lost != before {

@@ -162,7 +162,7 @@ impl TokenCache {
         let key = slot::key(kind, &entry);
         if let Some(standing) = self.section(kind).and_then(|section| section.get(&key)) {
             // Everything that the key is made of stands in the new one.
-            for (name, value) in standing.members().iter() {
+            for (name, value) in standing.members() {
                 if entry.member(name).is_none() {
                     entry.set(name, value.clone());
                 }

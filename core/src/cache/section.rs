@@ -31,7 +31,8 @@ struct Slot {
 #[derive(Clone)]
 pub(super) struct Section {
     kind: Option<Kind>,
-    slots: Vec<Option<Slot>>,
+    /// Each by itself: it comes to lie beside what its entry holds, and a look-up needs one page of memory less.
+    slots: Vec<Option<Box<Slot>>>,
     /// Places that can be used again.
     free: Vec<usize>,
     /// Where each number lies.
@@ -103,7 +104,7 @@ impl Section {
             }
             Content::Foreign(_) => (None, 0),
         };
-        let slot = Slot { at, key: key.into_boxed_str(), content, facts, bytes };
+        let slot = Box::new(Slot { at, key: key.into_boxed_str(), content, facts, bytes });
         self.link(&slot);
         let before = match self.slots.get_mut(at.place) {
             Some(place) => place.replace(slot),
@@ -195,7 +196,7 @@ impl Section {
     }
 
     fn in_order(&self) -> impl Iterator<Item = &Slot> {
-        self.order.values().filter_map(|place| self.slots.get(*place)?.as_ref())
+        self.order.values().filter_map(|place| self.slots.get(*place)?.as_deref())
     }
 
     #[inline]
@@ -205,7 +206,7 @@ impl Section {
     }
 
     fn slot(&self, at: At) -> Option<&Slot> {
-        self.slots.get(at.place)?.as_ref()
+        self.slots.get(at.place)?.as_deref()
     }
 
     fn find(&self, key: &str) -> Option<At> {
@@ -295,7 +296,7 @@ fn for_each_posting(digests: &Digests, kind: Option<Kind>, slot: &Slot, mut each
 
 /// Access tokens with what is known of them. By hand, since a chain of adapters costs as much as the hash of a look-up.
 pub(super) struct Tokens<'a> {
-    slots: &'a [Option<Slot>],
+    slots: &'a [Option<Box<Slot>>],
     places: Iter<'a>,
 }
 
@@ -305,9 +306,8 @@ impl<'a> Iterator for Tokens<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let at = self.places.next()?;
-            if let Some(Some(Slot { content: Content::Entry(entry), facts: Some(facts), .. })) =
-                self.slots.get(at.place)
-            {
+            let slot = self.slots.get(at.place).and_then(Option::as_deref);
+            if let Some(Slot { content: Content::Entry(entry), facts: Some(facts), .. }) = slot {
                 return Some((entry, facts));
             }
         }

@@ -207,7 +207,7 @@ impl Map {
     }
 
     /// Names and values.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&String, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.0.iter().map(|(name, value)| (name, value))
     }
 

@@ -125,7 +125,8 @@ pub(super) fn search(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> 
         }
     }
     let found = stage.cache.search(kind, &wanted, &target, now);
-    let found: Vec<Value> = found.map(|entry| Value::Object(entry.members().as_map().clone())).collect();
+    let object = |entry: &Entry| entry.members().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    let found: Vec<Value> = found.map(|entry| Value::Object(object(entry))).collect();
     if kind == Kind::AccessToken {
         let ended = stage.cache.expired(now);
         stage.cache.apply(ended);
