@@ -153,6 +153,12 @@ impl Facts {
         self.cached_at.get()
     }
 
+    /// Whether both are of bearer tokens of the same tenant, account, client, extended key, host and scopes.
+    #[cfg(feature = "index")]
+    pub(super) fn lie_as(&self, other: &Self) -> bool {
+        !self.is_bound && !other.is_bound && self.lengths == other.lengths && self.texts == other.texts
+    }
+
     /// Whether the token is what was asked for, but for its scopes; the account counts only if `of_account` says so.
     #[inline]
     pub(super) fn fit<S>(&self, lookup: &Lookup<'_, S>, of_account: bool, entry: &Entry) -> bool {
