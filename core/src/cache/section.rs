@@ -41,8 +41,7 @@ impl Slot {
 #[derive(Clone)]
 pub(super) struct Section {
     kind: Option<Kind>,
-    /// Each by itself: it comes to lie beside what its entry holds, and a look-up needs one page of memory less.
-    slots: Vec<Option<Box<Slot>>>,
+    slots: Vec<Option<Slot>>,
     /// Places that can be used again.
     free: Vec<usize>,
     /// Where each number lies.
@@ -113,7 +112,7 @@ impl Section {
             }
             Content::Foreign(_) => (None, 0),
         };
-        let slot = Box::new(Slot { at, key: key.into_boxed_str(), content, facts, bytes });
+        let slot = Slot { at, key: key.into_boxed_str(), content, facts, bytes };
         match self.slot(at).is_some_and(|before| before.lies_as(&slot)) {
             true => self.relink(&slot),
             false => {
@@ -211,7 +210,7 @@ impl Section {
     }
 
     fn in_order(&self) -> impl Iterator<Item = &Slot> {
-        self.order.values().filter_map(|place| self.slots.get(*place)?.as_deref())
+        self.order.values().filter_map(|place| self.slots.get(*place)?.as_ref())
     }
 
     #[inline]
@@ -221,7 +220,7 @@ impl Section {
     }
 
     fn slot(&self, at: At) -> Option<&Slot> {
-        self.slots.get(at.place)?.as_deref()
+        self.slots.get(at.place)?.as_ref()
     }
 
     fn find(&self, key: &str) -> Option<At> {
@@ -328,7 +327,7 @@ fn for_each_posting(digests: &Digests, kind: Option<Kind>, slot: &Slot, mut each
 
 /// Access tokens with what is known of them. By hand, since a chain of adapters costs as much as the hash of a look-up.
 pub(super) struct Tokens<'a> {
-    slots: &'a [Option<Box<Slot>>],
+    slots: &'a [Option<Slot>],
     places: Iter<'a>,
 }
 
@@ -338,7 +337,7 @@ impl<'a> Iterator for Tokens<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let at = self.places.next()?;
-            let slot = self.slots.get(at.place).and_then(Option::as_deref);
+            let slot = self.slots.get(at.place).and_then(Option::as_ref);
             if let Some(Slot { content: Content::Entry(entry), facts: Some(facts), .. }) = slot {
                 return Some((entry, facts));
             }
