@@ -11,7 +11,8 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::time::Duration;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, LazyBuffers, NextTimeout, Transport,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector,
+    SocksConnector, TcpConnector, Transport,
 };
 
 use crate::name_lookup::look_up;
@@ -29,9 +30,20 @@ pub(crate) fn watch<T>(send: impl FnOnce() -> T) -> (T, bool) {
     (result, SENT.replace(false))
 }
 
-/// A connector, watched; `ureq`'s own as a rule.
-#[derive(Debug, Default)]
-pub(crate) struct Watched<C = DefaultConnector>(pub(crate) C);
+/// A connector, watched.
+#[derive(Debug)]
+pub(crate) struct Watched<C>(pub(crate) C);
+
+/// As `ureq` connects by itself, with [`Coarse`] time-outs: through a SOCKS proxy, through another, directly; with TLS.
+pub(crate) fn connector() -> impl Connector<()> {
+    let socket = ().chain(SocksConnector::default()).chain(ConnectProxyConnector::default());
+    socket.chain(TcpConnector::default()).chain(Coarse).chain(RustlsConnector::default())
+}
+
+/// Connects to the host itself, with [`Coarse`] time-outs and without TLS.
+pub(crate) fn direct_connector() -> impl Connector<()> {
+    ().chain(TcpConnector::default()).chain(Coarse)
+}
 
 impl<C: Connector<()>> Connector<()> for Watched<C> {
     type Out = WatchedTransport;
@@ -79,7 +91,6 @@ impl Drop for Inside {
 /// - It writes only when there is nothing more to write: the head of a request and its body, which `ureq` hands over one after
 ///   the other, go out as one.
 /// - Whether it is still open is looked up when it is used again, and not also right after its last answer.
-/// - Time-outs are [coarse](coarse), so that most of them need not be told to the socket again.
 #[derive(Debug)]
 pub(crate) struct WatchedTransport {
     inner: Box<dyn Transport>,
@@ -90,21 +101,6 @@ pub(crate) struct WatchedTransport {
     heard: bool,
 }
 
-/// Time-outs above this are rounded up to a multiple of [`STEP`].
-const LONG: time::Duration = time::Duration::from_secs(2);
-const STEP: u64 = 250;
-
-/// What is left of a long time-out, with less precision: `ureq` counts it anew, to the nanosecond, for each read and write.
-fn coarse(mut timeout: NextTimeout) -> NextTimeout {
-    if let Duration::Exact(left) = timeout.after
-        && left > LONG
-        && let Ok(ms) = u64::try_from(left.as_millis())
-    {
-        timeout.after = Duration::from_millis((ms / STEP).saturating_add(1).saturating_mul(STEP));
-    }
-    timeout
-}
-
 impl WatchedTransport {
     fn new(inner: Box<dyn Transport>, config: &Config) -> Self {
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
@@ -113,7 +109,6 @@ impl WatchedTransport {
 
     fn flush(&mut self, timeout: NextTimeout) -> Result<(), Error> {
         let amount = std::mem::take(&mut self.pending);
-        let timeout = coarse(timeout);
         let mut left = self.buffers.output().get_mut(..amount).unwrap_or_default();
         if !left.is_empty() && CONNECTING.get() == 0 {
             SENT.set(true);
@@ -144,7 +139,7 @@ impl Transport for WatchedTransport {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.flush(timeout)?;
-        let progress = self.inner.maybe_await_input(coarse(timeout))?;
+        let progress = self.inner.maybe_await_input(timeout)?;
         self.heard |= progress;
         let buffers = self.inner.buffers();
         let (from, to) = (buffers.input(), self.buffers.input_append_buf());
@@ -198,6 +193,59 @@ impl Buffers for WatchedTransport {
     }
 }
 
+/// Makes time-outs coarse, so that most of them need not be told to the socket again. It stands below TLS, which counts anew, to
+/// the nanosecond, what is left for each read and write.
+#[derive(Debug)]
+pub(crate) struct Coarse;
+
+/// Time-outs above this are rounded up to a multiple of [`STEP`].
+const LONG: time::Duration = time::Duration::from_secs(2);
+const STEP: time::Duration = time::Duration::from_millis(250);
+
+/// What is left of a long time-out, with less precision.
+fn coarse(mut timeout: NextTimeout) -> NextTimeout {
+    if let Duration::Exact(left) = timeout.after
+        && left > LONG
+        && let Ok(steps) = u32::try_from(left.as_nanos().div_ceil(STEP.as_nanos()))
+    {
+        timeout.after = STEP.saturating_mul(steps).into();
+    }
+    timeout
+}
+
+impl<In: Transport> Connector<In> for Coarse {
+    type Out = CoarseTransport<In>;
+
+    fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+        Ok(chained.map(CoarseTransport))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct CoarseTransport<T>(T);
+
+impl<T: Transport> Transport for CoarseTransport<T> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.0.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.0.transmit_output(amount, coarse(timeout))
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.0.await_input(coarse(timeout))
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.0.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.0.is_tls()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,9 +253,15 @@ mod tests {
     #[test]
     fn long_time_outs_are_rounded_up_and_short_ones_are_exact() {
         let exact = |ms| NextTimeout { after: Duration::from_millis(ms), ..NextTimeout::default() };
-        for (left, rounded) in
-            [(1, 1), (1_999, 1_999), (2_000, 2_000), (2_001, 2_250), (29_999, 30_000), (30_000, 30_250)]
-        {
+        for (left, rounded) in [
+            (1, 1),
+            (1_999, 1_999),
+            (2_000, 2_000),
+            (2_001, 2_250),
+            (29_999, 30_000),
+            (30_000, 30_000),
+            (30_001, 30_250),
+        ] {
             assert_eq!(coarse(exact(left)).after, Duration::from_millis(rounded), "{left}");
         }
         assert!(coarse(NextTimeout::default()).after.is_not_happening());

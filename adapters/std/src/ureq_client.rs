@@ -14,7 +14,7 @@ use sansal::key::KeyName;
 use sansal::secret::SecretBytes;
 use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::unversioned::transport::{Connector, DefaultConnector, TcpConnector};
+use ureq::unversioned::transport::Connector;
 use ureq::{Agent, AsSendBody, Body, http};
 use zeroize::Zeroize;
 
@@ -24,7 +24,7 @@ use crate::failure::send_error;
 use crate::http::{HttpClient, HttpResponse};
 use crate::name_lookup::Later;
 use crate::pinned::PinnedConnector;
-use crate::sent::{Watched, watch};
+use crate::sent::{Watched, connector, direct_connector, watch};
 use crate::setup::SetupError;
 
 /// Time to connect, TLS included, unless [`UreqClientBuilder::connect_timeout`] says otherwise.
@@ -58,6 +58,15 @@ pub struct UreqClient {
 struct Agents {
     direct: Agent,
     proxied: Agent,
+    /// Those of the first request, which are most others' too: they need no configuration of their own.
+    times: Times,
+}
+
+/// How long a request may take, and of that, how long to find and connect to the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Times {
+    whole: Duration,
+    connect: Duration,
 }
 
 #[derive(Default)]
@@ -210,67 +219,103 @@ impl UreqClient {
     }
 
     /// `None` when the certificate is not held here.
-    fn agent(&self, proxy: Proxy, certificate: Option<&KeyName>) -> Option<&Agent> {
+    fn agents(&self, certificate: Option<&KeyName>, times: Times) -> Option<&Agents> {
         let (identity, agents) = match certificate {
             None => (None, &self.agents),
             Some(name) => self.identities.get(name).map(|(identity, agents)| (Some(identity), agents))?,
         };
-        let agents = agents.get_or_init(|| {
+        Some(agents.get_or_init(|| {
             let roots = self.roots.load();
-            let direct = agent(&roots, None, identity);
-            Agents { direct, proxied: agent(&roots, self.proxy.clone(), identity) }
-        });
-        Some(match proxy {
-            Proxy::Default => &agents.proxied,
-            Proxy::Never => &agents.direct,
-        })
+            let direct = agent(&roots, None, identity, times);
+            Agents { direct, proxied: agent(&roots, self.proxy.clone(), identity, times), times }
+        }))
     }
 
     fn run(&self, request: &Request) -> Result<http::Response<Body>, ureq::Error> {
+        let whole = Duration::from_millis(request.attempt_timeout.0);
+        let times = Times { whole, connect: self.connect_timeout.min(whole) };
         let pinned;
-        let agent = match request.server {
-            ServerTrust::System => self
-                .agent(request.proxy, request.client_cert.as_ref())
-                .ok_or(ureq::Error::Tls("there is no client certificate of that name"))?,
+        let (agent, own) = match request.server {
+            ServerTrust::System => {
+                let agents = self.agents(request.client_cert.as_ref(), times);
+                let agents = agents.ok_or(ureq::Error::Tls("there is no client certificate of that name"))?;
+                let agent = match request.proxy {
+                    Proxy::Default => &agents.proxied,
+                    Proxy::Never => &agents.direct,
+                };
+                (agent, agents.times)
+            }
             ServerTrust::Thumbprint(thumbprint) => {
-                pinned = pinned_agent(thumbprint)?;
-                &pinned
+                pinned = pinned_agent(thumbprint, times)?;
+                (&pinned, times)
             }
         };
-        let whole = Duration::from_millis(request.attempt_timeout.0);
-        let connect = self.connect_timeout.min(whole);
-        let method = match request.method {
+        let times = (own != times).then_some(times);
+        let mut head = http::Request::new(());
+        *head.method_mut() = match request.method {
             Method::Get => http::Method::GET,
             Method::Post => http::Method::POST,
         };
-        let mut builder = http::Request::builder().method(method).uri(request.endpoint.as_str());
+        *head.uri_mut() = request.endpoint.as_str().parse().map_err(http::Error::from)?;
+        let headers = head.headers_mut();
+        // A map that grows moves what it has.
+        headers.reserve(request.headers.len().saturating_add(1));
         for header in &request.headers {
-            builder = builder.header(header.name, header.value.expose());
+            let value = http::HeaderValue::from_str(header.value.expose()).map_err(http::Error::from)?;
+            headers.append(header_name(header.name)?, value);
         }
         match (&request.body, request.method) {
             (Some(body), _) => {
-                let builder = builder.header(http::header::CONTENT_TYPE, body.content_type);
-                run(agent, builder.body(body.bytes.expose())?, whole, connect)
+                let value = match body.content_type {
+                    FORM => http::HeaderValue::from_static(FORM),
+                    other => http::HeaderValue::from_str(other).map_err(http::Error::from)?,
+                };
+                headers.append(http::header::CONTENT_TYPE, value);
+                run(agent, head.map(|()| body.bytes.expose()), times)
             }
-            (None, Method::Post) => run(agent, builder.body(&[][..])?, whole, connect),
-            (None, Method::Get) => run(agent, builder.body(())?, whole, connect),
+            (None, Method::Post) => run(agent, head.map(|()| &[][..]), times),
+            (None, Method::Get) => run(agent, head, times),
         }
     }
 }
 
+/// The type of most bodies.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The names that most requests have, read beforehand.
+static KNOWN_NAMES: [http::HeaderName; 8] = [
+    http::header::ACCEPT,
+    http::HeaderName::from_static("x-client-sku"),
+    http::HeaderName::from_static("x-client-ver"),
+    http::HeaderName::from_static("x-client-os"),
+    http::HeaderName::from_static("x-ms-lib-capability"),
+    http::HeaderName::from_static("client-request-id"),
+    http::HeaderName::from_static("x-client-current-telemetry"),
+    http::HeaderName::from_static("x-client-last-telemetry"),
+];
+
+fn header_name(name: &str) -> Result<http::HeaderName, ureq::Error> {
+    match KNOWN_NAMES.iter().find(|known| known.as_str().eq_ignore_ascii_case(name)) {
+        Some(known) => Ok(known.clone()),
+        None => Ok(name.parse().map_err(http::Error::from)?),
+    }
+}
+
+/// With other time-outs than the agent's, if there are any.
 fn run<B: AsSendBody>(
     agent: &Agent,
     request: http::Request<B>,
-    whole: Duration,
-    connect: Duration,
+    times: Option<Times>,
 ) -> Result<http::Response<Body>, ureq::Error> {
-    let request = agent
-        .configure_request(request)
-        .timeout_global(Some(whole))
-        .timeout_resolve(Some(connect))
-        .timeout_connect(Some(connect))
-        .build();
-    agent.run(request)
+    agent.run(match times {
+        None => request,
+        Some(Times { whole, connect }) => agent
+            .configure_request(request)
+            .timeout_global(Some(whole))
+            .timeout_resolve(Some(connect))
+            .timeout_connect(Some(connect))
+            .build(),
+    })
 }
 
 impl HttpClient for UreqClient {
@@ -340,25 +385,28 @@ impl Roots {
     }
 }
 
-fn agent(roots: &RootCerts, proxy: Option<ureq::Proxy>, identity: Option<&TlsIdentity>) -> Agent {
+fn agent(roots: &RootCerts, proxy: Option<ureq::Proxy>, identity: Option<&TlsIdentity>, times: Times) -> Agent {
     let tls = TlsConfig::builder()
         .client_cert(identity.map(TlsIdentity::presented))
         .root_certs(roots.clone())
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
-    Agent::with_parts(config(tls, proxy), Watched(DefaultConnector::default()), Later)
+    Agent::with_parts(config(tls, proxy, times), Watched(connector()), Later)
 }
 
 /// For one request: sessions and connections of a pinned server are not kept.
-fn pinned_agent(thumbprint: [u8; 20]) -> Result<Agent, ureq::Error> {
-    let connector = ().chain(TcpConnector::default()).chain(PinnedConnector::new(thumbprint)?);
-    let config = config(TlsConfig::default(), None);
+fn pinned_agent(thumbprint: [u8; 20], times: Times) -> Result<Agent, ureq::Error> {
+    let connector = direct_connector().chain(PinnedConnector::new(thumbprint)?);
+    let config = config(TlsConfig::default(), None, times);
     Ok(Agent::with_parts(config, Watched(connector), Later))
 }
 
 /// Everything that `ureq` would do by itself is switched off.
-fn config(tls: TlsConfig, proxy: Option<ureq::Proxy>) -> Config {
+fn config(tls: TlsConfig, proxy: Option<ureq::Proxy>, times: Times) -> Config {
     Config::builder()
+        .timeout_global(Some(times.whole))
+        .timeout_resolve(Some(times.connect))
+        .timeout_connect(Some(times.connect))
         .tls_config(tls)
         .proxy(proxy)
         .max_redirects(0)

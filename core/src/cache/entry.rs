@@ -123,14 +123,17 @@ impl Entry {
 
     /// Whether the token works only together with a key: proof of possession, DPoP, mTLS, SSH certificates.
     pub fn is_bound(&self) -> bool {
-        self.text("credential_type").is_some_and(|kind| kind.eq_ignore_ascii_case(super::WITH_AUTH_SCHEME))
-            || !self.token_type().eq_ignore_ascii_case("Bearer")
-            || self.key_id().is_some()
+        says_bound(self.text("credential_type"), self.token_type()) || self.key_id().is_some()
     }
 
     /// The key that the token is bound to, in the spellings of MSAL Python, .NET and JavaScript.
     pub fn key_id(&self) -> Option<&str> {
-        ["key_id", "kid", "keyId"].into_iter().find_map(|name| self.filled(name))
+        KEY_ID.into_iter().find_map(|name| self.filled(name))
+    }
+
+    /// The members but for [`secret`](Self::secret), in the order of their names.
+    pub(super) fn others(&self) -> &Members {
+        &self.others
     }
 
     /// All members, in the order of their names.
@@ -198,10 +201,23 @@ impl Entry {
         self.others.remove(name);
     }
 
-    /// Numbers of other libraries may be JSON numbers; what lies before 1970 is 1970.
     pub(super) fn instant(&self, name: &str) -> Option<UnixTime> {
-        token::integer(self.others.get(name)?).map(|seconds| UnixTime(u64::try_from(seconds).unwrap_or(0)))
+        self.others.get(name).and_then(instant)
     }
+}
+
+/// Whether credential and token type are those of a token that is bound.
+pub(super) fn says_bound(credential_type: Option<&str>, token_type: &str) -> bool {
+    credential_type.is_some_and(|kind| kind.eq_ignore_ascii_case(super::WITH_AUTH_SCHEME))
+        || !token_type.eq_ignore_ascii_case("Bearer")
+}
+
+/// The names of the member that tells which key a token is bound to.
+pub(super) const KEY_ID: [&str; 3] = ["key_id", "kid", "keyId"];
+
+/// Numbers of other libraries may be JSON numbers; what lies before 1970 is 1970.
+pub(super) fn instant(value: &Value) -> Option<UnixTime> {
+    token::integer(value).map(|seconds| UnixTime(u64::try_from(seconds).unwrap_or(0)))
 }
 
 impl From<Members> for Entry {

@@ -6,12 +6,14 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use super::Scheme;
-use super::entry::Entry;
+use super::entry::{Entry, KEY_ID, instant, says_bound};
 #[cfg(feature = "index")]
 use super::index::Members;
 use super::lookup::{Lookup, Matching};
 use super::mix::same;
 use crate::client::is_scope_token;
+use crate::json::Value;
+use crate::text;
 use crate::time::UnixTime;
 
 /// As most servers spell it.
@@ -101,36 +103,69 @@ enum Member {
     Other,
 }
 
+/// The members that say something of a look-up's interest.
+const NAMES: [&str; 11 + KEY_ID.len()] = {
+    let [a, b, c] = KEY_ID;
+    [
+        "realm",
+        "home_account_id",
+        "client_id",
+        "ext_cache_key",
+        "environment",
+        "target",
+        "credential_type",
+        "token_type",
+        "expires_on",
+        "refresh_on",
+        "cached_at",
+        a,
+        b,
+        c,
+    ]
+};
+
 impl Facts {
-    pub(super) fn of(entry: &Entry) -> Self {
-        let (host, tenant) = (entry.text("environment"), entry.text("realm"));
-        let is_usable = host.is_some() && tenant.is_some() && !entry.secret().is_empty();
-        let text = |name| entry.text(name).unwrap_or_default();
-        let mut target = String::with_capacity(text("target").len());
-        for scope in entry.scopes() {
-            target.push_str(if target.is_empty() { "" } else { " " });
-            target.push_str(scope);
+    pub(super) fn of<'a>(entry: &'a Entry) -> Self {
+        // One walk over all members costs less than a search for each.
+        let mut found = [None; NAMES.len()];
+        for (name, value) in entry.others().iter() {
+            let place = NAMES.iter().position(|known| *known == name);
+            if let Some(place) = place.and_then(|place| found.get_mut(place)) {
+                *place = Some(value);
+            }
         }
-        let (host, tenant) = (host.unwrap_or_default(), tenant.unwrap_or_default());
-        let all = [tenant, text("home_account_id"), text("client_id"), text("ext_cache_key"), host];
+        let [tenant, account, client, ext, host, target, kind, token_type, ends, refresh, cached, keys @ ..] = found;
+        let as_text = |value: Option<&'a Value>| value.and_then(Value::as_str);
+        let is_usable = as_text(host).is_some() && as_text(tenant).is_some() && !entry.secret().is_empty();
+        let is_filled = |value: &Option<&'a Value>| as_text(*value).is_some_and(|text| !text.is_empty());
+        let all = [tenant, account, client, ext, host].map(|value| as_text(value).unwrap_or_default());
+        let target = as_text(target).unwrap_or_default();
         let length = all.iter().map(|text| text.len()).fold(target.len(), usize::saturating_add);
         let mut texts = String::with_capacity(length);
         all.iter().for_each(|text| texts.push_str(text));
-        texts.push_str(&target);
+        let (mut count, mut is_well_formed) = (0_u32, true);
+        for scope in text::words(target) {
+            texts.push_str(if count == 0 { "" } else { " " });
+            texts.push_str(scope);
+            count = count.saturating_add(1);
+            is_well_formed &= is_scope_token(scope);
+        }
+        let token_type = as_text(token_type).filter(|text| !text.is_empty()).unwrap_or(BEARER);
+        let instant = |value: Option<&'a Value>| Maybe::of(value.and_then(instant));
         Self {
-            expires_on: Maybe::of(entry.expires_on()),
-            refresh_on: Maybe::of(entry.refresh_on()),
-            cached_at: Maybe::of(entry.cached_at()),
+            expires_on: instant(ends),
+            refresh_on: instant(refresh),
+            cached_at: instant(cached),
             is_usable,
-            is_bound: entry.is_bound(),
-            is_well_formed: entry.scopes().all(is_scope_token),
-            is_plain_bearer: entry.token_type() == BEARER,
-            client_id: Member::of(entry, "client_id"),
-            home_account_id: Member::of(entry, "home_account_id"),
+            is_bound: says_bound(as_text(kind), token_type) || keys.iter().any(is_filled),
+            is_well_formed,
+            is_plain_bearer: token_type == BEARER,
+            client_id: Member::of(client),
+            home_account_id: Member::of(account),
             texts: texts.into_boxed_str(),
             // An entry of four gigabytes is found never.
             lengths: all.map(|text| u32::try_from(text.len()).unwrap_or(u32::MAX)),
-            count: u32::try_from(entry.scopes().count()).unwrap_or(u32::MAX),
+            count,
         }
     }
 
@@ -151,6 +186,12 @@ impl Facts {
 
     pub(super) fn cached_at(&self) -> Option<UnixTime> {
         self.cached_at.get()
+    }
+
+    /// Whether both are of bearer tokens of the same tenant, account, client, extended key, host and scopes.
+    #[cfg(feature = "index")]
+    pub(super) fn lie_as(&self, other: &Self) -> bool {
+        !self.is_bound && !other.is_bound && self.lengths == other.lengths && self.texts == other.texts
     }
 
     /// Whether the token is what was asked for, but for its scopes; the account counts only if `of_account` says so.
@@ -240,8 +281,8 @@ fn at(end: u32) -> usize {
 }
 
 impl Member {
-    fn of(entry: &Entry, name: &str) -> Self {
-        match entry.member(name) {
+    fn of(member: Option<&Value>) -> Self {
+        match member {
             None => Self::Missing,
             Some(value) if value.is_null() => Self::Null,
             Some(value) if value.is_string() => Self::Text,

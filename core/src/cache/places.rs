@@ -37,6 +37,18 @@ impl Places {
         }
     }
 
+    /// A slot that is there ends at another time.
+    pub(super) fn replace(&mut self, at: At, end: Option<UnixTime>) {
+        match self {
+            Self::Many(many) => {
+                many.remove(at.number);
+                many.insert(at, end);
+            }
+            Self::One(one, its_end) if *one == at => *its_end = end,
+            Self::One(..) => {}
+        }
+    }
+
     /// Takes a slot out; says whether none is left.
     pub(super) fn remove(&mut self, at: At) -> bool {
         match self {
@@ -193,13 +205,19 @@ mod tests {
                 // It grows, and then it shrinks.
                 if chance(10) < if step < 2000 { 7 } else { 2 } {
                     let end = (n % 9 != 0).then(|| UnixTime(chance(100) * chance(100)));
-                    places.remove(at(n));
-                    places.insert(at(n), end);
-                    list.insert(n, end);
+                    match list.insert(n, end) {
+                        Some(_) if chance(2) == 0 => places.replace(at(n), end),
+                        _ => {
+                            places.remove(at(n));
+                            places.insert(at(n), end);
+                        }
+                    }
                 } else if list.len() > 1 && list.remove(&n).is_some() {
                     assert!(!places.remove(at(n)));
                 }
                 if let Places::One(..) = places {
+                    places.replace(at(0), Some(UnixTime(step)));
+                    list.insert(0, Some(UnixTime(step)));
                     places.insert(at(0), None); // already there
                 }
                 let (from, least) = (chance(400), UnixTime(chance(11_000)));

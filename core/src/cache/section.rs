@@ -25,6 +25,16 @@ struct Slot {
     bytes: usize,
 }
 
+impl Slot {
+    /// Whether both hold access tokens that the same look-ups find.
+    fn lies_as(&self, other: &Self) -> bool {
+        match (&self.facts, &other.facts) {
+            (Some(one), Some(facts)) => self.key == other.key && one.lie_as(facts),
+            _ => false,
+        }
+    }
+}
+
 /// Entries in the order in which they came, and an index over them.
 ///
 /// One that is replaced keeps its place in that order, as in MSAL's maps.
@@ -96,7 +106,6 @@ impl Section {
         if self.kind != Some(Kind::AccessToken) && self.slot(at).is_some_and(|slot| slot.content == content) {
             return;
         }
-        self.unlink(at);
         let (facts, bytes) = match &content {
             Content::Entry(entry) => {
                 ((self.kind == Some(Kind::AccessToken)).then(|| Facts::of(entry)), entry.weight(&key))
@@ -104,7 +113,13 @@ impl Section {
             Content::Foreign(_) => (None, 0),
         };
         let slot = Slot { at, key: key.into_boxed_str(), content, facts, bytes };
-        self.link(&slot);
+        match self.slot(at).is_some_and(|before| before.lies_as(&slot)) {
+            true => self.relink(&slot),
+            false => {
+                self.unlink(at);
+                self.link(&slot);
+            }
+        }
         let before = match self.slots.get_mut(at.place) {
             Some(place) => place.replace(slot),
             None => {
@@ -231,6 +246,23 @@ impl Section {
         }
     }
 
+    /// Puts an access token in the place of one that [lies as it does](Slot::lies_as): a token that is fetched anew. What finds them
+    /// is the same, and only when they end is not.
+    fn relink(&mut self, slot: &Slot) {
+        let Self { kind, slots, digests, exact, postings, ends, .. } = self;
+        let (Some(Some(before)), Some(facts)) = (slots.get(slot.at.place), &slot.facts) else { return };
+        for_each_posting(digests, *kind, slot, |of, posting| {
+            if let Some(places) = of.among(&mut *exact, &mut *postings).get_mut(&posting) {
+                places.replace(slot.at, facts.end());
+            }
+        });
+        if let Some(old) = &before.facts {
+            ends.remove(&(old.expires_on(), slot.at));
+        }
+        ends.insert((facts.expires_on(), slot.at));
+        self.bytes = self.bytes.saturating_sub(before.bytes).saturating_add(slot.bytes);
+    }
+
     /// Takes a slot out of the index.
     fn unlink(&mut self, at: At) {
         let Self { kind, slots, digests, exact, postings, ends, .. } = self;
@@ -321,7 +353,9 @@ mod tests {
     use serde_json::Value;
 
     fn token(target: &str, end: u64) -> Content {
-        let text = format!(r#"{{"environment":"e","client_id":"c","target":"{target}","expires_on":"{end}"}}"#);
+        let text = format!(
+            r#"{{"environment":"e","realm":"","client_id":"c","secret":"s","target":"{target}","expires_on":"{end}"}}"#
+        );
         Content::Entry(Entry::from_json(text.as_bytes()).unwrap())
     }
 
@@ -335,6 +369,7 @@ mod tests {
         let members = Members { client_id: "c", realm: "", ext_cache_key: "", key_id: None };
         let partition = section.digests.partition(&members, None);
         let (a, b) = (partition.scope("a"), partition.scope("b"));
+        let one = partition.scopes(["b"].into_iter());
         let shown = |section: &Section, posting| {
             section.walk(posting).filter_map(named_entry).map(|(key, _)| String::from(key)).collect::<Vec<_>>()
         };
@@ -350,6 +385,20 @@ mod tests {
         assert_eq!(shown(&section, b), ["1", "2"]);
         assert_eq!(section.ended(UnixTime(30)).collect::<Vec<_>>(), ["2"]);
         assert_eq!(section.ended(UnixTime(20)).count(), 0);
+        // One that is fetched anew ends later, and is found where it was.
+        let weight = section.weight();
+        section.put("1".into(), token("b", 4000));
+        assert_eq!(
+            (shown(&section, a), shown(&section, b)),
+            (["2"].map(String::from).into(), ["1", "2"].map(String::from).into())
+        );
+        assert_eq!(section.weight(), (weight.0, weight.1 + 2), "two digits more");
+        assert_eq!(section.ended(UnixTime(31)).collect::<Vec<_>>(), ["2"]);
+        assert_eq!(
+            section.lasting(b, UnixTime(31)).filter_map(|(entry, _)| entry.expires_on()).collect::<Vec<_>>(),
+            [UnixTime(4000)]
+        );
+        assert!(section.exact.get(&one).is_some_and(|places| places.next(0, UnixTime(4000)).is_some()));
         section.remove("1");
         section.remove("2");
         section.remove("nothing");

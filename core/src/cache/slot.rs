@@ -76,25 +76,20 @@ pub(super) fn key(kind: Kind, entry: &Entry) -> String {
         // The one key that keeps its case.
         Kind::AppMetadata => return ["appmetadata", part("environment"), part("client_id")].join("-"),
     };
-    let mut key = String::from(part("home_account_id"));
-    let mut push = |part: &str| {
-        key.push('-');
-        key.push_str(part);
-    };
-    push(part("environment"));
+    let mut parts = Vec::with_capacity(9);
+    parts.extend([part("home_account_id"), part("environment")]);
     if !mark.is_empty() {
-        push(mark);
+        parts.push(mark);
     }
-    names.iter().for_each(|name| push(if name.is_empty() { "" } else { part(name) }));
+    parts.extend(names.iter().map(|name| if name.is_empty() { "" } else { part(name) }));
     if kind == Kind::AccessToken && mark != PLAIN {
-        push(part("ext_cache_key"));
+        parts.push(part("ext_cache_key"));
         // G-12: tokens for different keys do not overwrite one another.
         if mark != EXTENDED {
-            push(entry.token_type());
-            push(entry.key_id().unwrap_or_default());
+            parts.extend([entry.token_type(), entry.key_id().unwrap_or_default()]);
         }
     }
-    lower(key)
+    lower(parts.join("-"))
 }
 
 /// In lower case, as MSAL writes keys; without the index, for devices, letters beyond ASCII stay as they are.

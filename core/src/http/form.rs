@@ -10,7 +10,6 @@ use crate::secret::Secret;
 ///
 /// The result is a secret, and its memory is reserved once: growing would leave copies behind.
 pub fn encode<'a>(fields: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Secret {
-    let escaped = |text: &str| text.bytes().filter(|b| !is_plain(*b) && *b != b' ').count();
     let length = |text: &str| text.len().saturating_add(escaped(text).saturating_mul(2));
     let total = fields.clone().map(|(n, v)| length(n).saturating_add(length(v)).saturating_add(2)).sum();
     let mut out = String::with_capacity(total);
@@ -40,25 +39,28 @@ pub fn decode(text: &str) -> Option<Vec<(String, Secret)>> {
     Some(out)
 }
 
-/// What is written as it is. One bit for each of the ASCII characters.
-const PLAIN: u128 = {
-    let (mut bits, mut byte) = (0, 0_u8);
-    while byte < 128 {
-        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'*');
-        bits |= (plain as u128) << byte;
-        byte += 1;
-    }
-    bits
-};
+/// How many bytes become three.
+fn escaped(text: &str) -> usize {
+    // In no more bytes than the sum can count, such a loop is done sixteen bytes at a time.
+    let some =
+        |bytes: &[u8]| bytes.iter().fold(0_u8, |sum, b| sum.wrapping_add(u8::from(!is_plain(*b) & (*b != b' '))));
+    text.as_bytes().chunks(255).map(|bytes| usize::from(some(bytes))).sum()
+}
 
+/// What is written as it is.
 const fn is_plain(byte: u8) -> bool {
-    byte < 128 && PLAIN >> byte & 1 == 1
+    let (letter, digit) = ((byte | 0x20).wrapping_sub(b'a'), byte.wrapping_sub(b'0'));
+    (letter < 26) | (digit < 10) | (byte == b'-') | (byte == b'.') | (byte == b'_') | (byte == b'~') | (byte == b'*')
 }
 
 fn push(out: &mut String, text: &str) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or('0');
     let mut rest = text;
+    if text.bytes().fold(true, |all, b| all & is_plain(b)) {
+        out.push_str(text);
+        return;
+    }
     // What stands between two escapes is taken at once.
     while let Some(plain) = rest.bytes().position(|b| !is_plain(b)) {
         out.push_str(rest.get(..plain).unwrap_or_default());
