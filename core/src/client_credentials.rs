@@ -77,7 +77,7 @@ impl ClientCredentials {
     takes_binding!();
 
     /// The token that the machine for these scopes would give without asking anybody, if it needs no renewal: for hosts with many
-    /// callers, whose store is in memory. Nothing is allocated but what the token holds. `None` says only that the machine has to
+    /// callers, whose store is in memory or known to say what is stored elsewhere. Nothing is allocated but what the token holds. `None` says only that the machine has to
     /// be asked. The host counts it with [`Changes::hits`].
     #[inline]
     pub fn at_hand<S: AsRef<str>>(scopes: &[S], client: &Client, store: &Store, clock: Clock) -> Option<Token> {

@@ -79,7 +79,7 @@ impl Silent {
     }
 
     /// The token that the machine for this account and these scopes would give without asking anybody, if it needs no renewal:
-    /// for hosts with many callers, whose store is in memory. Nothing is allocated but what the token holds. `None` says only that
+    /// for hosts with many callers, whose store is in memory or known to say what is stored elsewhere. Nothing is allocated but what the token holds. `None` says only that
     /// the machine has to be asked. The host counts it with [`Changes::hits`](crate::flow::Changes::hits).
     pub fn at_hand<S: AsRef<str>>(
         account: &Account,

@@ -269,6 +269,12 @@ impl Persistence for TokenCacheFile {
         })
     }
 
+    /// One look at the file's size, identity and time of change. For some seconds after a change they say nothing.
+    fn is_current(&self) -> bool {
+        let known = self.state().stamp;
+        known != Stamp::Unknown && private_file::look(&self.path).is_ok_and(|now| now == known)
+    }
+
     fn save(&self, changes: &[TokenChange]) -> Result<(), CommitError> {
         self.merge(changes).map_err(|why| {
             tracing::warn!(file = %self.path.display(), why = %why, "the token cache cannot be written");

@@ -18,6 +18,12 @@ pub trait Persistence: Send + Sync {
         Vec::new()
     }
 
+    /// Whether nothing has changed there since the last [`load`](Self::load), so that memory says the same. Asked before a token is
+    /// taken from memory without a `load`, by many threads at a time, which must not wait: `false` is always an answer. Default: that.
+    fn is_current(&self) -> bool {
+        false
+    }
+
     /// Writes changes, before anybody gets the token.
     ///
     /// # Errors

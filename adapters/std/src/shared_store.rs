@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use crossbeam_utils::sync::ShardedLock;
 use sansal::Store;
@@ -21,13 +21,13 @@ pub struct SharedStore {
     metrics: Option<Arc<dyn Metrics>>,
     /// Held from what is read or written elsewhere until it is in memory: otherwise an old refresh token, read before a new
     /// one was written, could come into memory after it.
-    order: Mutex<()>,
+    order: RwLock<()>,
 }
 
 impl SharedStore {
     /// This store, a place where tokens are kept too, and who counts.
     pub fn new(store: Store, persistence: Option<Arc<dyn Persistence>>, metrics: Option<Arc<dyn Metrics>>) -> Self {
-        Self { store: ShardedLock::new(store), persistence, metrics, order: Mutex::new(()) }
+        Self { store: ShardedLock::new(store), persistence, metrics, order: RwLock::new(()) }
     }
 
     /// Tells who counts.
@@ -46,6 +46,15 @@ impl SharedStore {
     /// Whether tokens are kept elsewhere too, so that [`load`](Self::load) and [`commit`](Self::commit) may block.
     pub fn is_persistent(&self) -> bool {
         self.persistence.is_some()
+    }
+
+    /// Whether memory says what is stored elsewhere, as far as that can be told without waiting. `false`: [`load`](Self::load) first.
+    pub fn is_current(&self) -> bool {
+        match &self.persistence {
+            None => true,
+            // While something is read or written there, memory may lack it.
+            Some(elsewhere) => self.order.try_read().is_ok_and(|_order| elsewhere.is_current()),
+        }
     }
 
     /// Brings what is stored elsewhere into memory. Blocks.
@@ -99,8 +108,8 @@ impl SharedStore {
         self.store.write().unwrap_or_else(PoisonError::into_inner).apply(changes)
     }
 
-    fn in_order(&self) -> MutexGuard<'_, ()> {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_order(&self) -> RwLockWriteGuard<'_, ()> {
+        self.order.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

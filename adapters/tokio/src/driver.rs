@@ -121,10 +121,10 @@ impl Driver {
         }
     }
 
-    /// What is found in a store that lies in memory only, counted as a hit.
+    /// What is found in memory, where that says what is stored elsewhere, counted as a hit.
     #[inline]
     pub(crate) fn at_hand<T>(&self, find: impl FnOnce(&Store, Clock) -> Option<T>) -> Option<T> {
-        if self.0.store.is_persistent() {
+        if !self.0.store.is_current() {
             return None;
         }
         let clock = self.0.time.as_ref().map_or_else(|| SystemClock.recent(), |time| time.recent());

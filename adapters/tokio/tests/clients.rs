@@ -13,8 +13,10 @@ use std::time::Duration;
 use sansal_sim::managed::{ManagedIdentities, Server as Metadata};
 use sansal_sim::{CONTOSO_CLIENT, CONTOSO_PASSWORD, CONTOSO_PUBLIC, CONTOSO_SECRET, CONTOSO_USER, Platform};
 use sansal_std::sansal::authorization::AuthorizationRequest;
+use sansal_std::sansal::cache::TokenChange;
 use sansal_std::sansal::device_code::PollOptions;
-use sansal_std::sansal::error::{AskError, SendError, TlsReason};
+use sansal_std::sansal::error::{AskError, CommitError, SendError, TlsReason};
+use sansal_std::sansal::flow::Partition;
 use sansal_std::sansal::http::{Body, Request, form};
 use sansal_std::sansal::key::KeyName;
 use sansal_std::sansal::managed::ManagedIdentityEnvironment;
@@ -22,7 +24,7 @@ use sansal_std::sansal::time::Millis;
 use sansal_std::sansal::{ClientCredentials, Endpoint, ManagedIdentity, Silent};
 use sansal_std::{
     CertificateCredential, Environment, Error, HttpResponse, Interactive, Link, LinkAnswer, NoBrowser, OpenBrowser,
-    ProxyChoice, TokenCacheFile, TokenSource, UreqClient,
+    Persistence, ProxyChoice, TokenCacheFile, TokenSource, UreqClient,
 };
 use sansal_tokio::{
     ConfidentialClient, DefaultChain, HttpClient, ManagedIdentityClient, PublicClient, ReqwestClient, Sending,
@@ -148,6 +150,62 @@ async fn device_code_password_and_a_file_that_outlives_the_client() {
     assert_eq!((again.source(), again.access_token()), (TokenSource::Cache, token.access_token()));
     let by_password = client.acquire_token_by_username_password(CONTOSO_USER, CONTOSO_PASSWORD, USER_READ).await;
     assert_eq!(by_password.unwrap().source(), TokenSource::IdentityProvider);
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+}
+
+/// Counts how often the file is asked for.
+#[derive(Clone)]
+struct Counted(Arc<TokenCacheFile>, Arc<AtomicUsize>);
+
+impl Persistence for Counted {
+    fn load(&self, partition: &Partition) -> Vec<TokenChange> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.load(partition)
+    }
+
+    fn is_current(&self) -> bool {
+        self.0.is_current()
+    }
+
+    fn save(&self, changes: &[TokenChange]) -> Result<(), CommitError> {
+        self.0.save(changes)
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_nobody_has_changed_is_not_read_for_a_hit() {
+    let (sim, path) = (Sim::new(), new_file("unchanged"));
+    let client = || {
+        let file = Counted(Arc::new(TokenCacheFile::open(&path).unwrap()), Arc::default());
+        let settings =
+            sansal_std::ConfidentialClient::builder(CONTOSO_CLIENT).secret(CONTOSO_SECRET).authority(AUTHORITY);
+        let settings = settings.time(sim.clone()).persistence(file.clone());
+        (ConfidentialClient::with_http_client(settings, Now(sim.clone())).unwrap(), file)
+    };
+    let ((client, file), (other, other_file)) = (client(), client());
+    let source = async |client: &ConfidentialClient| {
+        client.acquire_token_for_client(&["https://graph.microsoft.com/.default"]).await.unwrap().source()
+    };
+    assert_eq!(source(&other).await, TokenSource::IdentityProvider);
+    assert_eq!(source(&client).await, TokenSource::Cache);
+    // What was written a moment ago may be written again without its times telling. Then they do.
+    for _ in 0..100 {
+        if file.is_current() && other_file.is_current() {
+            break;
+        }
+        assert_eq!((source(&client).await, source(&other).await), (TokenSource::Cache, TokenSource::Cache));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let reads = file.1.load(Ordering::SeqCst);
+    for _ in 0..50 {
+        assert_eq!(source(&client).await, TokenSource::Cache);
+    }
+    assert_eq!(file.1.load(Ordering::SeqCst), reads, "the file is what it was");
+    // What another process takes out is out.
+    other.remove_tokens_for_client().await.unwrap().unwrap();
+    assert!(!file.is_current());
+    assert_eq!(source(&client).await, TokenSource::IdentityProvider);
+    assert!(file.1.load(Ordering::SeqCst) > reads);
     std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
 }
 

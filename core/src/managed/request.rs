@@ -80,7 +80,7 @@ impl ManagedIdentityRequest {
     }
 
     /// The token that the machine for this identity and resource would give without asking anybody, if it needs no renewal: for
-    /// hosts with many callers, whose store is in memory. Nothing is allocated but what the token holds. `None` says only that
+    /// hosts with many callers, whose store is in memory or known to say what is stored elsewhere. Nothing is allocated but what the token holds. `None` says only that
     /// the machine has to be asked.
     pub fn at_hand(
         identity: &ManagedIdentity,
