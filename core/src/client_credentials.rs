@@ -44,8 +44,7 @@ impl ClientCredentials {
     /// # Errors
     /// [`Error::Config`] when one is not a scope-token of RFC 6749 s3.3.
     pub fn new<S: AsRef<str>>(scopes: &[S]) -> Result<Self, Error> {
-        Scopes::parse(scopes)?;
-        Ok(Self::as_given(scopes))
+        Ok(Self { asked: Asked::new(Scopes::parse(scopes)?), fmi_path: None })
     }
 
     /// For scopes that are sent as they are, even none or malformed ones: what the reference does (G-67). For comparing with it.

@@ -209,7 +209,7 @@ impl Exchange {
         };
         let identity = proof.is_some().then(|| {
             let key = self.grant.binding.as_ref().map_or("", Binding::key_id);
-            request.clone().header("DPoP", key)
+            request.clone().header("DPoP", Secret::from(key))
         });
         let request = match proof {
             Some(proof) => request.header("DPoP", proof),
@@ -234,7 +234,7 @@ impl Exchange {
 
     /// Section 1.10 of the reference.
     fn telemetry(&self, cx: &Cx<'_>, request: Request) -> Request {
-        let request = request.header("client-request-id", self.occasion.correlation_id.as_str());
+        let request = request.header("client-request-id", self.occasion.correlation_id.clone());
         if !cfg!(feature = "telemetry") {
             return request;
         }
@@ -352,11 +352,11 @@ pub(crate) fn headers(client: &Client, request: Request) -> Request {
     let mut request = request
         .header("x-client-sku", "sansal")
         .header("x-client-ver", env!("CARGO_PKG_VERSION"))
-        .header("x-client-os", settings.platform.as_str())
+        .header("x-client-os", settings.platform.clone())
         .header("x-ms-lib-capability", "retry-after, h429");
     for (name, value) in [("x-app-name", &settings.app_name), ("x-app-ver", &settings.app_version)] {
         if !value.is_empty() {
-            request = request.header(name, value.as_str());
+            request = request.header(name, value.clone());
         }
     }
     request

@@ -243,7 +243,7 @@ mod tests {
         for name in ["x-a", "x-b"] {
             match pick(&["none", "", "v", "w"]) {
                 "none" => {}
-                value => request.headers.push(Header { name, value: Secret::from(value) }),
+                value => request.headers.push(Header { name, value: value.into() }),
             }
         }
         match pick(&["system", "pin 1", "pin 2"]) {
@@ -260,7 +260,7 @@ mod tests {
         request.response_limit = if pick(&["10", "11"]) == "11" { 11 } else { 10 };
         request.attempt_timeout = if pick(&["1", "2"]) == "2" { Millis(2) } else { Millis(1) };
         // These two name the call and must not count.
-        request.headers.push(Header { name: "client-request-id", value: Secret::from(c.of(&["a", "b"])) });
+        request.headers.push(Header { name: "client-request-id", value: c.of(&["a", "b"]).into() });
         (request, said.join("\u{0}"))
     }
 

@@ -4,6 +4,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::http::HeaderValue;
+
 /// Room for failures in the header; more are dropped.
 const MAX_LAST: usize = 350;
 
@@ -122,14 +124,14 @@ pub(crate) fn current(api: Api, reason: CacheRefresh) -> String {
 }
 
 /// The value of `x-client-last-telemetry`.
-pub(crate) fn last(telemetry: Option<&Telemetry>) -> String {
+pub(crate) fn last(telemetry: Option<&Telemetry>) -> HeaderValue {
     let Some(telemetry) = telemetry.filter(|telemetry| telemetry.hits > 0 || !telemetry.failures.is_empty()) else {
-        return String::from("4|0|||");
+        return HeaderValue::Fixed("4|0|||");
     };
     let join = |of: &dyn Fn(&Failure) -> String| telemetry.failures.iter().map(of).collect::<Vec<_>>().join(",");
     let failed = join(&|f| format!("{},{}", f.api.id(), f.correlation_id));
     let errors = join(&|f| header_text(&f.error));
-    format!("4|{}|{failed}|{errors}|", telemetry.hits)
+    HeaderValue::from(format!("4|{}|{failed}|{errors}|", telemetry.hits))
 }
 
 /// A server's error code as it may stand in a header of ours: no separators, no control characters.
@@ -149,17 +151,17 @@ mod tests {
             error: error.into(),
         };
         let mut telemetry = Telemetry::default();
-        assert_eq!(last(None), "4|0|||");
+        assert_eq!(last(None).expose(), "4|0|||");
         for outcome in [Outcome::Hits(1), failed("id_1", "e1"), failed("id_2", "e2")] {
             telemetry.record(outcome);
         }
-        assert_eq!(last(Some(&telemetry)), "4|1|730,id_1,730,id_2|e1,e2|");
+        assert_eq!(last(Some(&telemetry)).expose(), "4|1|730,id_1,730,id_2|e1,e2|");
         telemetry.record(failed("id_3", &"x".repeat(400)));
-        assert_eq!(last(Some(&telemetry)), "4|1|730,id_1,730,id_2|e1,e2|");
+        assert_eq!(last(Some(&telemetry)).expose(), "4|1|730,id_1,730,id_2|e1,e2|");
         telemetry.record(Outcome::Succeeded);
-        assert_eq!(last(Some(&telemetry)), "4|0|||");
+        assert_eq!(last(Some(&telemetry)).expose(), "4|0|||");
         telemetry.record(failed("id", "a\r\nX-Evil: 1|,"));
-        assert_eq!(last(Some(&telemetry)), "4|0|730,id|aX-Evil:1|");
+        assert_eq!(last(Some(&telemetry)).expose(), "4|0|730,id|aX-Evil:1|");
         assert_eq!(current(Api::TokenForClient, CacheRefresh::NoToken), "4|730,2|");
     }
 }

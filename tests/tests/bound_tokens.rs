@@ -168,7 +168,7 @@ impl Wire {
 
 /// The server wants its nonce in each proof.
 fn wants_nonce(request: &mut Request) {
-    request.headers.push(Header { name: "x-lab-nonce", value: Secret::from("1") });
+    request.headers.push(Header { name: "x-lab-nonce", value: "1".into() });
 }
 
 fn claims(jwt: &str) -> Value {
@@ -237,7 +237,7 @@ fn wrong_proofs_are_refused_by_the_server() {
     let forges = |request: &mut Request| {
         if let Some(header) = request.headers.iter_mut().find(|header| header.name == "DPoP") {
             let (message, _) = header.value.expose().rsplit_once('.').unwrap();
-            header.value = Secret::new(format!("{message}.{}", url_encode(&[1; 64])));
+            header.value = format!("{message}.{}", url_encode(&[1; 64])).into();
         }
     };
     let (error, words) = refusal(lab.dpop(&lab.wire(forges, as_they_are)).acquire_token_for_client(&SCOPES));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use sansal::error::{SendError, TlsReason};
-use sansal::http::{Method, Proxy, Request, ServerTrust};
+use sansal::http::{HeaderValue, Method, Proxy, Request, ServerTrust};
 use sansal::key::KeyName;
 use sansal::secret::SecretBytes;
 use ureq::config::Config;
@@ -261,8 +261,7 @@ impl UreqClient {
         // A map that grows moves what it has.
         headers.reserve(request.headers.len().saturating_add(1));
         for header in &request.headers {
-            let value = http::HeaderValue::from_str(header.value.expose()).map_err(http::Error::from)?;
-            headers.append(header_name(header.name)?, value);
+            headers.append(header_name(header.name)?, header_value(&header.value)?);
         }
         match (&request.body, request.method) {
             (Some(body), _) => {
@@ -283,22 +282,34 @@ impl UreqClient {
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The names that most requests have, read beforehand.
-static KNOWN_NAMES: [http::HeaderName; 8] = [
-    http::header::ACCEPT,
-    http::HeaderName::from_static("x-client-sku"),
-    http::HeaderName::from_static("x-client-ver"),
-    http::HeaderName::from_static("x-client-os"),
-    http::HeaderName::from_static("x-ms-lib-capability"),
-    http::HeaderName::from_static("client-request-id"),
-    http::HeaderName::from_static("x-client-current-telemetry"),
-    http::HeaderName::from_static("x-client-last-telemetry"),
+static KNOWN_NAMES: [(&str, http::HeaderName); 8] = [
+    ("Accept", http::header::ACCEPT),
+    known("x-client-sku"),
+    known("x-client-ver"),
+    known("x-client-os"),
+    known("x-ms-lib-capability"),
+    known("client-request-id"),
+    known("x-client-current-telemetry"),
+    known("x-client-last-telemetry"),
 ];
 
+const fn known(name: &'static str) -> (&'static str, http::HeaderName) {
+    (name, http::HeaderName::from_static(name))
+}
+
 fn header_name(name: &str) -> Result<http::HeaderName, ureq::Error> {
-    match KNOWN_NAMES.iter().find(|known| known.as_str().eq_ignore_ascii_case(name)) {
-        Some(known) => Ok(known.clone()),
+    match KNOWN_NAMES.iter().find(|(known, _)| *known == name) {
+        Some((_, known)) => Ok(known.clone()),
         None => Ok(name.parse().map_err(http::Error::from)?),
     }
+}
+
+fn header_value(value: &HeaderValue) -> Result<http::HeaderValue, ureq::Error> {
+    let is_plain = |text: &str| text.bytes().fold(true, |all, byte| all & (0x20..0x7F).contains(&byte));
+    Ok(match value {
+        HeaderValue::Fixed(text) if is_plain(text) => http::HeaderValue::from_static(text),
+        other => http::HeaderValue::from_str(other.expose()).map_err(http::Error::from)?,
+    })
 }
 
 /// With other time-outs than the agent's, if there are any.

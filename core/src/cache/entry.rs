@@ -173,7 +173,9 @@ impl Entry {
             let each = all.map(|(name, value)| name.len().saturating_add(of(value)).saturating_add(4));
             each.fold(1, usize::saturating_add)
         }
-        members(self.members()).saturating_add(key.len()).saturating_add(4)
+        // In any order.
+        let all = self.others.iter().chain(self.secret.iter().map(|text| (SECRET, &text.0)));
+        members(all).saturating_add(key.len()).saturating_add(4)
     }
 
     /// A member that is a text with something in it.

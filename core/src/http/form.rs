@@ -57,7 +57,7 @@ fn push(out: &mut String, text: &str) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or('0');
     let mut rest = text;
-    if text.bytes().fold(true, |all, b| all & is_plain(b)) {
+    if text.bytes().fold(0, |any, b| any | u8::from(!is_plain(b))) == 0 {
         out.push_str(text);
         return;
     }

@@ -5,5 +5,5 @@ pub mod form;
 mod request;
 mod response;
 
-pub use request::{Body, Header, Method, Proxy, Repeat, Request, ServerTrust};
+pub use request::{Body, Header, HeaderValue, Method, Proxy, Repeat, Request, ServerTrust};
 pub use response::{Response, ResponseHeader, RetryAfter};

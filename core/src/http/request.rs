@@ -1,5 +1,6 @@
 //! A request as data: all that an adapter has to know to send it, and nothing it may decide for itself.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -64,7 +65,44 @@ pub struct Header {
     /// The name, in the case it is written.
     pub name: &'static str,
     /// The value.
-    pub value: Secret,
+    pub value: HeaderValue,
+}
+
+/// The value of a [`Header`].
+#[derive(Clone)]
+pub enum HeaderValue {
+    /// One that is always the same, and no secret.
+    Fixed(&'static str),
+    /// Any other.
+    Secret(Secret),
+}
+
+impl HeaderValue {
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        match self {
+            Self::Fixed(text) => text,
+            Self::Secret(text) => text.expose(),
+        }
+    }
+}
+
+impl From<&'static str> for HeaderValue {
+    fn from(text: &'static str) -> Self {
+        Self::Fixed(text)
+    }
+}
+
+impl From<Secret> for HeaderValue {
+    fn from(text: Secret) -> Self {
+        Self::Secret(text)
+    }
+}
+
+impl From<String> for HeaderValue {
+    fn from(text: String) -> Self {
+        Self::Secret(Secret::new(text))
+    }
 }
 
 /// The body of a [`Request`].
@@ -146,7 +184,7 @@ impl Request {
 
     /// Adds a header.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<Secret>) -> Self {
+    pub fn header(mut self, name: &'static str, value: impl Into<HeaderValue>) -> Self {
         self.headers.push(Header { name, value: value.into() });
         self
     }
@@ -170,6 +208,12 @@ impl fmt::Debug for Request {
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ..", self.name)
+    }
+}
+
+impl fmt::Debug for HeaderValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeaderValue(..)")
     }
 }
 

@@ -9,6 +9,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Request;
 use crate::json::Members;
+use crate::secret::Secret;
 
 /// RFC 3927: nobody but the host of the virtual machine hears what is sent there.
 const HOST: &str = "http://169.254.169.254";
@@ -38,7 +39,7 @@ pub(super) fn request(asked: &Asked<'_>, request_id: &str) -> Result<Request, Er
         .header("Metadata", "true")
         .header("x-client-SKU", "sansal")
         .header("x-client-Ver", env!("CARGO_PKG_VERSION"))
-        .header("x-ms-client-request-id", request_id))
+        .header("x-ms-client-request-id", Secret::from(request_id)))
 }
 
 pub(super) fn read(answer: &Answer<'_>) -> Result<Members, Error> {

@@ -64,7 +64,7 @@ impl Initiation {
         let settings = cx.client.settings();
         let request = Request::post(endpoint.clone(), body, MAX_RESPONSE, settings.attempt_timeout);
         let correlation_id = uuid_v4(cx.entropy)?;
-        let request = headers(cx.client, request).header("client-request-id", correlation_id.as_str());
+        let request = headers(cx.client, request).header("client-request-id", correlation_id.clone());
         let call = Call::new(request, deadline);
         let call = if settings.throttling { call.throttled(patience(cx.client)) } else { call };
         let claims_challenge = self.claims_challenge.clone();

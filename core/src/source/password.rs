@@ -74,7 +74,7 @@ impl Password {
         let correlation_id = uuid_v4(cx.entropy)?;
         let request = Request::get(address, MAX_METADATA, cx.client.settings().attempt_timeout)
             .header("Accept", "application/json")
-            .header("client-request-id", correlation_id.as_str());
+            .header("client-request-id", correlation_id.clone());
         self.correlation_id = Some(correlation_id);
         Ok(Call::new(request, self.deadline))
     }
