@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sansal::cache::TokenCache;
+use sansal::cache::{Limits, TokenCache};
 use sansal::client::{Client, Settings};
 use sansal::error::Error;
 use sansal::managed::{
@@ -89,6 +89,7 @@ impl ManagedIdentityClient {
             http: None,
             time: None,
             tokens: None,
+            limits: Limits::default(),
             persistence: None,
             metrics: None,
             probe: None,
@@ -140,6 +141,7 @@ pub struct ManagedIdentityClientBuilder {
     http: Option<Arc<dyn HttpClient>>,
     time: Option<Arc<dyn Time>>,
     tokens: Option<TokenCache>,
+    limits: Limits,
     persistence: Option<Arc<dyn Persistence>>,
     metrics: Option<Arc<dyn Metrics>>,
     probe: Option<Millis>,
@@ -196,6 +198,13 @@ impl ManagedIdentityClientBuilder {
         self
     }
 
+    /// How large the token cache may become, in entries and bytes; what is to go first, see [`Limits`]. Default: without limit.
+    #[must_use]
+    pub fn cache_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Keeps tokens elsewhere too.
     #[must_use]
     pub fn persistence(mut self, persistence: impl Persistence + 'static) -> Self {
@@ -248,6 +257,7 @@ impl ManagedIdentityClientBuilder {
         let client = Client::managed_identity(settings)?;
         let mut store = Store::new(&mut SystemRandom).map_err(Error::from)?;
         store.tokens = self.tokens.unwrap_or_default();
+        store.limits = self.limits;
         // No source is behind a proxy.
         let ureq = UreqClient::builder().proxy(ProxyChoice::None);
         let (time, persistence, metrics) = (self.time, self.persistence, self.metrics);

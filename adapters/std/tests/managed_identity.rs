@@ -6,16 +6,20 @@
 mod neighbour;
 mod support;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use neighbour::{Neighbour, SOURCES, USER_ASSIGNED};
 use sansal_sim::managed::{ARC_KEY, SECRET, TOKEN};
 use sansal_sim::{Fault, On, Response, What};
+use sansal_std::sansal::cache::{Limits, TokenCache};
 use sansal_std::sansal::client::{Retries, Settings};
 use sansal_std::sansal::error::{AskError, Config, SendError, TlsReason};
 use sansal_std::sansal::managed::ManagedIdentitySource as Source;
 use sansal_std::sansal::time::Millis;
-use sansal_std::{Error, ManagedIdentity, ManagedIdentityClient, ManagedIdentityClientBuilder, TokenSource};
+use sansal_std::{
+    Error, Event, ManagedIdentity, ManagedIdentityClient, ManagedIdentityClientBuilder, Metrics, TokenSource,
+};
 
 const VAULT: &str = "https://vault.azure.net";
 
@@ -64,6 +68,50 @@ fn every_source_gives_a_token_and_the_cache_the_next() {
         assert_eq!(hashed, source == Source::ServiceFabric, "{source}");
         assert_eq!(sent.iter().any(|request| request.contains("token_sha256_to_refresh")), hashed, "{source}");
     }
+}
+
+/// What a service is told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<Event>>>);
+
+impl Metrics for Told {
+    fn on(&self, event: &Event) {
+        // How long a request took is nobody's business here.
+        let event = match *event {
+            Event::Requested { answered, .. } => Event::Requested { ms: 0, answered },
+            other => other,
+        };
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+#[test]
+fn a_service_counts_and_sets_limits() {
+    let (neighbour, told) = (Neighbour::new(Source::AppService), Told::default());
+    let client = builder(&neighbour, ManagedIdentity::SystemAssigned).metrics(told.clone());
+    // Two tokens, and what is known of the application.
+    let client = client.cache_limits(Limits { entries: Some(3), bytes: None }).build().unwrap();
+    let seen = |call: &str| {
+        let resource = format!("https://{call}.example");
+        let result = client.acquire_token_for_client(&resource).map(|token| token.source());
+        (result.ok(), std::mem::take(&mut *told.0.lock().unwrap()))
+    };
+    let (asked, cached) = (Some(TokenSource::IdentityProvider), Some(TokenSource::Cache));
+    let requested = Event::Requested { ms: 0, answered: true };
+    assert_eq!(seen("a"), (asked, vec![Event::Miss, requested]));
+    assert_eq!(seen("a"), (cached, vec![Event::Hit]));
+    neighbour.time.advance(1);
+    assert_eq!(seen("b"), (asked, vec![Event::Miss, requested]));
+    neighbour.time.advance(1);
+    // The one that ends first goes.
+    assert_eq!(seen("c"), (asked, vec![Event::Miss, requested, Event::Evicted { entries: 1 }]));
+    assert_eq!(seen("b"), (cached, vec![Event::Hit]));
+    assert_eq!(client.with_token_cache(TokenCache::weight).0, 3);
+    neighbour.identities.lock().unwrap().fault(Fault::new(On::Token, What::Reset).always());
+    let (result, events) = seen("d");
+    assert_eq!((result, events.first()), (None, Some(&Event::Miss)));
+    let failed = Event::Requested { ms: 0, answered: false };
+    assert!(events.len() > 1 && events.iter().skip(1).all(|event| *event == failed), "{events:?}");
 }
 
 #[test]

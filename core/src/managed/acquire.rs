@@ -1,7 +1,7 @@
 //! The machine for managed identities: look up, ask the source, check, commit (sections 4.14.3 to 4.14.8 of the reference).
 //!
 //! ```text
-//! Begin → Loading → (hit) ─────────────────────────────────────────────→ done
+//! Begin → Loading → (hit) ────────────────────────→ Committing → done
 //!            ↓ miss
 //!        [Probing →] Calling ──401 of Arc──→ Reading → Calling → Committing → done: a token, an error, or the aging token
 //! ```
@@ -276,7 +276,9 @@ impl Flow for AcquireManagedIdentity {
                 }
                 (State::Loading, Input::Loaded) => {
                     if let Some(token) = self.look_up(cx) {
-                        return Ok(Step::Done(token));
+                        // So that a host can tell it from a call that has to ask.
+                        self.state = State::Committing(Ok(token));
+                        return Ok(Step::Commit(Changes::hits(cx.client.client_id(), 1)));
                     }
                     if let Err(error) = self.ask(cx, false) {
                         return self.fall_back(error);

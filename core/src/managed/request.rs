@@ -7,7 +7,7 @@ use super::acquire::{AcquireManagedIdentity, lookup};
 use super::environment::ManagedIdentityEnvironment;
 use super::identity::ManagedIdentity;
 use crate::cache::Aged;
-use crate::client::Client;
+use crate::client::{Client, is_scope_token};
 use crate::error::{Config, Error};
 use crate::issued::Token;
 use crate::keys::{AcquireKey, ProcessKey};
@@ -105,8 +105,7 @@ impl ManagedIdentityRequest {
     /// [`Error::Config`] when the identity has no id or the resource is not one scope-token (RFC 6749 s3.3).
     pub fn flow(&self, client: &Client) -> Result<AcquireManagedIdentity, Error> {
         self.identity.check()?;
-        let fits = |b: u8| matches!(b, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-        if !client.settings().lenient_answers && (self.resource.is_empty() || !self.resource.bytes().all(fits)) {
+        if !client.settings().lenient_answers && (self.resource.is_empty() || !is_scope_token(&self.resource)) {
             return Err(Config::Scope("a resource is its identifier, such as https://vault.azure.net").into());
         }
         Ok(AcquireManagedIdentity::new(self.clone()))
