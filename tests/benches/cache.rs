@@ -157,7 +157,7 @@ fn ended(size: usize) {
     let all = |n| {
         let (key, old) = token(Distribution::Shared, n);
         let mut members = Members::new();
-        old.members().iter().for_each(|(name, value)| members.set(name, value.clone()));
+        old.members().for_each(|(name, value)| members.set(name, value.clone()));
         members.set("expires_on", (NOW.0 - 1).to_string());
         put("AccessToken", (key, Entry::from(members)))
     };
@@ -235,7 +235,7 @@ fn tokens(distribution: Distribution, size: usize) -> [(&'static str, f64); 6] {
         let target = |n: usize| format!("api://{n:08x}/.default");
         for n in 0..size {
             let (key, mut members) = (format!("{n}"), Members::new());
-            token(distribution, n).1.members().iter().for_each(|(name, value)| members.set(name, value.clone()));
+            token(distribution, n).1.members().for_each(|(name, value)| members.set(name, value.clone()));
             members.set("target", target(n));
             cache.apply(Vec::from([put("AccessToken", (key, Entry::from(members)))]));
         }
