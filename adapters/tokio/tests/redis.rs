@@ -12,6 +12,8 @@
 
 #[path = "../../std/tests/support/hosts.rs"]
 mod hosts;
+#[path = "../../std/tests/support/sim.rs"]
+mod sim;
 
 use std::time::Instant;
 

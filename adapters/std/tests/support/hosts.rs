@@ -3,9 +3,6 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-#[path = "folder.rs"]
-mod folder;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -15,7 +12,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use folder::folder;
 use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, On, Platform, Resource, Server};
 use sansal_std::sansal::client::InstanceDiscovery;
 use sansal_std::sansal::store::{Owner, Partition};
@@ -23,6 +19,8 @@ use sansal_std::{
     ConfidentialClient, ConfidentialClientBuilder, DataKey, Persistence, ProxyChoice, RedisCache, RedisCacheBuilder,
     Token, TokenSource,
 };
+
+use crate::sim::folder;
 
 /// Whether there is a Redis, with a word about it if there is none.
 pub(crate) fn redis() -> bool {
