@@ -57,6 +57,7 @@ impl Time for SystemClock {
 
     /// The time of the last tick: the processor's counter is not read.
     #[cfg(target_os = "linux")]
+    #[inline]
     fn recent(&self) -> Clock {
         let since = |clock, start: Timespec| {
             let now = clock_gettime(clock);

@@ -31,6 +31,7 @@ impl SharedStore {
     }
 
     /// Tells who counts.
+    #[inline]
     pub fn tell(&self, event: Event) {
         if let Some(metrics) = &self.metrics {
             metrics.on(&event);
@@ -38,6 +39,7 @@ impl SharedStore {
     }
 
     /// The store, as long as the guard lives. Nothing can be committed meanwhile: be quick.
+    #[inline]
     pub fn read(&self) -> impl Deref<Target = Store> + '_ {
         // A panic elsewhere cannot leave a store half changed: only `apply` writes, and it does not panic.
         self.store.read().unwrap_or_else(PoisonError::into_inner)
@@ -49,6 +51,7 @@ impl SharedStore {
     }
 
     /// Whether memory says what is stored elsewhere, as far as that can be told without waiting. `false`: [`load`](Self::load) first.
+    #[inline]
     pub fn is_current(&self) -> bool {
         match &self.persistence {
             None => true,
