@@ -5,6 +5,7 @@
 //! order, by 1 to 64 tasks on as many threads as there are processors; the best of several rounds. Times are those of all processors
 //! together, so that others on the machine are not counted: what grows with the tasks is what they pay for each other. The client
 //! reads the system's clock for each call; the token is copied out, and wiped when it is dropped.
+//! `with copy` is a bare probe of a map that holds the tokens' texts, and copies the one that it finds.
 //! `acquire` is a call that the cache cannot answer: a machine, a server in memory that answers at once, the token stored; it is
 //! compared with `HashMap::insert`.
 
@@ -253,6 +254,22 @@ fn figures(runtime: &Runtime, partitions: Partitions, size: usize, length: usize
         })
     });
     drop(map);
+    let texts: HashMap<String, String> =
+        (0..size).map(|n| (partitions.token(n, 0, 1).0, format!("{n:0length$}"))).collect();
+    let texts = Arc::new(texts);
+    let copy = TASKS.map(|tasks| {
+        least(|| {
+            round(runtime, tasks, CALLS, |part| {
+                let (texts, keys) = (texts.clone(), keys.clone());
+                async move {
+                    for n in part {
+                        assert!(black_box(texts.get(black_box(&keys[n % SAMPLE])).cloned()).is_some());
+                    }
+                }
+            })
+        })
+    });
+    drop(texts);
     let line = |what: &str, all: [Cost; 5], base: [f64; 5]| {
         print!("{name:>5} {size:>8} {what:<11}");
         all.iter().zip(base).for_each(|(cost, base)| {
@@ -262,6 +279,7 @@ fn figures(runtime: &Runtime, partitions: Partitions, size: usize, length: usize
     };
     let bare = probe.map(|cost| cost.cpu);
     line("probe", probe, bare);
+    line("with copy", copy, bare);
 
     let client = client(filled(partitions, size, length));
     let accounts: Arc<Vec<Account>> = Arc::new(order.iter().filter_map(|n| partitions.account(*n)).collect());
