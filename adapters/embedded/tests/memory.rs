@@ -202,7 +202,8 @@ fn peaks() {
     let secret = peak(&secret, Credential::secret("a secret"), |client| ClientCredentials::new(&scope)?.flow(client));
     println!("heap at the most: device code {device} bytes, client secret {secret} bytes");
     // Pointers and lengths are twice as long here as on a device, and the tests of the whole workspace have features that no
-    // device has: the cache's index takes 5 KB. What a device takes is in the firmware's tables.
+    // device has: the cache's index takes 5 KB, in two tables (the smaller of them 180 bytes at the least). What a device takes is in
+    // the firmware's tables.
     assert!(device <= 33_500, "{device}");
-    assert!(secret <= 17_500, "{secret}");
+    assert!(secret <= 17_700, "{secret}");
 }
