@@ -2,8 +2,11 @@
 //!
 //! What this type accepts, the WHATWG URL standard reads the same; a fuzz target holds it against the `url` crate.
 
-use alloc::boxed::Box;
+#[cfg(not(target_has_atomic = "ptr"))]
+use alloc::boxed::Box as Shared;
 use alloc::string::{String, ToString};
+#[cfg(target_has_atomic = "ptr")]
+use alloc::sync::Arc as Shared;
 use core::fmt;
 
 use crate::http::form;
@@ -68,8 +71,9 @@ impl core::error::Error for InvalidEndpoint {}
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// As it was written, with a path; behind it the host in lower case, where it was not written so.
-    text: Box<str>,
+    /// As it was written, with a path; behind it the host in lower case, where it was not written so. An endpoint is known in many
+    /// places: where processors can share a text, it is copied for none.
+    text: Shared<str>,
     /// Where the host begins and ends.
     host: (u16, u16),
     /// Where the path begins, and with that the origin ends; where it ends; where the address does.

@@ -278,6 +278,11 @@ impl Members {
         self.0.is_empty()
     }
 
+    /// The members themselves, for those who keep them in another way: they are to be zeroed there.
+    pub(crate) fn into_map(mut self) -> Map {
+        core::mem::take(&mut self.0)
+    }
+
     /// The object itself, for those who serialize it.
     pub fn as_map(&self) -> &Map {
         &self.0

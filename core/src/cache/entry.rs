@@ -1,10 +1,12 @@
 //! One entry of the cache: a token, an account, or what is known of a client. Unknown members stay.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use zeroize::Zeroizing;
 
+use super::fields::{Fields, Name};
 use crate::error::{Error, What};
 use crate::json::{self, Members, Value};
 use crate::limits::MAX_RESPONSE;
@@ -55,7 +57,7 @@ impl Kind {
 pub struct Entry {
     /// The member `secret`, if it is a text.
     secret: Option<Text>,
-    others: Members,
+    others: Fields,
 }
 
 /// The member that is a token.
@@ -132,7 +134,7 @@ impl Entry {
     }
 
     /// The members but for [`secret`](Self::secret), in the order of their names.
-    pub(super) fn others(&self) -> &Members {
+    pub(super) fn others(&self) -> &Fields {
         &self.others
     }
 
@@ -183,12 +185,28 @@ impl Entry {
         self.text(name).filter(|text| !text.is_empty())
     }
 
-    pub(super) fn set(&mut self, name: &str, value: impl Into<Value>) {
-        let value = value.into();
+    /// No members yet but the token, and room for this many others.
+    pub(super) fn of_token(secret: String, others: usize) -> Self {
+        Self { secret: Some(Text(Value::String(secret))), others: Fields::with_capacity(others) }
+    }
+
+    /// Sets a member. Cheapest in the order of the names, each of them one that is [known](super::fields::name).
+    pub(super) fn set(&mut self, name: impl Into<Name>, value: impl Into<Value>) {
+        self.set_value(name.into(), value.into());
+    }
+
+    /// Sets a member to a copy of this text, or to null.
+    #[inline(never)]
+    pub(super) fn set_text(&mut self, name: &'static str, text: Option<&str>) {
+        self.set_value(Name::Borrowed(name), text.map_or(Value::Null, Value::from));
+    }
+
+    #[inline(never)]
+    fn set_value(&mut self, name: Name, value: Value) {
         if name == SECRET {
             self.secret = None;
             if value.is_string() {
-                self.others.remove(name);
+                self.others.remove(&name);
                 self.secret = Some(Text(value));
                 return;
             }
@@ -225,7 +243,7 @@ pub(super) fn instant(value: &Value) -> Option<UnixTime> {
 impl From<Members> for Entry {
     fn from(mut others: Members) -> Self {
         let secret = others.text(SECRET).is_some().then(|| others.take(SECRET)).flatten().map(Text);
-        Self { secret, others }
+        Self { secret, others: others.into() }
     }
 }
 
@@ -287,7 +305,7 @@ mod tests {
             set.set("secret", 1);
             assert_eq!(set, entry(r#"{"secret":1}"#));
             set.set("secret", "other");
-            members.iter().for_each(|(name, value)| set.set(name, value.clone()));
+            members.iter().for_each(|(name, value)| set.set(name.clone(), value.clone()));
             if !members.contains_key("secret") {
                 assert_ne!(set, read, "{text}");
                 set.unset("secret");

@@ -12,7 +12,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::{Entry, Kind, TokenCache, TokenChange};
+use super::{Entry, Kind, TokenCache, TokenChange, fields};
 
 /// Members that say something about the token beside them; they go together. In this order, for a search.
 const OF_A_TOKEN: [&str; 20] = [
@@ -140,7 +140,7 @@ fn both(kind: Option<Kind>, base: Option<&Entry>, ours: &Entry, theirs: &Entry) 
         let (before, won, lost) = (base.and_then(|base| base.member(name)), winner.member(name), other.member(name));
         if won == before && lost != before {
             match lost {
-                Some(value) => merged.set(name, value.clone()),
+                Some(value) => merged.set(fields::name(name), value.clone()),
                 None => merged.unset(name),
             }
         }

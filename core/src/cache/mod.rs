@@ -17,8 +17,9 @@ mod change;
 mod content;
 mod difference;
 mod entry;
-mod file;
 mod facts;
+mod fields;
+mod file;
 #[cfg(feature = "index")]
 mod index;
 mod json;

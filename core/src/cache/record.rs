@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::entry::{Entry, Kind};
-use super::{Scheme, TokenCache, TokenChange, WITH_AUTH_SCHEME, ext_cache_key, slot};
+use super::{Scheme, TokenCache, TokenChange, WITH_AUTH_SCHEME, ext_cache_key, fields, slot};
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
 use crate::jose::id_token;
@@ -138,23 +138,31 @@ impl TokenCache {
         }
         changes.extend(account);
         if let Some(secret) = response.id_token() {
-            let mut entry = facts.entry("IdToken", secret.to_string(), event);
-            entry.set("realm", facts.realm.as_deref());
+            let mut entry = Entry::of_token(secret.to_string(), 5);
+            facts.describe(&mut entry, "IdToken", event);
+            entry.set_text("realm", facts.realm.as_deref());
             changes.push(TokenChange::put(Kind::IdToken, entry));
         }
         if let Some(secret) = refresh_token.or_else(|| response.refresh_token().map(Secret::from)) {
-            let mut entry = facts.entry("RefreshToken", secret.into_text(), event);
-            entry.set("target", target(event.scopes));
+            let mut entry = Entry::of_token(secret.into_text(), 7);
+            facts.describe(&mut entry, "RefreshToken", event);
             entry.set("last_modification_time", now.0.to_string());
+            entry.set("target", target(event.scopes));
             set_family(&mut entry, response);
             changes.push(TokenChange::put(Kind::RefreshToken, entry));
         }
         let mut metadata = Entry::default();
-        metadata.set("client_id", event.client_id);
-        metadata.set("environment", facts.environment.as_deref());
+        metadata.set_text("client_id", event.client_id);
+        metadata.set_text("environment", facts.environment.as_deref());
         set_family(&mut metadata, response);
-        changes.push(self.merged(Kind::AppMetadata, metadata));
+        // As a rule it stands there, and nobody takes it away.
+        changes.extend(Some(self.merged(Kind::AppMetadata, metadata)).filter(|change| !self.has(change)));
         Ok(changes)
+    }
+
+    /// Whether what is to be put stands there already.
+    fn has(&self, change: &TokenChange) -> bool {
+        change.entry().is_some_and(|entry| self.at(change.section(), change.key()) == Some(entry))
     }
 
     /// A new entry laid over the one that stands at its place.
@@ -164,7 +172,7 @@ impl TokenCache {
             // Everything that the key is made of stands in the new one.
             for (name, value) in standing.members() {
                 if entry.member(name).is_none() {
-                    entry.set(name, value.clone());
+                    entry.set(fields::name(name), value.clone());
                 }
             }
         }
@@ -209,15 +217,12 @@ impl Facts {
         Ok(Self { environment, realm, home_account_id, claims })
     }
 
-    /// The members that all tokens have.
-    fn entry(&self, credential_type: &str, secret: String, event: &TokenEvent<'_>) -> Entry {
-        let mut entry = Entry::default();
-        entry.set("credential_type", credential_type);
-        entry.set("secret", secret);
-        entry.set("home_account_id", self.home_account_id.as_deref());
-        entry.set("environment", self.environment.as_deref());
-        entry.set("client_id", event.client_id);
-        entry
+    /// The members that all tokens have, in the order of their names, as all others are set here: that costs least.
+    fn describe(&self, entry: &mut Entry, credential_type: &str, event: &TokenEvent<'_>) {
+        entry.set_text("client_id", event.client_id);
+        entry.set_text("credential_type", Some(credential_type));
+        entry.set_text("environment", self.environment.as_deref());
+        entry.set_text("home_account_id", self.home_account_id.as_deref());
     }
 }
 
@@ -256,44 +261,49 @@ fn access_token(
         Some(asked) if response.members().text("token_type").is_none() => asked,
         _ => response.token_type(),
     };
-    let mut entry = facts.entry(credential_type, secret.to_string(), event);
-    entry.set("target", target(event.scopes));
-    entry.set("realm", facts.realm.as_deref());
-    entry.set("token_type", token_type);
+    let (ends, extended) = (response.expires_in(now)?, response.ext_expires_in(now)?);
+    let (ext_cache_key, refresh_in) = (key(event), response.refresh_in()?);
+    // A vector that grows by itself takes more than it needs.
+    let some = [key_id.is_some(), ext_cache_key.is_some(), refresh_in.is_some()];
+    let mut entry = Entry::of_token(secret.to_string(), some.iter().filter(|is| **is).count().saturating_add(10));
     entry.set("cached_at", now.0.to_string());
-    entry.set("expires_on", instant(response.expires_in(now)?));
-    entry.set("extended_expires_on", instant(response.ext_expires_in(now)?));
-    if let Some(key_id) = key_id {
-        entry.set("key_id", key_id);
-    }
-    if let Some(key) = key(event) {
+    facts.describe(&mut entry, credential_type, event);
+    entry.set("expires_on", instant(ends));
+    if let Some(key) = ext_cache_key {
         entry.set("ext_cache_key", key);
     }
-    if let Some(seconds) = response.refresh_in()? {
+    entry.set("extended_expires_on", instant(extended));
+    if let Some(key_id) = key_id {
+        entry.set_text("key_id", Some(key_id));
+    }
+    entry.set_text("realm", facts.realm.as_deref());
+    if let Some(seconds) = refresh_in {
         entry.set("refresh_on", now.after(seconds).0.to_string());
     }
+    entry.set("target", target(event.scopes));
+    entry.set_text("token_type", Some(token_type));
     Ok(entry)
 }
 
 fn account(event: &TokenEvent<'_>, facts: &Facts) -> Entry {
     let claim = |name: &str| facts.claims.text(name);
     let mut entry = Entry::default();
-    entry.set("home_account_id", facts.home_account_id.as_deref());
-    entry.set("environment", facts.environment.as_deref());
-    entry.set("realm", facts.realm.as_deref());
+    entry.set_text("home_account_id", facts.home_account_id.as_deref());
+    entry.set_text("environment", facts.environment.as_deref());
+    entry.set_text("realm", facts.realm.as_deref());
     // A claim that is there and null hides the one after it, as in the reference.
     let first_claim = |first: &str, second: &str| match facts.claims.contains(first) {
         true => claim(first),
         false => claim(second),
     };
     let username = [first_claim("preferred_username", "upn"), event.field("username"), event.username];
-    entry.set("username", username.into_iter().flatten().find(|name| !name.is_empty()).unwrap_or_default());
+    entry.set_text("username", username.into_iter().flatten().find(|name| !name.is_empty()).or(Some("")));
     let local = event.local_account_id.filter(|id| !id.is_empty());
-    entry.set("local_account_id", local.or_else(|| first_claim("oid", "sub")));
+    entry.set_text("local_account_id", local.or_else(|| first_claim("oid", "sub")));
     let default_type = if facts.realm.as_deref() == Some("adfs") { "ADFS" } else { "MSSTS" };
-    entry.set("authority_type", event.authority_type.unwrap_or(default_type));
+    entry.set_text("authority_type", event.authority_type.or(Some(default_type)));
     if ACCOUNT_SOURCES.contains(&event.grant_type) {
-        entry.set("account_source", event.grant_type);
+        entry.set_text("account_source", Some(event.grant_type));
     }
     entry
 }

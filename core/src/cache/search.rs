@@ -68,7 +68,7 @@ fn matches(entry: &Entry, query: &[(&str, Option<&str>)]) -> bool {
 fn access_token_key(query: &[(&str, Option<&str>)], target: &[&str]) -> Option<alloc::string::String> {
     let mut wanted = Entry::default();
     for (name, value) in query {
-        wanted.set(name, *value);
+        wanted.set(super::fields::name(name), *value);
     }
     ["home_account_id", "environment", "client_id", "realm"].iter().all(|n| wanted.member(n).is_some()).then_some(())?;
     wanted.set("target", super::record::target(target));

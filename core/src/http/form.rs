@@ -39,30 +39,47 @@ pub fn decode(text: &str) -> Option<Vec<(String, Secret)>> {
     Some(out)
 }
 
-/// How many bytes become three.
-fn escaped(text: &str) -> usize {
-    // In no more bytes than the sum can count, such a loop is done sixteen bytes at a time.
-    let some =
-        |bytes: &[u8]| bytes.iter().fold(0_u8, |sum, b| sum.wrapping_add(u8::from(!is_plain(*b) & (*b != b' '))));
-    text.as_bytes().chunks(255).map(|bytes| usize::from(some(bytes))).sum()
+/// What a byte becomes.
+const KINDS: [Kind; 256] = {
+    let (mut kinds, mut byte) = ([Kind::Escaped; 256], 0_u8);
+    loop {
+        if matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'*') {
+            kinds[byte as usize] = Kind::Plain;
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    kinds[b' ' as usize] = Kind::Plus;
+    kinds
+};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    /// It stays as it is.
+    Plain,
+    Plus,
+    /// Three bytes.
+    Escaped,
 }
 
-/// What is written as it is.
-const fn is_plain(byte: u8) -> bool {
-    let (letter, digit) = ((byte | 0x20).wrapping_sub(b'a'), byte.wrapping_sub(b'0'));
-    (letter < 26) | (digit < 10) | (byte == b'-') | (byte == b'.') | (byte == b'_') | (byte == b'~') | (byte == b'*')
+fn kind(byte: u8) -> Kind {
+    KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Escaped)
+}
+
+/// How many bytes become three.
+fn escaped(text: &str) -> usize {
+    text.bytes().filter(|byte| kind(*byte) == Kind::Escaped).count()
 }
 
 fn push(out: &mut String, text: &str) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or('0');
     let mut rest = text;
-    if text.bytes().fold(0, |any, b| any | u8::from(!is_plain(b))) == 0 {
-        out.push_str(text);
-        return;
-    }
     // What stands between two escapes is taken at once.
-    while let Some(plain) = rest.bytes().position(|b| !is_plain(b)) {
+    while let Some(plain) = rest.bytes().position(|byte| kind(byte) != Kind::Plain) {
         out.push_str(rest.get(..plain).unwrap_or_default());
         let other = rest.get(plain..).and_then(|rest| rest.chars().next()).unwrap_or_default();
         match other {

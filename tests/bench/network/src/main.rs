@@ -1,9 +1,12 @@
 //! CPU that one token from the network costs the client, over one TLS connection that is kept alive: `sansal-std` beside
-//! `oauth2` with `reqwest`, in turns, in one run. usage: cargo run --release --manifest-path tests/bench/network/Cargo.toml [-- TOKENS]
+//! `oauth2` with `reqwest` and beside the bare exchange, in turns, in one run.
+//! usage: cargo run --release --manifest-path tests/bench/network/Cargo.toml [-- TOKENS]
 //!
-//! The server (`sansal-sim` on loopback) is another process, so that only the client's threads count; their time is the
-//! kernel's (`/proc/self/task/*/schedstat`). Tokens end too soon to be used twice. What `sansal` does beyond asking is counted
-//! too: it looks into its cache, checks the answer and stores the new token in place of the old one. Both use rustls with ring and trust one root.
+//! The server is another process, so that only the client's threads count; their time is the kernel's
+//! (`/proc/self/task/*/schedstat`). Tokens end too soon to be used twice. What `sansal` does beyond asking is counted too: it
+//! looks into its cache, checks the answer and stores the new token in place of the old one. All use rustls with ring and trust
+//! one root. Client and server have a processor each, which is kept awake or goes idle while it waits, or one for both; the
+//! server signs each token, or answers at once.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,60 +17,32 @@
 )]
 #![allow(missing_docs, reason = "a program")]
 
+mod awake;
+mod clients;
+mod server;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
 
-use oauth2::basic::BasicClient;
-use oauth2::{ClientId, ClientSecret, Scope, TokenResponse, TokenUrl, reqwest};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use sansal::TokenSource;
-use sansal_sim::{CONTOSO_CLIENT, CONTOSO_SECRET, Platform, Server};
-use sansal_std::{ConfidentialClient, ProxyChoice};
-
-const SCOPE: &str = "https://graph.microsoft.com/.default";
-const PATH: &str = "realms/contoso";
-/// Seconds: too short for a token to be used from a cache.
-const LIFETIME: u64 = 60;
+use awake::Awake;
+use clients::{Floor, Ours, Theirs};
+use server::{Answers, Host};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("--server") => serve(),
+        Some("--server") => server::serve(arguments[1].parse().unwrap()),
+        Some("--awake") => awake::spin(),
         tokens => compare(tokens.map_or(2000, |tokens| tokens.parse().unwrap())),
     }
 }
 
-/// Says its issuer and its root, and serves until its input ends.
-fn serve() {
-    let server = Server::start(Platform::contoso(1).unwrap().issuer(PATH).lifetime(LIFETIME)).unwrap();
-    println!("{}\n{}\n", server.authority(PATH), server.ca_pem().trim());
-    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
-}
-
-struct Host {
-    child: Child,
-    issuer: String,
-    ca: String,
-}
-
-impl Host {
-    fn start() -> Self {
-        let program = std::env::current_exe().unwrap();
-        let mut command = Command::new(program);
-        let mut child = command.arg("--server").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let issuer = lines.next().unwrap();
-        let ca = lines.take_while(|line| !line.is_empty()).map(|line| line + "\n").collect();
-        Self { child, issuer, ca }
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
+/// This process, and those that it starts, use this processor only.
+pub fn stay_on(processor: usize) {
+    let mut set = CpuSet::new();
+    set.set(processor);
+    sched_setaffinity(None, &set).unwrap();
 }
 
 /// Nanoseconds on a processor of all threads of this process that live.
@@ -78,50 +53,78 @@ fn cpu() -> u64 {
 }
 
 /// Microseconds of CPU for one of `count` tokens.
-fn cost(count: usize, mut token: impl FnMut()) -> f64 {
+fn cost(count: usize, token: &mut dyn FnMut()) -> f64 {
     let before = cpu();
     (0..count).for_each(|_| token());
     (cpu() - before) as f64 / 1e3 / count as f64
 }
 
-fn compare(tokens: usize) {
-    let host = Host::start();
+const ROUNDS: usize = 7;
 
-    let builder = ConfidentialClient::builder(CONTOSO_CLIENT).secret(CONTOSO_SECRET).oidc_authority(&host.issuer);
-    let builder = builder.extra_roots(host.ca.as_bytes()).only_extra_roots().proxy(ProxyChoice::None);
-    let client = builder.build().unwrap();
-    let mut ours = || {
-        assert!(client.acquire_token_for_client(&[SCOPE]).unwrap().source() != TokenSource::Cache);
-    };
+/// Where client and server run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Processors {
+    /// One each, which something unimportant keeps awake.
+    Awake,
+    /// One each, which goes idle when there is nothing to do.
+    Idle,
+    /// One for both.
+    Shared,
+}
 
-    let root = reqwest::Certificate::from_pem(host.ca.as_bytes()).unwrap();
-    let http =
-        reqwest::blocking::Client::builder().add_root_certificate(root).tls_built_in_root_certs(false).no_proxy();
-    let http = http.redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let metadata = http.get(format!("{}/.well-known/openid-configuration", host.issuer)).send().unwrap();
-    let metadata: serde_json::Value = serde_json::from_slice(&metadata.bytes().unwrap()).unwrap();
-    let endpoint = TokenUrl::new(metadata["token_endpoint"].as_str().unwrap().to_owned()).unwrap();
-    let basic = BasicClient::new(ClientId::new(CONTOSO_CLIENT.into()))
-        .set_client_secret(ClientSecret::new(CONTOSO_SECRET.into()))
-        .set_token_uri(endpoint)
-        .set_auth_type(oauth2::AuthType::RequestBody);
-    let mut theirs = || {
-        let answer = basic.exchange_client_credentials().add_scope(Scope::new(SCOPE.into())).request(&http).unwrap();
-        assert!(!answer.access_token().secret().is_empty());
-    };
-
-    // Connections, metadata, warm caches.
-    cost(50, &mut ours);
-    cost(50, &mut theirs);
-    let (mut best, mut rounds) = ([f64::INFINITY; 2], Vec::new());
-    for _ in 0..5 {
-        let round = [cost(tokens / 5, &mut ours), cost(tokens / 5, &mut theirs)];
-        best = [best[0].min(round[0]), best[1].min(round[1])];
-        rounds.push(round);
+impl Processors {
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Awake => "a processor each, kept awake",
+            Self::Idle => "a processor each, idle while it waits",
+            Self::Shared => "one processor for both",
+        }
     }
-    println!("CPU per token from the network, keep-alive, the best of 5 rounds of {} tokens:", tokens / 5);
-    println!("  sansal-std            {:7.1} us", best[0]);
-    println!("  oauth2 + reqwest      {:7.1} us", best[1]);
-    println!("  sansal / oauth2       {:7.2}", best[0] / best[1]);
-    println!("  all rounds            {rounds:.1?}");
+}
+
+fn compare(tokens: usize) {
+    let mine = sched_getaffinity(None).unwrap();
+    let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|processor| mine.is_set(*processor)).collect();
+    println!(
+        "CPU per token from the network, keep-alive, us: the best and the median of {ROUNDS} rounds of {tokens} tokens"
+    );
+    for processors in [Processors::Awake, Processors::Idle, Processors::Shared] {
+        let (own, other) = match (processors, all.as_slice()) {
+            (Processors::Shared, [own, ..]) => (*own, *own),
+            (_, [own, other, ..]) => (*own, *other),
+            _ => continue,
+        };
+        for answers in [Answers::Prepared, Answers::Signed] {
+            println!("{}, {}:", processors.told(), answers.told());
+            let _awake = (processors == Processors::Awake).then(|| [Awake::on(own), Awake::on(other)]);
+            // The server inherits its processor, and so do the threads of the clients theirs.
+            stay_on(other);
+            let host = Host::start(answers);
+            stay_on(own);
+            measure(&host, tokens);
+        }
+    }
+}
+
+fn measure(host: &Host, tokens: usize) {
+    let (mut ours, mut theirs, mut floor) = (Ours::new(host), Theirs::new(host), Floor::new(host));
+    let mut each: [(&str, &mut dyn FnMut()); 3] = [
+        ("sansal-std", &mut || ours.token()),
+        ("oauth2 + reqwest", &mut || theirs.token()),
+        ("bare exchange", &mut || floor.token()),
+    ];
+    // Connections, metadata, warm caches.
+    for (_, token) in &mut each {
+        cost(50, *token);
+    }
+    let mut rounds = [const { Vec::new() }; 3];
+    for _ in 0..ROUNDS {
+        for ((_, token), round) in each.iter_mut().zip(&mut rounds) {
+            round.push(cost(tokens, *token));
+        }
+    }
+    for ((name, _), mut round) in each.iter().zip(rounds) {
+        round.sort_by(f64::total_cmp);
+        println!("  {name:18} {:6.1} {:6.1}   all {round:.1?}", round[0], round[ROUNDS / 2]);
+    }
 }

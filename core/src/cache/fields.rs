@@ -1,0 +1,134 @@
+//! The members of an entry in one list, in the order of their names. The names of the format take no memory of their own.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::vec::Vec;
+
+use crate::json::{Members, Value, wipe};
+
+/// The name of a member.
+pub(super) type Name = Cow<'static, str>;
+
+/// Members of MSAL's entries, for a search.
+const KNOWN: [&str; 29] = [
+    "account_source",
+    "alternative_account_id",
+    "authority_type",
+    "cached_at",
+    "client_id",
+    "client_info",
+    "credential_type",
+    "environment",
+    "expires_on",
+    "ext_cache_key",
+    "extended_expires_on",
+    "family_id",
+    "home_account_id",
+    "keyId",
+    "key_id",
+    "kid",
+    "last_modification_app",
+    "last_modification_time",
+    "local_account_id",
+    "name",
+    "oboCacheKey",
+    "realm",
+    "refresh_on",
+    "requestedClaims",
+    "target",
+    "tenantProfiles",
+    "token_type",
+    "user_assertion_hash",
+    "username",
+];
+
+/// A name as it is kept.
+pub(super) fn name(text: &str) -> Name {
+    let known = KNOWN.binary_search(&text).ok().and_then(|place| KNOWN.get(place));
+    known.map_or_else(|| Cow::Owned(text.to_owned()), |known| Cow::Borrowed(*known))
+}
+
+/// Members in the order of their names, each name once. Their texts are zeroed on drop.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Fields(Vec<(Name, Value)>);
+
+impl Fields {
+    /// None yet, and room for this many.
+    pub(super) fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(own, _)| (**own).cmp(name))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(self.place(name).ok()?).map(|(_, value)| value)
+    }
+
+    /// Sets a member; what stood there is zeroed.
+    pub(super) fn set(&mut self, name: Name, value: Value) {
+        // Most come in their order.
+        let is_last = self.0.last().is_none_or(|(last, _)| **last < *name);
+        match if is_last { Err(self.0.len()) } else { self.place(&name) } {
+            Ok(place) => {
+                if let Some((_, old)) = self.0.get_mut(place) {
+                    wipe(&mut core::mem::replace(old, value));
+                }
+            }
+            Err(place) => self.0.insert(place, (name, value)),
+        }
+    }
+
+    /// Removes a member and zeroes it.
+    pub(super) fn remove(&mut self, name: &str) {
+        if let Ok(place) = self.place(name) {
+            wipe(&mut self.0.remove(place).1);
+        }
+    }
+
+    /// Names and values, in the order of the names.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+}
+
+impl From<Members> for Fields {
+    fn from(members: Members) -> Self {
+        // They come in the order of their names.
+        Self(members.into_map().into_iter().map(|(text, value)| (name(&text), value)).collect())
+    }
+}
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|(_, value)| wipe(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    #[test]
+    fn names_that_are_known_take_no_memory() {
+        assert!(KNOWN.is_sorted());
+        assert!(KNOWN.iter().all(|known| matches!(name(&String::from(*known)), Cow::Borrowed(text) if text == *known)));
+        assert!(matches!(name("x"), Cow::Owned(text) if text == "x"));
+    }
+
+    #[test]
+    fn in_whatever_order_they_are_set() {
+        let mut fields = Fields::default();
+        for (position, text) in ["realm", "b", "zz", "a", "realm", "client_id", "b"].into_iter().enumerate() {
+            fields.set(name(text), Value::from(position));
+        }
+        let expected = [("a", 3), ("b", 6), ("client_id", 5), ("realm", 4), ("zz", 2)];
+        let expected = expected.map(|(name, value)| (name, Value::from(value)));
+        assert!(fields.iter().eq(expected.iter().map(|(name, value)| (*name, value))));
+        assert_eq!((fields.get("b"), fields.get("c")), (Some(&Value::from(6)), None));
+        fields.remove("b");
+        fields.remove("c");
+        assert!(fields.iter().map(|(name, _)| name).eq(["a", "client_id", "realm", "zz"]));
+    }
+}
