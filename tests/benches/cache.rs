@@ -4,7 +4,8 @@
 //! Distributions: `distinct`, each token for a resource of its own; `shared`, one scope in all tokens and one of their
 //! own. All tokens lie in one partition: same client, tenant and account. Times are the best of several rounds over 4096
 //! look-ups in random order, so that large caches pay for the processor's cache as they do in life.
-//! `--instructions SIZE LOOPS` only does LOOPS exact hits; `tests/bench/instructions` counts them.
+//! `--instructions SIZE LOOPS` only does LOOPS exact hits; `tests/bench/instructions` counts them. `--memory SIZE` tells what a token
+//! takes in memory that is resident.
 
 #![allow(
     clippy::disallowed_methods,
@@ -81,6 +82,28 @@ fn filled(distribution: Distribution, size: usize) -> TokenCache {
     cache
 }
 
+/// What a process that reads a cache of so many tokens takes more than before: one that has done nothing else.
+fn memory(size: usize) {
+    let path = std::env::temp_dir().join(format!("sansal-bench-{}.json", std::process::id()));
+    std::fs::write(&path, filled(Distribution::Distinct, size).to_json().as_slice()).unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    assert!(child.args(["--resident", path.to_str().unwrap(), &size.to_string()]).status().unwrap().success());
+    std::fs::remove_file(path).unwrap();
+}
+
+fn resident(path: &str, size: f64) {
+    let pages = || {
+        let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+        status.split(' ').nth(1).unwrap().parse::<f64>().unwrap()
+    };
+    let json = std::fs::read(path).unwrap();
+    let before = pages();
+    let cache = TokenCache::from_json(&json).unwrap();
+    let more = (pages() - before) * 4096.0;
+    println!("{:.0} bytes of memory a token, {:.0} in the file", more / size, json.len() as f64 / size);
+    drop(cache);
+}
+
 fn lookup<S>(scopes: &[S]) -> Lookup<'_, S> {
     Lookup {
         client_id: Some(CLIENT),
@@ -120,6 +143,16 @@ fn main() {
         let cache = filled(Distribution::Distinct, size);
         let wanted: Vec<_> = sample(size).iter().map(|n| Vec::from(Distribution::Distinct.scopes(*n))).collect();
         return hit_loop(&cache, &wanted[..loops.min(SAMPLE)]);
+    }
+    if let [mode, size] = arguments.as_slice()
+        && mode == "--memory"
+    {
+        return memory(size.parse().unwrap());
+    }
+    if let [mode, path, size] = arguments.as_slice()
+        && mode == "--resident"
+    {
+        return resident(path, size.parse().unwrap());
     }
     let sizes: Vec<usize> = match arguments.as_slice() {
         [] => vec![1, 1_000, 10_000, 100_000, 1_000_000],

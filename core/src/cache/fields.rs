@@ -62,7 +62,8 @@ impl Fields {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(self.place(name).ok()?).map(|(_, value)| value)
+        // Most names differ in their length already, which costs less than to compare a few of them in order.
+        self.0.iter().find(|(own, _)| **own == *name).map(|(_, value)| value)
     }
 
     /// Sets a member; what stood there is zeroed.
