@@ -90,7 +90,8 @@ impl TokenCache {
     /// The changes by which a token response is stored. Call it after all checks; nothing is stored by it.
     ///
     /// Accounts and application metadata are merged into what stands there (G-14): a response that says nothing of
-    /// the family or the source of an account does not undo what an earlier one said.
+    /// the family or the source of an account does not undo what an earlier one said. Application metadata that stands there
+    /// already is no change.
     ///
     /// # Errors
     /// [`Error::BadResponse`] for an unreadable lifetime or `client_info`, [`Error::IdToken`] for an ID token that
@@ -443,6 +444,25 @@ mod tests {
         }
         let response = response(r#"{"access_token":"a","expires_in":9223372036854775807}"#);
         assert!(TokenCache::new().record(&event(&response), UnixTime(u64::MAX)).is_ok());
+    }
+
+    #[test]
+    fn what_is_known_of_the_application_is_written_when_it_is_new() {
+        let plain = response(r#"{"access_token":"at"}"#);
+        let family = response(r#"{"access_token":"at","foci":"1"}"#);
+        let mut cache = TokenCache::new();
+        for (response, sections) in [
+            (&plain, &["AccessToken", "AppMetadata"][..]),
+            (&plain, &["AccessToken"]),
+            (&family, &["AccessToken", "AppMetadata"]),
+            (&family, &["AccessToken"]),
+            // G-14: what says nothing of the family does not undo what was said.
+            (&plain, &["AccessToken"]),
+        ] {
+            let changes = cache.record(&event(response), UnixTime(0)).unwrap();
+            assert_eq!(changes.iter().map(TokenChange::section).collect::<Vec<_>>(), sections);
+            cache.apply(changes);
+        }
     }
 
     #[test]
