@@ -40,6 +40,7 @@ pub fn decode(text: &str) -> Option<Vec<(String, Secret)>> {
 }
 
 /// What a byte becomes.
+#[expect(clippy::indexing_slicing, reason = "by the compiler, which would not compile a wrong index")]
 const KINDS: [Kind; 256] = {
     let (mut kinds, mut byte) = ([Kind::Escaped; 256], 0_u8);
     loop {
