@@ -16,8 +16,9 @@ use sansal::key::{Algorithm, KeyName, KeyProtection};
 use sansal::keys::{AcquireKey, ProcessKey};
 use sansal::refresh_token::RefreshTokenImport;
 use sansal::silent::Silent;
+use sansal::time::Clock;
 use sansal::username_password::UsernamePassword;
-use sansal::{Endpoint, Secret, Token};
+use sansal::{Endpoint, Secret, Store, Token};
 
 use crate::asks::{Asks, AssertionContext};
 use crate::driver::Driver;
@@ -44,7 +45,11 @@ impl ClientApplication {
     /// # Errors
     /// [`Error::InteractionRequired`] when the user has to sign in (again); any other [`Error`] says what to do.
     pub fn acquire_token_silent<S: AsRef<str>>(&self, scopes: &[S], account: &Account) -> Result<Token, Error> {
-        self.acquire_token_silent_with(&Silent::new(account, scopes)?)
+        let find = |client: &_, store: &_, clock| Silent::at_hand(account, scopes, client, store, clock);
+        match self.at_hand(find) {
+            Some(token) => Ok(token),
+            None => self.acquire_token_silent_with(&Silent::new(account, scopes)?),
+        }
     }
 
     /// The same with everything that can be asked for: tenant, claims challenge, a forced refresh.
@@ -163,6 +168,11 @@ impl ClientApplication {
         let (driver, own) = (Arc::new(driver), Arc::new(own));
         let proofs = Proofs::new(client, driver.clone(), own.clone());
         Self { driver, own, proofs }
+    }
+
+    /// A token in memory that needs neither renewal nor machine.
+    pub(crate) fn at_hand(&self, find: impl FnOnce(&Client, &Store, Clock) -> Option<Token>) -> Option<Token> {
+        self.driver.at_hand(|store, clock| find(self.client(), store, clock))
     }
 
     /// A token from the cache; else, where the store has leases, one acquisition at a time for each key, whichever process it is in.

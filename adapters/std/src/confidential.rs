@@ -50,7 +50,11 @@ impl ConfidentialClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_for_client<S: AsRef<str>>(&self, scopes: &[S]) -> Result<Token, Error> {
-        self.acquire_token_for_client_with(&ClientCredentials::new(scopes)?)
+        let find = |client: &_, store: &_, clock| ClientCredentials::at_hand(scopes, client, store, clock);
+        match self.at_hand(find) {
+            Some(token) => Ok(token),
+            None => self.acquire_token_for_client_with(&ClientCredentials::new(scopes)?),
+        }
     }
 
     /// The same with everything that can be asked for: claims challenge, forwarded claims, `fmi_path`.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use sansal::Store;
 use sansal::client::Client;
 use sansal::error::Error;
-use sansal::flow::{Cx, Flow, Step};
+use sansal::flow::{Changes, Cx, Flow, Step};
 use sansal::http::Request;
+use sansal::time::Clock;
 
 use crate::asks::Asks;
 use crate::clock::{SystemClock, Time};
 use crate::happened::{Happened, answer};
+use crate::hits::Hits;
 use crate::http::HttpClient;
 use crate::log::Log;
 use crate::metrics::Event;
@@ -26,6 +28,7 @@ pub struct Driver {
     http: Arc<dyn HttpClient>,
     time: Arc<dyn Time>,
     store: Arc<SharedStore>,
+    hits: Hits,
 }
 
 impl Driver {
@@ -36,7 +39,7 @@ impl Driver {
 
     /// With a store that another driver has too, and the clocks of the system.
     pub fn sharing(http: Arc<dyn HttpClient>, store: Arc<SharedStore>) -> Self {
-        Self { http, time: Arc::new(SystemClock), store }
+        Self { http, time: Arc::new(SystemClock), store, hits: Hits::default() }
     }
 
     /// Counts by another clock.
@@ -69,6 +72,7 @@ impl Driver {
         let _span = tracing::debug_span!("acquire").entered();
         let log = Log { pii: client.settings().enable_pii_log };
         log.begin(client.client_id());
+        self.store.count_hits(&self.hits, client.client_id());
         let mut happened = Happened::Begun;
         let mut asks_a_server = false;
         let result = loop {
@@ -94,18 +98,18 @@ impl Driver {
                     self.store.load(&partition);
                     Happened::Loaded
                 }
-                Ok(Step::Commit(changes)) => {
-                    if changes.is_hit() {
-                        self.store.tell(Event::Hit);
-                    }
-                    Happened::Committed(self.store.commit(changes))
-                }
+                Ok(Step::Commit(changes)) => self.commit(changes),
                 Ok(Step::Done(output)) => break Ok(output),
                 Err(error) => break Err(error),
             };
         };
         log.outcome(result.as_ref().err());
         result
+    }
+
+    /// What is found [at hand](SharedStore::at_hand).
+    pub(crate) fn at_hand<T>(&self, find: impl FnOnce(&Store, Clock) -> Option<T>) -> Option<T> {
+        self.store.at_hand(&self.hits, || self.time.recent(), find)
     }
 
     /// The output, if the cache has it: nothing is sent. A machine that needs more is dropped.
@@ -122,7 +126,7 @@ impl Driver {
                     self.store.load(&partition);
                     Happened::Loaded
                 }
-                Step::Commit(changes) if changes.is_hit() => Happened::Committed(self.store.commit(changes)),
+                Step::Commit(changes) if changes.is_hit() => self.commit(changes),
                 Step::Done(output) => return Some(output),
                 _ => return None,
             };
@@ -136,6 +140,14 @@ impl Driver {
 
     pub(crate) fn time_source(&self) -> &dyn Time {
         &*self.time
+    }
+
+    fn commit(&self, changes: Changes) -> Happened {
+        if changes.is_hit() {
+            self.store.hit(&self.hits);
+            return Happened::Committed(Ok(()));
+        }
+        Happened::Committed(self.store.commit(changes))
     }
 
     fn send(&self, request: &Request, log: Log) -> Happened {

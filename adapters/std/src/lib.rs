@@ -77,6 +77,7 @@ mod driver;
 mod environment;
 mod failure;
 mod happened;
+mod hits;
 mod http;
 mod interactive;
 #[cfg(feature = "keyring")]
@@ -130,6 +131,7 @@ pub use driver::Driver;
 pub use environment::{Environment, EnvironmentCredential, EnvironmentError};
 pub use failure::tls_reason;
 pub use happened::{Answered, Happened, answer};
+pub use hits::Hits;
 pub use http::{HttpClient, HttpResponse};
 pub use interactive::{
     AddressToOpen, Cancel, DEFAULT_TIMEOUT, Interactive, ListenError, LoopbackListener, NoBrowser, OpenBrowser, Pages,

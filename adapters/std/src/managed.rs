@@ -101,7 +101,11 @@ impl ManagedIdentityClient {
     /// # Errors
     /// [`Error`] says what to do.
     pub fn acquire_token_for_client(&self, resource: &str) -> Result<Token, Error> {
-        self.acquire(self.requests.request(resource))
+        let find = |store: &_, clock| self.requests.at_hand(resource, &self.client, store, clock);
+        match self.driver.at_hand(find) {
+            Some(token) => Ok(token),
+            None => self.acquire(self.requests.request(resource)),
+        }
     }
 
     /// The same after a resource has refused a token with a claims challenge: never from the cache.

@@ -9,7 +9,9 @@ use sansal::Store;
 use sansal::cache::TokenChange;
 use sansal::error::CommitError;
 use sansal::flow::{Changes, Partition};
+use sansal::time::Clock;
 
+use crate::hits::Hits;
 use crate::metrics::{Event, Metrics};
 use crate::persistence::Persistence;
 
@@ -43,6 +45,41 @@ impl SharedStore {
     pub fn read(&self) -> impl Deref<Target = Store> + '_ {
         // A panic elsewhere cannot leave a store half changed: only `apply` writes, and it does not panic.
         self.store.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is found in memory, where that says what is stored elsewhere, counted as a hit.
+    #[inline]
+    pub fn at_hand<T>(
+        &self,
+        hits: &Hits,
+        clock: impl FnOnce() -> Clock,
+        find: impl FnOnce(&Store, Clock) -> Option<T>,
+    ) -> Option<T> {
+        if !self.is_current() {
+            return None;
+        }
+        let clock = clock();
+        // Not taken apart before it is given on: each time that what it holds is moved costs as much as the lock.
+        let found = find(&self.read(), clock);
+        if found.is_some() {
+            self.hit(hits);
+        }
+        found
+    }
+
+    /// A call was answered from memory.
+    pub fn hit(&self, hits: &Hits) {
+        hits.add();
+        self.tell(Event::Hit);
+    }
+
+    /// Hits become known to the machine that sends the next request, in its telemetry headers.
+    pub fn count_hits(&self, hits: &Hits, client_id: &str) {
+        let count = hits.take();
+        if count > 0 {
+            // Nothing of it is kept elsewhere.
+            let _ = self.commit(Changes::hits(client_id, count));
+        }
     }
 
     /// Whether tokens are kept elsewhere too, so that [`load`](Self::load) and [`commit`](Self::commit) may block.

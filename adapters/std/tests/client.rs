@@ -43,6 +43,8 @@ struct Script(Arc<Inner>);
 struct Inner {
     answers: Mutex<VecDeque<Result<HttpResponse, SendError>>>,
     sent: Mutex<Vec<String>>,
+    /// What token requests tell of those before them.
+    telemetry: Mutex<Vec<String>>,
 }
 
 impl Script {
@@ -66,6 +68,8 @@ impl HttpClient for Script {
         if request.endpoint.path().ends_with("openid-configuration") {
             return Ok(HttpResponse::new(200, METADATA));
         }
+        let last = request.headers.iter().find(|header| header.name == "x-client-last-telemetry");
+        self.0.telemetry.lock().unwrap().extend(last.map(|header| header.value.expose().to_owned()));
         self.0.answers.lock().unwrap().pop_front().expect("one request too many")
     }
 }
@@ -110,6 +114,22 @@ fn a_token_comes_once_and_then_from_the_cache() {
     let sent = script.token_requests();
     assert_eq!(sent.len(), 2);
     assert!(sent[0].starts_with("POST https://idp.example/t/token ") && sent[0].contains("client_secret=s3cret"));
+}
+
+#[test]
+fn a_hit_allocates_the_token_and_nothing_else() {
+    let script = Script::of([token("one"), token("two")]);
+    let client = builder(&script).secret("s").build().unwrap();
+    client.acquire_token_for_client(&["s"]).unwrap();
+    for _ in 0..3 {
+        let mut hit = None;
+        let counted = allocation_counter::measure(|| hit = client.acquire_token_for_client(&["s"]).ok());
+        assert_eq!((hit.unwrap().access_token(), counted.count_total), ("one", 1));
+    }
+    // What the server is told of them (section 1.10 of the reference) is what a machine that looked would have told.
+    let request = ClientCredentials::new(&["s"]).unwrap().claims_challenge(r#"{"x":1}"#);
+    client.acquire_token_for_client_with(&request).unwrap();
+    assert_eq!(script.0.telemetry.lock().unwrap().last().unwrap(), "4|3|||");
 }
 
 #[test]

@@ -56,7 +56,9 @@ fn is_known(sim: &Sim, client: &ClientApplication) {
     let account = client.get_accounts(Some(&CONTOSO_USER.to_uppercase())).unwrap().remove(0);
     assert_eq!(account.username(), Some(CONTOSO_USER));
     let silent = || client.acquire_token_silent(USER_READ, &account);
-    assert_eq!(silent().unwrap().source(), TokenSource::Cache);
+    let counted = allocation_counter::measure(|| assert_eq!(silent().unwrap().source(), TokenSource::Cache));
+    // The text of the access token, and nothing for a machine.
+    assert_eq!(counted.count_total, 1);
     for _ in 0..3 {
         sim.pass(3600);
         assert_eq!(silent().unwrap().source(), TokenSource::IdentityProvider);

@@ -11,10 +11,11 @@ use sansal::flow::{Ask, Changes, Cx, Flow, Input, Partition, Step};
 use sansal::http::Request;
 use sansal::keys::{AcquireKey, ProcessKey};
 use sansal::time::{Clock, Millis};
-use sansal_std::{Answered, Asks, Event, Happened, Lease, Log, SharedStore, SystemClock, SystemRandom, Time, answer};
+use sansal_std::{
+    Answered, Asks, Event, Happened, Hits, Lease, Log, SharedStore, SystemClock, SystemRandom, Time, answer,
+};
 use tokio::task::spawn_blocking;
 
-use crate::hits::Hits;
 use crate::http::HttpClient;
 use crate::running::{Run, Running};
 
@@ -77,7 +78,7 @@ impl Driver {
         let mut misses = awaited;
         let log = Log { pii: client.settings().enable_pii_log };
         log.begin(client.client_id());
-        self.0.count_hits(client);
+        self.0.store.count_hits(&self.0.hits, client.client_id());
         let mut happened = Happened::Begun;
         let result = loop {
             let step = happened.tell(|input| self.0.step(client, &mut flow, input));
@@ -121,20 +122,11 @@ impl Driver {
         }
     }
 
-    /// What is found in memory, where that says what is stored elsewhere, counted as a hit.
+    /// What is found [at hand](SharedStore::at_hand).
     #[inline]
     pub(crate) fn at_hand<T>(&self, find: impl FnOnce(&Store, Clock) -> Option<T>) -> Option<T> {
-        if !self.0.store.is_current() {
-            return None;
-        }
-        let clock = self.0.time.as_ref().map_or_else(|| SystemClock.recent(), |time| time.recent());
-        // Not taken apart before it is given on: each time that what it holds is moved costs as much as the lock.
-        let found = find(&self.0.store.read(), clock);
-        if found.is_some() {
-            self.0.hits.add();
-            self.0.store.tell(Event::Hit);
-        }
-        found
+        let clock = || self.0.time.as_ref().map_or_else(|| SystemClock.recent(), |time| time.recent());
+        self.0.store.at_hand(&self.0.hits, clock, find)
     }
 
     /// The output, if the cache has it: no request, no writer's lock, no waiting for others. A machine that needs more is
@@ -218,8 +210,7 @@ impl Driver {
 
     async fn commit(&self, changes: Changes) -> Result<(), CommitError> {
         if changes.is_hit() {
-            self.0.hits.add();
-            self.0.store.tell(Event::Hit);
+            self.0.store.hit(&self.0.hits);
             return Ok(());
         }
         let store = &self.0.store;
@@ -255,14 +246,6 @@ impl Shared {
                 let time = time.clone();
                 let _ = spawn_blocking(move || time.sleep(span)).await;
             }
-        }
-    }
-
-    /// Hits become known to the machine that sends the next request, in its telemetry headers.
-    fn count_hits(&self, client: &Client) {
-        let count = self.hits.take();
-        if count > 0 {
-            let _ = self.store.commit(Changes::hits(client.client_id(), count));
         }
     }
 }

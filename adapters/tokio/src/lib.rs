@@ -38,7 +38,6 @@ mod azure;
 mod confidential;
 mod default_chain;
 mod driver;
-mod hits;
 mod http;
 mod managed;
 mod public;

@@ -7,19 +7,20 @@ use crossbeam_utils::CachePadded;
 /// Places. More threads than these share some.
 const PLACES: usize = 8;
 
-#[derive(Default)]
-pub(crate) struct Hits([CachePadded<AtomicU64>; PLACES]);
+/// Hits that are not in the store's memory yet, where the next request's telemetry reads them.
+#[derive(Debug, Default)]
+pub struct Hits([CachePadded<AtomicU64>; PLACES]);
 
 impl Hits {
     /// One more.
-    pub(crate) fn add(&self) {
+    pub fn add(&self) {
         if let Some(place) = self.0.get(place()) {
             place.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// All that were counted since the last time.
-    pub(crate) fn take(&self) -> u64 {
+    pub fn take(&self) -> u64 {
         let counted = self.0.iter().filter(|place| place.load(Ordering::Relaxed) > 0);
         counted.map(|place| place.swap(0, Ordering::Relaxed)).fold(0, u64::saturating_add)
     }
