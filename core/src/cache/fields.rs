@@ -8,43 +8,52 @@ use crate::json::{Members, Value, wipe};
 /// The name of a member.
 pub(super) type Name = Cow<'static, str>;
 
-/// Members of MSAL's entries, for a search.
-const KNOWN: [&str; 29] = [
-    "account_source",
-    "alternative_account_id",
-    "authority_type",
-    "cached_at",
-    "client_id",
-    "client_info",
-    "credential_type",
-    "environment",
-    "expires_on",
-    "ext_cache_key",
-    "extended_expires_on",
-    "family_id",
-    "home_account_id",
-    "keyId",
-    "key_id",
-    "kid",
-    "last_modification_app",
-    "last_modification_time",
-    "local_account_id",
-    "name",
-    "oboCacheKey",
-    "realm",
-    "refresh_on",
-    "requestedClaims",
-    "target",
-    "tenantProfiles",
-    "token_type",
-    "user_assertion_hash",
-    "username",
+/// Members of MSAL's entries in the order of their names, and whether they are the token or say something about it.
+const KNOWN: [(&str, bool); 30] = [
+    ("account_source", false),
+    ("alternative_account_id", false),
+    ("authority_type", false),
+    ("cached_at", true),
+    ("client_id", true),
+    ("client_info", false),
+    ("credential_type", true),
+    ("environment", true),
+    ("expires_on", true),
+    ("ext_cache_key", true),
+    ("extended_expires_on", true),
+    ("family_id", true),
+    ("home_account_id", true),
+    ("keyId", true),
+    ("key_id", true),
+    ("kid", true),
+    ("last_modification_app", false),
+    ("last_modification_time", true),
+    ("local_account_id", false),
+    ("name", false),
+    ("oboCacheKey", false),
+    ("realm", true),
+    ("refresh_on", true),
+    ("requestedClaims", true),
+    ("secret", true),
+    ("target", true),
+    ("tenantProfiles", false),
+    ("token_type", true),
+    ("user_assertion_hash", true),
+    ("username", false),
 ];
+
+fn known(text: &str) -> Option<&'static (&'static str, bool)> {
+    KNOWN.get(KNOWN.binary_search_by(|(name, _)| (*name).cmp(text)).ok()?)
+}
+
+/// Whether a member is the token or says something about it: they go together.
+pub(super) fn is_of_a_token(text: &str) -> bool {
+    known(text).is_some_and(|(_, is)| *is)
+}
 
 /// A name as it is kept.
 pub(super) fn name(text: &str) -> Name {
-    let known = KNOWN.binary_search(&text).ok().and_then(|place| KNOWN.get(place));
-    known.map_or_else(|| Cow::Owned(text.to_owned()), |known| Cow::Borrowed(*known))
+    known(text).map_or_else(|| Cow::Owned(text.to_owned()), |(known, _)| Cow::Borrowed(*known))
 }
 
 /// Members in the order of their names, each name once. Their texts are zeroed on drop.
@@ -114,7 +123,9 @@ mod tests {
     #[test]
     fn names_that_are_known_take_no_memory() {
         assert!(KNOWN.is_sorted());
-        assert!(KNOWN.iter().all(|known| matches!(name(&String::from(*known)), Cow::Borrowed(text) if text == *known)));
+        assert!(
+            KNOWN.iter().all(|(known, _)| matches!(name(&String::from(*known)), Cow::Borrowed(text) if text == *known))
+        );
         assert!(matches!(name("x"), Cow::Owned(text) if text == "x"));
     }
 
