@@ -71,6 +71,7 @@ impl SharedStore {
     pub fn hit(&self, hits: &Hits) {
         hits.add();
         self.tell(Event::Hit);
+        tracing::debug!("a token from memory");
     }
 
     /// Hits become known to the machine that sends the next request, in its telemetry headers.
