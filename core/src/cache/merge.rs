@@ -153,9 +153,6 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_in_order() {}
-
-    #[test]
     fn one_side_only() {
         let (empty, one) = ("{}", r#"{"AccessToken":{"a":{"n":1}}}"#);
         let two = r#"{"AccessToken":{"a":{"n":2}}}"#;
