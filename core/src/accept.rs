@@ -1,6 +1,6 @@
 //! What an answer of the token endpoint must fit before anything of it is stored (OpenID Connect Core s3.1.3.7; decision 5).
 
-use crate::client::IdTokenPolicy;
+use crate::client::{AuthorityKind, IdTokenPolicy};
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
 use crate::flow::Cx;
@@ -55,6 +55,7 @@ pub(crate) fn accept(
     {
         return Err(IdTokenError::Account.into());
     }
+    let names_account = response.client_info()?.is_some();
     let Some(id_token) = response.id_token() else {
         return match (checks_claims, expected.nonce) {
             (true, Some(_)) => Err(IdTokenError::Absent.into()),
@@ -67,6 +68,9 @@ pub(crate) fn accept(
         issuer(&claims, metadata)?;
         audience(&claims, cx.client.client_id())?;
         time(&claims, now)?;
+        if let (Some(wanted), false) = (expected.home_account_id, names_account) {
+            subject(&claims, wanted, cx.client.authority().kind())?;
+        }
     }
     if let Some(nonce) = expected.nonce {
         let sent = match nonce {
@@ -97,22 +101,41 @@ pub(crate) fn wants_signatures(cx: &Cx<'_>, token_endpoint: &Endpoint) -> bool {
     }
 }
 
+/// What stands for the tenant in the issuer of Entra's multi-tenant metadata.
+const TENANT: &str = "{tenantid}";
+
 /// The issuer is the one of the metadata; Entra's multi-tenant metadata leaves the tenant open, and the token names it.
 fn issuer(claims: &Members, metadata: &ProviderMetadata) -> Result<(), IdTokenError> {
-    const TENANT: &str = "{tenantid}";
     if metadata.issuer.is_empty() {
         return Ok(());
     }
     let got = claims.text("iss").ok_or(IdTokenError::Missing("iss"))?;
-    let fits = match text::split_once(&metadata.issuer, TENANT) {
+    let fits = match tenant_of(got, &metadata.issuer) {
+        None if metadata.issuer.contains(TENANT) => false,
         None => got == metadata.issuer,
-        Some((before, after)) => {
-            let tenant = claims.text("tid").ok_or(IdTokenError::Missing("tid"))?;
-            let is_name = !tenant.is_empty() && tenant.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            is_name && got.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) == Some(tenant)
-        }
+        Some(tenant) => tenant == claims.text("tid").ok_or(IdTokenError::Missing("tid"))?,
     };
     if fits { Ok(()) } else { Err(IdTokenError::issuer(got)) }
+}
+
+/// Whether an answer of the authorization endpoint came from the issuer of the metadata (RFC 9207 s2.4), of whichever tenant.
+pub(crate) fn is_issuer(got: &str, metadata: &ProviderMetadata) -> bool {
+    got == metadata.issuer || tenant_of(got, &metadata.issuer).is_some()
+}
+
+/// The tenant that an issuer names, where the metadata leave it open.
+fn tenant_of<'a>(got: &'a str, open: &str) -> Option<&'a str> {
+    let (before, after) = text::split_once(open, TENANT)?;
+    let tenant = got.strip_prefix(before)?.strip_suffix(after)?;
+    let is_name = !tenant.is_empty() && tenant.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    is_name.then_some(tenant)
+}
+
+/// OpenID Connect Core s12.2. Accounts of providers that know no `client_info` go by the subject; elsewhere a subject is another
+/// thing than an account, and says nothing about it.
+fn subject(claims: &Members, wanted: &str, kind: AuthorityKind) -> Result<(), IdTokenError> {
+    let is_account = matches!(kind, AuthorityKind::Oidc | AuthorityKind::Adfs);
+    if is_account && claims.text("sub") != Some(wanted) { Err(IdTokenError::Account) } else { Ok(()) }
 }
 
 fn audience(claims: &Members, client_id: &str) -> Result<(), IdTokenError> {
