@@ -1,10 +1,11 @@
 //! What an answer of the token endpoint must fit before anything of it is stored (OpenID Connect Core s3.1.3.7; decision 5).
 
+use crate::cache::Kind;
 use crate::client::IdTokenPolicy;
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
 use crate::flow::Cx;
-use crate::jose::id_token::{claims, hash_nonce};
+use crate::jose::id_token::{self, claims, hash_nonce};
 use crate::json::{Members, Value};
 use crate::metadata::ProviderMetadata;
 use crate::secret::{Secret, constant_time_eq};
@@ -67,6 +68,9 @@ pub(crate) fn accept(
         issuer(&claims, metadata)?;
         audience(&claims, cx.client.client_id())?;
         time(&claims, now)?;
+        if let (Some(wanted), None) = (expected.home_account_id, response.client_info()?) {
+            subject(cx, metadata, &claims, wanted)?;
+        }
     }
     if let Some(nonce) = expected.nonce {
         let sent = match nonce {
@@ -126,6 +130,25 @@ fn audience(claims: &Members, client_id: &str) -> Result<(), IdTokenError> {
         one if is_us(one) => Ok(()),
         _ => Err(IdTokenError::Audience),
     }
+}
+
+/// The ID token of a renewal is about the user of the first one (OpenID Connect Core s12.2), where no `client_info` says so.
+fn subject(cx: &Cx<'_>, metadata: &ProviderMetadata, claims: &Members, wanted: &str) -> Result<(), IdTokenError> {
+    let subject = claims.text("sub").filter(|sub| !sub.is_empty()).ok_or(IdTokenError::Missing("sub"))?;
+    let query = [
+        ("home_account_id", Some(wanted)),
+        ("client_id", Some(cx.client.client_id())),
+        ("realm", Some(metadata.realm.as_str())),
+    ];
+    let kept = cx.store.tokens.search(Kind::IdToken, &query, &[], UnixTime::default());
+    let mut before = kept.filter_map(|entry| id_token::claims(entry.secret()).ok()).peekable();
+    let is_same = subject == wanted
+        || match before.peek() {
+            Some(_) => before.any(|claims| claims.text("sub") == Some(subject)),
+            // The account's name came from `client_info` at first, and nothing is left to compare with.
+            None => wanted.contains('.'),
+        };
+    if is_same { Ok(()) } else { Err(IdTokenError::Account) }
 }
 
 fn time(claims: &Members, now: UnixTime) -> Result<(), IdTokenError> {
