@@ -103,20 +103,15 @@ pub(crate) fn wants_signatures(cx: &Cx<'_>, token_endpoint: &Endpoint) -> bool {
 
 /// The issuer is the one of the metadata; Entra's multi-tenant metadata leaves the tenant open, and the token names it.
 fn issuer(claims: &Members, metadata: &ProviderMetadata) -> Result<(), IdTokenError> {
-    const TENANT: &str = "{tenantid}";
     if metadata.issuer.is_empty() {
         return Ok(());
     }
     let got = claims.text("iss").ok_or(IdTokenError::Missing("iss"))?;
-    let fits = match text::split_once(&metadata.issuer, TENANT) {
-        None => got == metadata.issuer,
-        Some((before, after)) => {
-            let tenant = claims.text("tid").ok_or(IdTokenError::Missing("tid"))?;
-            let is_name = !tenant.is_empty() && tenant.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            is_name && got.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) == Some(tenant)
-        }
+    let tenant = match metadata.leaves_tenant_open() {
+        true => Some(claims.text("tid").ok_or(IdTokenError::Missing("tid"))?),
+        false => None,
     };
-    if fits { Ok(()) } else { Err(IdTokenError::issuer(got)) }
+    if metadata.is_issuer(got, tenant) { Ok(()) } else { Err(IdTokenError::issuer(got)) }
 }
 
 fn audience(claims: &Members, client_id: &str) -> Result<(), IdTokenError> {

@@ -552,9 +552,19 @@ fn the_tenant_of_a_multi_tenant_issuer_is_the_tokens() {
         let mut claims = good_claims(&flow);
         (claims["iss"], claims["tid"]) = (json!(iss), json!(tid));
         let state = flow.state().expose().to_string();
-        let script = vec![tokens(json!({"id_token": jwt(&claims)}))];
-        let result = redeem(&mut host, &flow, &[("code", "c"), ("state", &state)], script);
+        let script = || vec![tokens(json!({"id_token": jwt(&claims)}))];
+        let result = redeem(&mut host, &flow, &[("code", "c"), ("state", &state)], script());
         assert_eq!(result.is_ok(), good, "{tid} {iss}: {result:?}");
+        // The answer of the browser may name an issuer too (RFC 9207): one of those that the metadata stands for.
+        let mut named = |issuer: &str, script| {
+            redeem(&mut host, &flow, &[("code", "c"), ("state", &state), ("iss", issuer)], script)
+        };
+        let result = named(&format!("{HOST}/{TENANT}/v2.0"), script());
+        assert_eq!(result.is_ok(), good, "{tid} {iss}: {result:?}");
+        for other in [&format!("{HOST}/{{tenantid}}/v2.0"), &format!("{HOST}//v2.0"), "https://evil.example/x/v2.0", ""] {
+            let result = named(other, vec![]);
+            assert!(matches!(result, Err(Error::BadResponse { at: "iss", .. })), "{other}: {result:?}");
+        }
     }
 }
 

@@ -74,7 +74,9 @@ impl AuthCodeFlow {
         }
         // RFC 9207 s2.4: an answer of another server must not be redeemed at this one.
         match response.get("iss") {
-            Some(issuer) if !metadata.issuer.is_empty() && !issuer.matches(&metadata.issuer) => return Err(bad("iss")),
+            Some(issuer) if !metadata.issuer.is_empty() && !metadata.is_issuer(issuer.expose(), None) => {
+                return Err(bad("iss"));
+            }
             None if metadata.answers_with_issuer => return Err(bad("iss")),
             _ => {}
         }
