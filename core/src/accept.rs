@@ -1,10 +1,11 @@
 //! What an answer of the token endpoint must fit before anything of it is stored (OpenID Connect Core s3.1.3.7; decision 5).
 
-use crate::client::{AuthorityKind, IdTokenPolicy};
+use crate::cache::Kind;
+use crate::client::IdTokenPolicy;
 use crate::endpoint::Endpoint;
 use crate::error::{Config, Error, IdTokenError};
 use crate::flow::Cx;
-use crate::jose::id_token::{claims, hash_nonce};
+use crate::jose::id_token::{self, claims, hash_nonce};
 use crate::json::{Members, Value};
 use crate::metadata::ProviderMetadata;
 use crate::secret::{Secret, constant_time_eq};
@@ -55,7 +56,6 @@ pub(crate) fn accept(
     {
         return Err(IdTokenError::Account.into());
     }
-    let names_account = response.client_info()?.is_some();
     let Some(id_token) = response.id_token() else {
         return match (checks_claims, expected.nonce) {
             (true, Some(_)) => Err(IdTokenError::Absent.into()),
@@ -68,8 +68,8 @@ pub(crate) fn accept(
         issuer(&claims, metadata)?;
         audience(&claims, cx.client.client_id())?;
         time(&claims, now)?;
-        if let (Some(wanted), false) = (expected.home_account_id, names_account) {
-            subject(&claims, wanted, cx.client.authority().kind())?;
+        if let (Some(wanted), None) = (expected.home_account_id, response.client_info()?) {
+            subject(cx, metadata, &claims, wanted)?;
         }
     }
     if let Some(nonce) = expected.nonce {
@@ -101,41 +101,17 @@ pub(crate) fn wants_signatures(cx: &Cx<'_>, token_endpoint: &Endpoint) -> bool {
     }
 }
 
-/// What stands for the tenant in the issuer of Entra's multi-tenant metadata.
-const TENANT: &str = "{tenantid}";
-
 /// The issuer is the one of the metadata; Entra's multi-tenant metadata leaves the tenant open, and the token names it.
 fn issuer(claims: &Members, metadata: &ProviderMetadata) -> Result<(), IdTokenError> {
     if metadata.issuer.is_empty() {
         return Ok(());
     }
     let got = claims.text("iss").ok_or(IdTokenError::Missing("iss"))?;
-    let fits = match tenant_of(got, &metadata.issuer) {
-        None if metadata.issuer.contains(TENANT) => false,
-        None => got == metadata.issuer,
-        Some(tenant) => tenant == claims.text("tid").ok_or(IdTokenError::Missing("tid"))?,
+    let tenant = match metadata.leaves_tenant_open() {
+        true => Some(claims.text("tid").ok_or(IdTokenError::Missing("tid"))?),
+        false => None,
     };
-    if fits { Ok(()) } else { Err(IdTokenError::issuer(got)) }
-}
-
-/// Whether an answer of the authorization endpoint came from the issuer of the metadata (RFC 9207 s2.4), of whichever tenant.
-pub(crate) fn is_issuer(got: &str, metadata: &ProviderMetadata) -> bool {
-    got == metadata.issuer || tenant_of(got, &metadata.issuer).is_some()
-}
-
-/// The tenant that an issuer names, where the metadata leave it open.
-fn tenant_of<'a>(got: &'a str, open: &str) -> Option<&'a str> {
-    let (before, after) = text::split_once(open, TENANT)?;
-    let tenant = got.strip_prefix(before)?.strip_suffix(after)?;
-    let is_name = !tenant.is_empty() && tenant.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    is_name.then_some(tenant)
-}
-
-/// OpenID Connect Core s12.2. Accounts of providers that know no `client_info` go by the subject; elsewhere a subject is another
-/// thing than an account, and says nothing about it.
-fn subject(claims: &Members, wanted: &str, kind: AuthorityKind) -> Result<(), IdTokenError> {
-    let is_account = matches!(kind, AuthorityKind::Oidc | AuthorityKind::Adfs);
-    if is_account && claims.text("sub") != Some(wanted) { Err(IdTokenError::Account) } else { Ok(()) }
+    if metadata.is_issuer(got, tenant) { Ok(()) } else { Err(IdTokenError::issuer(got)) }
 }
 
 fn audience(claims: &Members, client_id: &str) -> Result<(), IdTokenError> {
@@ -149,6 +125,25 @@ fn audience(claims: &Members, client_id: &str) -> Result<(), IdTokenError> {
         one if is_us(one) => Ok(()),
         _ => Err(IdTokenError::Audience),
     }
+}
+
+/// The ID token of a renewal is about the user of the first one (OpenID Connect Core s12.2), where no `client_info` says so.
+fn subject(cx: &Cx<'_>, metadata: &ProviderMetadata, claims: &Members, wanted: &str) -> Result<(), IdTokenError> {
+    let subject = claims.text("sub").filter(|sub| !sub.is_empty()).ok_or(IdTokenError::Missing("sub"))?;
+    let query = [
+        ("home_account_id", Some(wanted)),
+        ("client_id", Some(cx.client.client_id())),
+        ("realm", Some(metadata.realm.as_str())),
+    ];
+    let kept = cx.store.tokens.search(Kind::IdToken, &query, &[], UnixTime::default());
+    let mut before = kept.filter_map(|entry| id_token::claims(entry.secret()).ok()).peekable();
+    let is_same = subject == wanted
+        || match before.peek() {
+            Some(_) => before.any(|claims| claims.text("sub") == Some(subject)),
+            // The account's name came from `client_info` at first, and nothing is left to compare with.
+            None => wanted.contains('.'),
+        };
+    if is_same { Ok(()) } else { Err(IdTokenError::Account) }
 }
 
 fn time(claims: &Members, now: UnixTime) -> Result<(), IdTokenError> {

@@ -193,8 +193,8 @@ impl fmt::Debug for Binding {
     }
 }
 
-/// For which request a proof-of-possession token is asked: MSAL's `PopAuthScheme`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// For which request a proof-of-possession token is asked: MSAL's `PopAuthScheme`. `Debug` shows the method: queries hold secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct PopAuthScheme {
     http_method: String,
     url: String,
@@ -257,6 +257,12 @@ impl PopAuthScheme {
     /// The nonce.
     pub fn nonce(&self) -> &str {
         &self.nonce
+    }
+}
+
+impl fmt::Debug for PopAuthScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PopAuthScheme").field("http_method", &self.http_method).finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,10 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, What};
 use crate::json::{self, JsonError, Members, Value};
 use crate::limits::MAX_METADATA;
-use crate::text::parts;
+use crate::text::{parts, split_once};
+
+/// Stands for the tenant in the issuer of Entra's metadata for many tenants.
+const OPEN_TENANT: &str = "{tenantid}";
 
 /// Provider metadata: the endpoints we use. Hosts are not judged here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,20 @@ impl ProviderMetadata {
         self.token_endpoint = token_endpoint.unwrap_or(self.token_endpoint);
         self.device_authorization_endpoint = device_authorization_endpoint.or(self.device_authorization_endpoint);
         self
+    }
+
+    /// Whether this is its issuer, to the letter. Entra's metadata for many tenants leaves the tenant open, `{tenantid}`: there the
+    /// issuer is this tenant's, or where none is named, that of any.
+    pub(crate) fn is_issuer(&self, got: &str, tenant: Option<&str>) -> bool {
+        let Some((before, after)) = split_once(&self.issuer, OPEN_TENANT) else { return got == self.issuer };
+        let named = got.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).unwrap_or_default();
+        let is_name = !named.is_empty() && named.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        is_name && tenant.is_none_or(|tenant| tenant == named)
+    }
+
+    /// Whether it stands for many tenants.
+    pub(crate) fn leaves_tenant_open(&self) -> bool {
+        split_once(&self.issuer, OPEN_TENANT).is_some()
     }
 
     /// Reads the document.

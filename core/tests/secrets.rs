@@ -13,7 +13,7 @@ use sansal::keys::ProcessKey;
 use sansal::managed::{ManagedIdentity, ManagedIdentityEnvironment, ManagedIdentityRequest};
 use sansal::secret::SecretBytes;
 use sansal::token::TokenResponse;
-use sansal::{ClientCredentials, Endpoint, Secret, Store, json};
+use sansal::{ClientCredentials, Endpoint, PopAuthScheme, Secret, Store, json};
 
 mod support;
 use support::{Bytes, NOW};
@@ -46,6 +46,8 @@ fn values() {
     hidden("Endpoint", &endpoint);
     let request = Request::post(endpoint, Body::form([("client_secret", PLANTED)].into_iter()), 10, Millis(1));
     hidden("Request", &request.header("Authorization", PLANTED));
+    let scheme = PopAuthScheme::new("GET", &format!("https://r.example/a?sig={PLANTED}"), PLANTED).unwrap();
+    hidden("PopAuthScheme", &scheme);
     let header = [ResponseHeader { name: "Set-Cookie", value: PLANTED }];
     let answered = Response { status: 200, headers: &header, body: PLANTED.as_bytes() };
     hidden("Response", &answered);

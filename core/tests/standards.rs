@@ -207,7 +207,7 @@ fn the_issuer_of_an_answer_may_name_the_tenant() {
     const COMMON: &str = "https://login.microsoftonline.com/common";
     for (issuer, good) in [
         ("https://login.microsoftonline.com/aaaabbbb-0000-cccc-1111-dddd2222eeee/v2.0", true),
-        ("https://login.microsoftonline.com/{tenantid}/v2.0", true),
+        ("https://login.microsoftonline.com/{tenantid}/v2.0", false), // what stands for a tenant is none
         ("https://login.microsoftonline.com//v2.0", false),
         ("https://login.microsoftonline.com/a/b/v2.0", false),
         ("https://login.microsoftonline.com/a/v2.0/x", false),

@@ -304,6 +304,52 @@ fn whose_a_renewed_token_is() {
     silent(&mut host, vec![tokens(json!({"client_info": null}))], &request()).unwrap();
     assert_eq!(silent(&mut host, vec![], &request()).unwrap().access_token(), "at-1", "found again under the account");
 
+    // The same where the ID token alone says it: by the token of before, or by the account that was named after it.
+    let id_token = |issuer: &str, sub: &str| {
+        jwt(&json!({"iss": issuer, "aud": "app", "exp": NOW.0 + 3600, "iat": NOW.0, "sub": sub, "tid": TENANT}))
+    };
+    let entra = format!("{HOST}/{TENANT}/v2.0");
+    for (before, sub, is_same) in
+        [(None, "pairwise", true), (Some("pairwise"), "pairwise", true), (Some("pairwise"), "else", false)]
+    {
+        let mut host = Host::new(public(Settings::default()));
+        let known = cache(None, &["rt"]).to_json();
+        let mut root: Value = serde_json::from_slice(&known).unwrap();
+        if let Some(before) = before {
+            root["IdToken"] = json!({"i": {"credential_type": "IdToken", "secret": id_token(&entra, before), "client_id": "app",
+                "home_account_id": USER, "environment": "login.microsoftonline.com", "realm": TENANT}});
+        }
+        host.store.tokens = TokenCache::from_json(root.to_string().as_bytes()).unwrap();
+        let answer = tokens(json!({"client_info": null, "id_token": id_token(&entra, sub)}));
+        match silent(&mut host, vec![metadata(), answer], &request()) {
+            Ok(_) => assert!(is_same && silent(&mut host, vec![], &request()).is_ok(), "{before:?} {sub}"),
+            Err(Error::IdToken(IdTokenError::Account)) => {
+                assert!(!is_same && secrets(&host, Kind::AccessToken).is_empty(), "{before:?} {sub}");
+            }
+            Err(error) => panic!("{before:?} {sub}: {error}"),
+        }
+    }
+    const ISSUER: &str = "https://idp.example/realm";
+    for (sub, expected) in [("ada", Ok("at-1")), ("eve", Err("the answer is about another user than the one whose"))] {
+        let mut host = Host::new(Client::builder("app").oidc_authority(ISSUER).build().unwrap());
+        let text = json!({"RefreshToken": {"r": {"credential_type": "RefreshToken", "secret": "rt", "home_account_id": "ada",
+            "environment": "idp.example", "client_id": "app", "target": ""}}});
+        host.store.tokens = TokenCache::from_json(text.to_string().as_bytes()).unwrap();
+        let known = answers(
+            200,
+            json!({"issuer": ISSUER, "token_endpoint": "https://idp.example/t", "authorization_endpoint": "https://idp.example/a"})
+                .to_string(),
+        );
+        let answer = tokens(json!({"client_info": null, "id_token": id_token(ISSUER, sub)}));
+        let request = Silent::new(&Account::with_home_account_id("ada", "idp.example"), &["User.Read"]).unwrap();
+        let got = silent(&mut host, vec![known, answer], &request).map_err(|error| error.to_string());
+        match (&got, expected) {
+            (Ok(token), Ok(expected)) => assert_eq!(token.access_token(), expected),
+            (Err(error), Err(expected)) => assert!(error.contains(expected), "{error}"),
+            _ => panic!("{sub}: {got:?}"),
+        }
+    }
+
     // A user's token that names no account is given out and not kept: it would lie among the application's own.
     let mut host = Host::new(confidential(Settings::default()));
     let flow = RefreshTokenImport::new("rt", &["User.Read"]).unwrap().flow(&host.client).unwrap();
@@ -504,9 +550,20 @@ fn the_tenant_of_a_multi_tenant_issuer_is_the_tokens() {
         let mut claims = good_claims(&flow);
         (claims["iss"], claims["tid"]) = (json!(iss), json!(tid));
         let state = flow.state().expose().to_string();
-        let script = vec![tokens(json!({"id_token": jwt(&claims)}))];
-        let result = redeem(&mut host, &flow, &[("code", "c"), ("state", &state)], script);
+        let script = || vec![tokens(json!({"id_token": jwt(&claims)}))];
+        let result = redeem(&mut host, &flow, &[("code", "c"), ("state", &state)], script());
         assert_eq!(result.is_ok(), good, "{tid} {iss}: {result:?}");
+        // The answer of the browser may name an issuer too (RFC 9207): one of those that the metadata stands for.
+        let mut named = |issuer: &str, script| {
+            redeem(&mut host, &flow, &[("code", "c"), ("state", &state), ("iss", issuer)], script)
+        };
+        let result = named(&format!("{HOST}/{TENANT}/v2.0"), script());
+        assert_eq!(result.is_ok(), good, "{tid} {iss}: {result:?}");
+        for other in [&format!("{HOST}/{{tenantid}}/v2.0"), &format!("{HOST}//v2.0"), "https://evil.example/x/v2.0", ""]
+        {
+            let result = named(other, vec![]);
+            assert!(matches!(result, Err(Error::BadResponse { at: "iss", .. })), "{other}: {result:?}");
+        }
     }
 }
 

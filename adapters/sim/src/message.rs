@@ -61,8 +61,8 @@ impl fmt::Debug for Request {
     }
 }
 
-/// An answer, and how it gets to the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An answer, and how it gets to the client. `Debug` shows no header's value and nothing of the body: tokens are in them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
@@ -72,6 +72,18 @@ pub struct Response {
     pub body: Vec<u8>,
     /// How it is delivered: whole, unless a fault says otherwise.
     pub delivery: Delivery,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &names)
+            .field("body_len", &self.body.len())
+            .field("delivery", &self.delivery)
+            .finish()
+    }
 }
 
 /// How a [`Response`] gets to the client. The server of this crate does it; a host without sockets decides what it means.

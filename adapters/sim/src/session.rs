@@ -1,6 +1,7 @@
 //! What the platform remembers of users: sign-ins, codes, refresh tokens, browsers, and what tests have scripted.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 
 use crate::realm::Realm;
 use crate::refusal::Refusal;
@@ -101,8 +102,7 @@ pub(crate) enum Next {
     Deny(String),
 }
 
-/// All of it.
-#[derive(Debug)]
+/// All of it. `Debug` counts: codes, cookies and refresh tokens are keys here.
 pub(crate) struct Desk {
     pub(crate) users: Vec<User>,
     pub(crate) next: VecDeque<Next>,
@@ -120,6 +120,19 @@ pub(crate) struct Desk {
     pub(crate) device_interval: u64,
     /// What the protected resource demands.
     pub(crate) demanded: Option<String>,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { users, codes, refresh, devices, browsers, .. } = self;
+        f.debug_struct("Desk")
+            .field("users", users)
+            .field("codes", &codes.len())
+            .field("refresh", &refresh.len())
+            .field("devices", &devices.len())
+            .field("browsers", &browsers.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Desk {

@@ -333,6 +333,18 @@ fn refresh(token: &str) -> Fields {
 }
 
 #[test]
+fn debug_shows_no_token() {
+    let mut platform = platform();
+    let first = tokens(&mut platform, APP, SCOPE, ADELE);
+    let token = first["refresh_token"].as_str().unwrap();
+    let response = post(&mut platform, CONTOSO_TENANT, "token", &refresh(token), NOW);
+    let shown = format!("{platform:?} {platform:#?} {response:?}");
+    let bytes = format!("{:?}", &response.body[..16]);
+    let inside = bytes.trim_matches(['[', ']']);
+    assert!(response.status == 200 && !shown.contains(token) && !shown.contains(inside), "{shown}");
+}
+
+#[test]
 fn refresh_tokens() {
     let mut platform = platform();
     let first = tokens(&mut platform, APP, SCOPE, ADELE)["refresh_token"].as_str().unwrap().to_owned();

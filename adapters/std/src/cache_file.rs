@@ -103,8 +103,7 @@ impl TokenCacheFile {
     }
 
     fn begin(given: &Path, key: Option<DataKey>) -> Result<Self, SetupError> {
-        // A link is kept: what it points to is replaced.
-        let path = fs::canonicalize(given).unwrap_or_else(|_| given.to_owned());
+        let path = resolved(given);
         let file = Self { path, key, state: Mutex::default() };
         {
             let lock = file.lock().map_err(|error| SetupError::file(&file.path, &error))?;
@@ -258,6 +257,15 @@ impl TokenCacheFile {
         }
         Err(io::Error::from(ErrorKind::ResourceBusy).into())
     }
+}
+
+/// Where a file lies or will lie, wherever this process goes later. A link is kept: what it points to is replaced.
+fn resolved(given: &Path) -> PathBuf {
+    let parts = || {
+        let folder = given.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(fs::canonicalize(folder).ok()?.join(given.file_name()?))
+    };
+    fs::canonicalize(given).ok().or_else(parts).unwrap_or_else(|| given.to_owned())
 }
 
 impl Persistence for TokenCacheFile {

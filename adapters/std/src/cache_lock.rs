@@ -103,6 +103,10 @@ struct Seen {
 
 /// Locks a lock file that was left behind.
 fn take_over(path: &Path, seen: &mut Option<Seen>) -> io::Result<Option<File>> {
+    // A link may lead anywhere, and what a lock file holds is overwritten.
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "the lock file is a link, or no file at all: remove it"));
+    }
     let mut file = match private().open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound || is_there(&error) => return Ok(None),
@@ -186,12 +190,23 @@ pub(crate) fn identity(_: &Metadata) -> u64 {
     0
 }
 
-/// Whether this open file is what stands at the path.
+/// Whether this open file is what stands at the path, and not what a link there leads to.
 fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(own), Ok(there)) => identity(&own) == identity(&there),
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(own), Ok(there)) => there.is_file() && is_same(&own, &there),
         _ => false,
     }
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 #[cfg(test)]
@@ -248,6 +263,28 @@ mod tests {
         let next = CacheLock::acquire(path.clone()).unwrap();
         drop(lock);
         assert!(next.is_held());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_link_leads_to_is_left_alone() {
+        // In a folder where others may write, they could have any file of this user emptied.
+        let (path, other) = (path("link"), path("link-other"));
+        for content in ["", "4194999 x", "precious"] {
+            fs::write(&other, content).unwrap();
+            std::os::unix::fs::symlink(&other, &path).unwrap();
+            let error = CacheLock::acquire(path.clone()).err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(!is_at(&private().open(&path).unwrap(), &path), "not even if it became one only just now");
+            assert_eq!(fs::read_to_string(&other).unwrap(), content);
+            fs::remove_file(&path).unwrap();
+        }
+        fs::remove_file(&other).unwrap();
+        // Nor is a link that leads nowhere.
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        assert_eq!(CacheLock::acquire(path.clone()).err().unwrap().kind(), ErrorKind::InvalidInput);
+        assert!(!other.exists());
+        fs::remove_file(&path).unwrap();
     }
 
     #[test]

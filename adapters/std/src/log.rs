@@ -124,7 +124,11 @@ fn kind(error: &Error) -> &'static str {
         Error::IdToken(_) => "ID token",
         Error::Unanswered { .. } => "unanswered",
         Error::NoEntropy => "no entropy",
-        _ => "out of turn",
+        Error::Fault(_) => "federation",
+        Error::Token(_) => "token",
+        Error::Expired { .. } => "expired",
+        Error::OutOfTurn => "out of turn",
+        _ => "other",
     }
 }
 
@@ -133,6 +137,17 @@ mod tests {
     use super::*;
     use sansal::Endpoint;
     use sansal::time::Millis;
+
+    #[test]
+    fn kinds_are_not_taken_for_a_bug_of_the_host() {
+        for (error, expected) in [
+            (Error::Expired { what: "device code", refusal: None }, "expired"),
+            (Error::Token(sansal::error::TokenError::Signature), "token"),
+            (Error::OutOfTurn, "out of turn"),
+        ] {
+            assert_eq!(kind(&error), expected);
+        }
+    }
 
     #[test]
     fn names_are_hidden_unless_asked_for() {

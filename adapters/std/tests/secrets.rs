@@ -8,7 +8,7 @@ use sansal_std::sansal::error::SendError;
 use sansal_std::sansal::http::Request;
 use sansal_std::{
     CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder, Environment, HttpClient,
-    HttpResponse, ProxyChoice, Secret, UreqClient,
+    HttpResponse, ProxyChoice, Secret, UreqClient, WaitOptions,
 };
 
 use capture::Capture;
@@ -135,8 +135,10 @@ fn debug_of_all_types() {
     let proxy = UreqClient::builder().proxy(choice.clone());
     let response = HttpResponse { headers: cookies(), ..HttpResponse::new(200, "planted") };
     let certificate = CertificateCredential::pem(b"planted").passphrase("planted");
+    let wait = WaitOptions { auth_uri: Some("https://login.example/?state=planted".into()), ..Default::default() };
     let texts = [
         environment.to_string(),
+        format!("{wait:?}"),
         format!("{filled:?}"),
         format!("{choice:?}"),
         format!("{proxy:?}"),

@@ -326,6 +326,10 @@ fn the_file_is_its_owners_alone() {
         assert_eq!(mode(), open);
     }
     assert!(matches!(TokenCacheFile::open("/nonexistent/folder/tokens.json"), Err(SetupError::File { .. })));
+    // One that is not there yet stays where it was named, wherever this process goes.
+    let name = format!("sansal-std-not-yet-{}.json", std::process::id());
+    let path = TokenCacheFile::open(&name).unwrap().path().to_owned();
+    assert!(path.is_absolute() && path.ends_with(&name) && !path.exists(), "{}", path.display());
 }
 
 #[cfg(unix)]

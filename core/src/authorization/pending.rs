@@ -4,7 +4,6 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use super::AuthorizationResponse;
-use crate::accept::is_issuer;
 use crate::binding::Binding;
 use crate::client::{Client, Scopes};
 use crate::endpoint::Endpoint;
@@ -75,7 +74,7 @@ impl AuthCodeFlow {
         }
         // RFC 9207 s2.4: an answer of another server must not be redeemed at this one.
         match response.get("iss") {
-            Some(issuer) if !metadata.issuer.is_empty() && !is_issuer(issuer.expose(), metadata) => {
+            Some(issuer) if !metadata.issuer.is_empty() && !metadata.is_issuer(issuer.expose(), None) => {
                 return Err(bad("iss"));
             }
             None if metadata.answers_with_issuer => return Err(bad("iss")),

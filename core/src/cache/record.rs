@@ -41,7 +41,7 @@ pub struct TokenEvent<'a> {
     pub data: &'a [(&'a str, &'a str)],
     /// `None`: `ADFS` for the realm `adfs`, else `MSSTS`.
     pub authority_type: Option<&'a str>,
-    /// The account, for responses that tell none; where both do, the response counts.
+    /// The account that was asked for. `client_info` of the response counts first, and this before `sub` of its ID token.
     pub home_account_id: Option<&'a str>,
     /// A user name, for responses that tell none.
     pub username: Option<&'a str>,
@@ -211,8 +211,15 @@ impl Facts {
         };
         let home_account_id = match event.response.client_info()? {
             Some(info) => Some(format!("{}.{}", info.uid, info.utid)),
-            None if claims.is_empty() => event.home_account_id.map(str::to_string),
-            None => Some(claims.text("sub").ok_or(IdTokenError::Missing("sub"))?.to_string()),
+            None => match event.home_account_id {
+                None if claims.is_empty() => None,
+                // An empty one would make a user's token one of the application itself.
+                None => {
+                    let sub = claims.text("sub").filter(|sub| !sub.is_empty());
+                    Some(sub.ok_or(IdTokenError::Missing("sub"))?.to_string())
+                }
+                named => named.map(str::to_string),
+            },
         };
         let environment = event.environment.map(str::to_string).or(host);
         Ok(Self { environment, realm, home_account_id, claims })
@@ -438,6 +445,7 @@ mod tests {
             r#"{"access_token":"a","id_token":"garbage"}"#,
             r#"{"access_token":"a","id_token":"h.!.s"}"#,
             r#"{"access_token":"a","id_token":"h.eyJhIjoxfQ.s"}"#, // {"a":1}: no sub, and no client_info
+            r#"{"access_token":"a","id_token":"h.eyJzdWIiOiIifQ.s"}"#, // {"sub":""}
         ] {
             let response = response(body);
             assert!(TokenCache::new().record(&event(&response), UnixTime(0)).is_err(), "{body}");

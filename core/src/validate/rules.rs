@@ -223,8 +223,8 @@ impl TokenValidation {
         let issuer = claims.text("iss").ok_or(TokenError::Missing("iss"))?;
         let wrong = || TokenError::Issuer { got: issuer.chars().take(256).collect() };
         let (host, tenants) = match &self.issuers {
-            Issuers::One(expected) if issuer == expected => return Ok(()),
-            Issuers::One(_) => return Err(wrong()),
+            Issuers::One(expected) if issuer != expected => return Err(wrong()),
+            Issuers::One(_) => return key_of(issuer, key),
             Issuers::Entra { host, tenants } => (host, tenants),
         };
         let tenant = claims.text("tid").filter(|tid| is_guid(tid)).ok_or(TokenError::Missing("tid"))?;
@@ -265,10 +265,17 @@ pub(crate) fn check_signature(verifier: &dyn Verify, id_token: &str, keys: &KeyS
     let algorithms = Vec::from([Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256]);
     let rules = TokenValidation { algorithms, ..TokenValidation::new("", Issuers::One(String::new())) };
     let (key, claims) = rules.open(id_token)?.verify(verifier, keys)?;
-    match key.issuer() {
-        Some(issuer) if !issuer.contains("{tenantid}") && Some(issuer) != claims.text("iss") => Err(TokenError::Key),
-        _ => Ok(()),
-    }
+    key_of(claims.text("iss").unwrap_or_default(), key)
+}
+
+/// Whether a key may stand for this issuer. One of Entra's that names a tenant may for no other, whatever set it is in: not that of
+/// personal accounts for a company's tenant.
+fn key_of(issuer: &str, key: &SetKey) -> Result<(), TokenError> {
+    let Some(own) = key.issuer().filter(|own| !own.contains("{tenantid}") && *own != issuer) else { return Ok(()) };
+    // Tokens of version 1 and 2 have issuers of their own in the same tenant.
+    let tenant = own.split('/').find(|part| is_guid(part));
+    let fits = tenant.is_some_and(|tenant| issuer.split('/').any(|part| part == tenant));
+    if fits { Ok(()) } else { Err(TokenError::Key) }
 }
 
 impl Opened<'_> {

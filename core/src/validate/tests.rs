@@ -9,7 +9,7 @@ use super::*;
 use crate::base64::{url_decode, url_encode};
 use crate::cert::{PrivateKey, RsaKey};
 use crate::entropy::{Entropy, NoEntropy};
-use crate::jose::KeySet;
+use crate::jose::{KeySet, Software};
 use crate::key::Algorithm;
 use crate::time::UnixTime;
 
@@ -221,6 +221,25 @@ fn keys_say_what_they_are_for() {
     let token = signed(&key, Algorithm::Ps256, &with(&header(), "alg", Some(json!("PS256"))), &claims().to_string());
     for (more, expected) in cases {
         assert_eq!(ps256.check(&token, &keys(&key, more), NOW).err(), expected, "{more}");
+    }
+    // The same where the issuer is named to the letter: not even the right claims help a key of personal accounts.
+    let msa = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    for (host, own, expected) in [
+        ("login.microsoftonline.com", format!("https://login.microsoftonline.com/{msa}/v2.0"), Some(TokenError::Key)),
+        ("login.microsoftonline.com", "https://other.example/".into(), Some(TokenError::Key)),
+        ("login.microsoftonline.com", "https://login.microsoftonline.com/{tenantid}/v2.0".into(), None),
+        ("login.microsoftonline.com", format!("https://login.microsoftonline.com/{TENANT}/v2.0"), None),
+        ("sts.windows.net", format!("https://login.microsoftonline.com/{TENANT}/v2.0"), None),
+        ("sts.windows.net", format!("https://login.microsoftonline.com/{msa}/v2.0"), Some(TokenError::Key)),
+    ] {
+        let issuer = format!("https://{host}/{TENANT}/");
+        let one = TokenValidation { issuers: Issuers::One(issuer.clone()), ..ps256.clone() };
+        let ps = with(&header(), "alg", Some(json!("PS256")));
+        let token = signed(&key, Algorithm::Ps256, &ps, &with(&claims(), "iss", Some(json!(issuer))));
+        let keys = keys(&key, &format!(r#","issuer":"{own}""#));
+        assert_eq!(one.check(&token, &keys, NOW).err(), expected, "{issuer} {own}");
+        let signature = check_signature(&Software, &token, &keys).err();
+        assert_eq!(signature, expected, "{issuer} {own}");
     }
     let es256 = signed(&key, Algorithm::Ps256, &with(&header(), "alg", Some(json!("ES256"))), &claims().to_string());
     assert_eq!(ps256.check(&es256, &keys(&key, ""), NOW).err(), Some(TokenError::Key));

@@ -1,5 +1,6 @@
 //! Waits for the answer to one sign-in: one loop over all clients, none of which can keep it from another.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -38,8 +39,8 @@ const BUSY: Duration = Duration::from_millis(1);
 /// The same while nothing does.
 const IDLE: Duration = Duration::from_millis(20);
 
-/// What to wait for and how long.
-#[derive(Clone, Debug)]
+/// What to wait for and how long. `Debug` leaves the address out: the state is in it.
+#[derive(Clone)]
 pub struct WaitOptions {
     /// How the answer comes; what the authorization request says in `response_mode`.
     pub response_mode: ResponseMode,
@@ -62,6 +63,19 @@ impl Default for WaitOptions {
             auth_uri: None,
             cancel: Cancel::new(),
         }
+    }
+}
+
+impl fmt::Debug for WaitOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { response_mode, timeout, pages, auth_uri, cancel } = self;
+        f.debug_struct("WaitOptions")
+            .field("response_mode", response_mode)
+            .field("timeout", timeout)
+            .field("pages", pages)
+            .field("has_auth_uri", &auth_uri.is_some())
+            .field("cancel", cancel)
+            .finish()
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sansal::entropy::Entropy;
 
 use super::link::Link;
-use super::place::Places;
+use super::place::{LONGEST, Places};
 use super::{Counts, RedisCache, Shared};
 use crate::common::millis;
 use crate::data_key::DataKey;
@@ -85,7 +85,7 @@ impl RedisCacheBuilder {
             prefix: self.prefix,
             places,
             keep: self.keep.as_secs().max(1),
-            lease: millis(self.lease.max(Duration::from_millis(1))),
+            lease: millis(self.lease.clamp(Duration::from_millis(1), Duration::from_secs(LONGEST))),
             state: Mutex::default(),
             counts: Counts::default(),
             link: Mutex::new(Link::new(client, self.timeout.max(Duration::from_millis(1)), mark)),

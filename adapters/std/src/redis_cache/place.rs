@@ -128,11 +128,15 @@ fn cut(text: &[u8]) -> Option<(String, &[u8])> {
     Some((String::from_utf8(text.to_vec()).ok()?, rest))
 }
 
+/// Seconds that Redis is asked to keep something at the most: a hundred years. Its scripts count in numbers that turn into ones
+/// with an exponent, and it refuses those, with all that is written at the same time.
+pub(super) const LONGEST: u64 = 100 * 365 * 24 * 3600;
+
 /// How long an entry is kept, in seconds: a token that says when it ends until then, `otherwise` all others.
 pub(super) fn lasts(entry: &Entry, now: UnixTime, otherwise: u64) -> u64 {
     let extended = entry.text("extended_expires_on").and_then(|text| text.parse().ok());
     let end = entry.expires_on().map(|end| extended.map_or(end.0, |extended: u64| extended.max(end.0)));
-    end.map_or(otherwise, |end| end.saturating_sub(now.0).max(1))
+    end.map_or(otherwise, |end| end.saturating_sub(now.0).max(1)).min(LONGEST)
 }
 
 /// Whether it has ended.
@@ -207,8 +211,11 @@ mod tests {
             (r#"{"expires_on":"1100","extended_expires_on":"1500"}"#, 500, false),
             (r#"{"expires_on":"900"}"#, 1, true),
             (r#"{"secret":"refresh"}"#, 77, false),
+            (r#"{"expires_on":"9223372036854775807"}"#, LONGEST, false),
+            (r#"{"expires_on":"1100","extended_expires_on":"18446744073709551615"}"#, LONGEST, false),
         ] {
             assert_eq!((lasts(&entry(text), now, 77), has_ended(&entry(text), now)), (expected, ended), "{text}");
         }
+        assert_eq!(lasts(&entry("{}"), now, u64::MAX), LONGEST, "for ever");
     }
 }
