@@ -50,4 +50,6 @@ pub use driver::Driver;
 pub use entropy::RandCore;
 pub use superloop::{Polled, PolledConnect, Superloop};
 pub use time::Time;
+
+pub use sansal;
 pub use tokens::{NoTokenStore, Remembered, TokenStore};
