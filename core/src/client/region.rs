@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::fmt;
 use core::str::FromStr;
 
 use super::Authority;
@@ -21,6 +22,12 @@ pub enum Region {
     Detect,
     /// None, whatever the environment says.
     Never,
+}
+
+impl fmt::Display for RegionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A region's name; [`Detect`](Self::Detect) and [`Never`](Self::Never) have none.
