@@ -39,4 +39,6 @@ def answer(method, url, query):
         return {"tenant_discovery_endpoint": "https://%s/common/v2.0/.well-known/openid-configuration" % host, "api-version": "1.1",
                 "metadata": [{"preferred_network": group[0], "preferred_cache": PREFERRED.get(group[0], group[0]), "aliases": group}
                              for group in ALIASES]}
+    if "/common/userrealm/" in url:
+        return {"ver": "1.0", "account_type": "Managed", "domain_name": "contoso.com"}
     return None

@@ -3,9 +3,11 @@
 //!
 //! ```text
 //! Begin --no realms here--> grant
-//!   `--> AskingRealm --managed--> grant
-//!           `--federated--> AskingMex --> AskingTrust --> grant
-//!                 `--no metadata address----^
+//!   |--> AskingRealm --.
+//!   `--known realm-----+--managed--> grant
+//!                      `--federated--> AskingMex ---> AskingTrust --> grant
+//!                            |--no metadata address----^
+//!                            `--known metadata---------'
 //! what is worth remembering → Noting → goes on as it was
 //! ```
 
@@ -23,7 +25,7 @@ use crate::exchange::patience;
 use crate::flow::{Cx, Input, Step, ready};
 use crate::grant::{Grant, GrantKind, UserId};
 use crate::http::Request;
-use crate::limits::{MAX_METADATA, MAX_XML, NO_USER_REALM_LIFETIME};
+use crate::limits::{MAX_METADATA, MAX_XML, METADATA_LIFETIME, NO_USER_REALM_LIFETIME};
 use crate::metadata::ProviderMetadata;
 use crate::secret::Secret;
 use crate::source::{Recording, Source};
@@ -51,8 +53,18 @@ enum State {
     AskingRealm(Call),
     AskingMex(Call, Box<UserRealm>),
     AskingTrust(Call),
-    Noting(Result<(), Error>),
+    Noting(Then),
     Spent,
+}
+
+/// How it goes on once something is remembered.
+#[cfg_attr(feature = "fuzzing", derive(Clone))]
+#[derive(Debug)]
+enum Then {
+    Managed,
+    Realm(Box<UserRealm>),
+    Trust(Box<UserRealm>, Box<TrustEndpoint>),
+    Fail(Error),
 }
 
 impl Password {
@@ -69,8 +81,11 @@ impl Password {
         Grant::new(kind, self.scopes.clone(), self.claims.clone()).routed(Some(routing))
     }
 
-    fn ask_realm(&mut self, cx: &mut Cx<'_>) -> Result<Call, Error> {
-        let address = UserRealm::address(cx.client.authority().endpoint(), self.username.expose())?;
+    fn realm_address(&self, cx: &Cx<'_>) -> Result<Endpoint, Error> {
+        UserRealm::address(cx.client.authority().endpoint(), self.username.expose())
+    }
+
+    fn ask_realm(&mut self, cx: &mut Cx<'_>, address: Endpoint) -> Result<Call, Error> {
         let correlation_id = uuid_v4(cx.entropy)?;
         let request = Request::get(address, MAX_METADATA, cx.client.settings().attempt_timeout)
             .header("Accept", "application/json")
@@ -82,6 +97,21 @@ impl Password {
     fn ask_mex(&self, cx: &Cx<'_>, address: Endpoint) -> Result<Call, Error> {
         check_federation(cx.client, &address)?;
         Ok(Call::new(Request::get(address, MAX_XML, cx.client.settings().attempt_timeout), self.deadline))
+    }
+
+    /// Where a user of this realm goes; `None`: to the token endpoint.
+    fn follow(&self, cx: &mut Cx<'_>, realm: Box<UserRealm>) -> Result<Option<State>, Error> {
+        if !realm.is_federated() {
+            return Ok(None);
+        }
+        let Some(address) = realm.metadata_endpoint()? else {
+            return Ok(Some(State::AskingTrust(self.ask_trust(cx, &realm, &realm.active_endpoint()?)?)));
+        };
+        let known = cx.store.memory.trust_endpoint(&address.to_string(), cx.clock.mono);
+        Ok(Some(match known {
+            Some(endpoint) => State::AskingTrust(self.ask_trust(cx, &realm, endpoint)?),
+            None => State::AskingMex(self.ask_mex(cx, address)?, realm),
+        }))
     }
 
     /// The one request that carries the password to a federation server. An answer of no is remembered by name, password,
@@ -104,7 +134,7 @@ impl Password {
         }
     }
 
-    fn note(&mut self, change: MemoryChange, then: Result<(), Error>) -> Step<Grant> {
+    fn note(&mut self, change: MemoryChange, then: Then) -> Step<Grant> {
         self.state = State::Noting(then);
         Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) })
     }
@@ -127,7 +157,16 @@ impl Source for Password {
         loop {
             match (mem::replace(&mut self.state, State::Spent), input) {
                 (State::Begin, Input::Start) if has_no_realms(cx) => return Ok(Step::Done(self.managed())),
-                (State::Begin, Input::Start) => self.state = State::AskingRealm(self.ask_realm(cx)?),
+                (State::Begin, Input::Start) => {
+                    let address = self.realm_address(cx)?;
+                    match cx.store.memory.user_realm(&address.to_string(), cx.clock.mono) {
+                        None => self.state = State::AskingRealm(self.ask_realm(cx, address)?),
+                        Some(realm) => match self.follow(cx, Box::new(realm.clone()))? {
+                            None => return Ok(Step::Done(self.managed())),
+                            Some(next) => self.state = next,
+                        },
+                    }
+                }
                 (State::AskingRealm(mut call), input) => {
                     let step = call.step(cx, input)?;
                     self.state = State::AskingRealm(call);
@@ -135,24 +174,22 @@ impl Source for Password {
                     if reply.status == 404 {
                         let origin = cx.client.authority().endpoint().origin().as_bytes();
                         let change = Fact::NoUserRealm.for_seconds(origin, cx.clock.mono, NO_USER_REALM_LIFETIME);
-                        return Ok(self.note(change, Ok(())));
+                        return Ok(self.note(change, Then::Managed));
                     }
-                    let realm = UserRealm::parse(document(&reply, What::UserRealm)?)?;
-                    if !realm.is_federated() {
-                        self.state = State::Spent;
-                        return Ok(Step::Done(self.managed()));
-                    }
-                    self.state = match realm.metadata_endpoint()? {
-                        Some(address) => State::AskingMex(self.ask_mex(cx, address)?, Box::new(realm)),
-                        None => State::AskingTrust(self.ask_trust(cx, &realm, &realm.active_endpoint()?)?),
-                    };
+                    let realm = Box::new(UserRealm::parse(document(&reply, What::UserRealm)?)?);
+                    let (address, fact) = (self.realm_address(cx)?.to_string(), Fact::UserRealm(realm.clone()));
+                    let change = fact.for_seconds(address.as_bytes(), cx.clock.mono, METADATA_LIFETIME);
+                    return Ok(self.note(change, Then::Realm(realm)));
                 }
                 (State::AskingMex(mut call, realm), input) => {
                     let step = call.step(cx, input)?;
                     self.state = State::AskingMex(call, realm.clone());
                     let reply = ready!(step);
-                    let endpoint = choose(document(&reply, What::Mex)?)?;
-                    self.state = State::AskingTrust(self.ask_trust(cx, &realm, &endpoint)?);
+                    let endpoint = Box::new(choose(document(&reply, What::Mex)?)?);
+                    let Some(address) = realm.metadata_endpoint()? else { return Err(Error::OutOfTurn) };
+                    let fact = Fact::TrustEndpoint(endpoint.clone());
+                    let change = fact.for_seconds(address.to_string().as_bytes(), cx.clock.mono, METADATA_LIFETIME);
+                    return Ok(self.note(change, Then::Trust(realm, endpoint)));
                 }
                 (State::AskingTrust(mut call), input) => {
                     let step = call.step(cx, input)?;
@@ -164,12 +201,22 @@ impl Source for Password {
                             let kind = token.to_grant();
                             Ok(Step::Done(Grant::new(kind, self.scopes.clone(), self.claims.clone())))
                         }
-                        (Err(error), Some(change)) => Ok(self.note(change, Err(error))),
+                        (Err(error), Some(change)) => Ok(self.note(change, Then::Fail(error))),
                         (Err(error), None) => Err(error),
                     };
                 }
                 // What is not remembered is no reason to fail.
-                (State::Noting(then), Input::Committed(_)) => return then.map(|()| Step::Done(self.managed())),
+                (State::Noting(then), Input::Committed(_)) => match then {
+                    Then::Managed => return Ok(Step::Done(self.managed())),
+                    Then::Fail(error) => return Err(error),
+                    Then::Trust(realm, endpoint) => {
+                        self.state = State::AskingTrust(self.ask_trust(cx, &realm, &endpoint)?);
+                    }
+                    Then::Realm(realm) => match self.follow(cx, realm)? {
+                        None => return Ok(Step::Done(self.managed())),
+                        Some(next) => self.state = next,
+                    },
+                },
                 _ => return Err(Error::OutOfTurn),
             }
             input = Input::Start;

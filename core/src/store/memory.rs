@@ -23,6 +23,8 @@ use crate::telemetry::{Outcome, Telemetry};
 use crate::time::Millis;
 #[cfg(feature = "assertions")]
 use crate::time::UnixTime;
+#[cfg(feature = "wstrust")]
+use crate::wstrust::{TrustEndpoint, UserRealm};
 
 /// What one process remembers besides tokens. Counted on the monotonic clock: a jump of the date changes nothing here.
 pub struct Memory {
@@ -104,6 +106,12 @@ pub(crate) enum Fact {
     /// This host knows nothing of user realms.
     #[cfg(feature = "wstrust")]
     NoUserRealm,
+    /// The realm of a user, by the address that was asked.
+    #[cfg(feature = "wstrust")]
+    UserRealm(Box<UserRealm>),
+    /// Where a federation server takes names and passwords, by the address at which it describes itself.
+    #[cfg(feature = "wstrust")]
+    TrustEndpoint(Box<TrustEndpoint>),
 }
 
 /// The kinds of facts; each has its own room.
@@ -123,6 +131,10 @@ enum Topic {
     Keys,
     #[cfg(feature = "wstrust")]
     NoUserRealm,
+    #[cfg(feature = "wstrust")]
+    UserRealm,
+    #[cfg(feature = "wstrust")]
+    TrustEndpoint,
     Last,
 }
 
@@ -145,6 +157,10 @@ impl Fact {
             Self::Keys(_) => Topic::Keys,
             #[cfg(feature = "wstrust")]
             Self::NoUserRealm => Topic::NoUserRealm,
+            #[cfg(feature = "wstrust")]
+            Self::UserRealm(_) => Topic::UserRealm,
+            #[cfg(feature = "wstrust")]
+            Self::TrustEndpoint(_) => Topic::TrustEndpoint,
         }
     }
 
@@ -290,6 +306,24 @@ impl Memory {
     #[cfg(feature = "wstrust")]
     pub(crate) fn has_no_user_realm(&self, origin: &str, now: Millis) -> bool {
         self.valid(Topic::NoUserRealm, origin.as_bytes(), now).is_some()
+    }
+
+    /// The realm of a user, once this address was asked (G-06).
+    #[cfg(feature = "wstrust")]
+    pub(crate) fn user_realm(&self, address: &str, now: Millis) -> Option<&UserRealm> {
+        match &self.valid(Topic::UserRealm, address.as_bytes(), now)?.value {
+            Fact::UserRealm(realm) => Some(realm),
+            _ => None,
+        }
+    }
+
+    /// What a federation server said of itself at this address (G-06).
+    #[cfg(feature = "wstrust")]
+    pub(crate) fn trust_endpoint(&self, address: &str, now: Millis) -> Option<&TrustEndpoint> {
+        match &self.valid(Topic::TrustEndpoint, address.as_bytes(), now)?.value {
+            Fact::TrustEndpoint(endpoint) => Some(endpoint),
+            _ => None,
+        }
     }
 
     pub(super) fn apply(&mut self, change: MemoryChange) {
