@@ -37,9 +37,10 @@ impl<'a> Response<'a> {
     pub fn retry_after(&self) -> RetryAfter {
         match self.header("retry-after").map(str::trim_ascii) {
             None => RetryAfter::Absent,
-            Some(text) => match text::integer(text).map(u64::try_from) {
-                Some(Ok(seconds)) => RetryAfter::Seconds(seconds.min(MAX_RETRY_AFTER)),
-                _ => imf_fixdate(text).map_or(RetryAfter::Unreadable, RetryAfter::At),
+            Some(text) => match text::integer(text) {
+                // A time that is past is no time to wait.
+                Some(seconds) => RetryAfter::Seconds(u64::try_from(seconds).unwrap_or(0).min(MAX_RETRY_AFTER)),
+                None => imf_fixdate(text).map_or(RetryAfter::Unreadable, RetryAfter::At),
             },
         }
     }
