@@ -297,3 +297,20 @@ fn a_code_that_is_shown_reads_as_it_is() {
         assert_eq!(flow.message(), Some("go there"), "{mark:?}");
     }
 }
+
+/// RFC 8705 s5: who is sent to an endpoint for certificates presents one there, for a device code too.
+#[cfg(feature = "pop")]
+#[test]
+fn a_device_code_is_asked_for_with_the_certificate() {
+    use sansal::client::ClientCertificate;
+    let certificate = ClientCertificate::new(KeyName("c".into()), [1; 32]);
+    let client = Client::builder("app").oidc_authority(ISSUER).client_certificate(certificate);
+    let mut host = Host::new(client.build().unwrap());
+    let mut document: Value = serde_json::from_str(&metadata_of(ISSUER, ISSUER)).unwrap();
+    let alias = format!("{ISSUER}/mtls/devicecode");
+    document["mtls_endpoint_aliases"] = json!({ "device_authorization_endpoint": alias });
+    let flow = DeviceCode::new(&["mail"]).unwrap().initiate(&host.client).unwrap();
+    host.play([answers(200, document.to_string()), answers(200, CODE)], flow).unwrap();
+    let sent = host.sent.last().unwrap();
+    assert_eq!((sent.endpoint.as_str(), &sent.client_cert), (alias.as_str(), &Some(KeyName("c".into()))));
+}
