@@ -138,7 +138,7 @@ impl Exchange {
                 Ok(Step::Ask(Ask::Assertion {
                     client_id: cx.client.client_id().to_string(),
                     token_endpoint: self.target.token_endpoint.to_string(),
-                    fmi_path: self.grant.fmi_path().map(ToString::to_string),
+                    fmi_path: self.grant.fmi_path().filter(|path| !path.is_empty()).map(ToString::to_string),
                 }))
             }
             #[cfg(feature = "assertions")]

@@ -22,7 +22,7 @@ use sansal::pop::PopKey;
 use sansal::sealed::Sealer;
 use sansal::{
     Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Binding, ClientCredentials, Error, GetAccounts,
-    OnBehalfOf, RefreshTokenImport, RemoveAccount, Silent, Token, TokenSource,
+    OnBehalfOf, RefreshTokenImport, RemoveAccount, Silent, Token, TokenSource, UserFederatedIdentityCredential,
 };
 use serde_json::{Value, json};
 use support::{Host, NOW, World, answers};
@@ -309,6 +309,35 @@ fn whose_a_renewed_token_is() {
     let flow = RefreshTokenImport::new("rt", &["User.Read"]).unwrap().flow(&host.client).unwrap();
     let token = host.play([metadata(), tokens(json!({"client_info": null}))], flow).unwrap();
     assert_eq!((token.access_token(), host.cached()), ("at-1", 0));
+}
+
+/// Section 2.5 of the reference: the tenant of an authority is the one that its token endpoint names, not the domain that was typed.
+#[test]
+fn the_tenant_is_that_of_the_token_endpoint() {
+    const TYPED: &str = "https://login.microsoftonline.com/contoso.onmicrosoft.com";
+    // In the routing hint of a user's federated credential (section 1.11).
+    let builder = Client::builder("app").authority(TYPED).credential(Credential::secret("planted-secret"));
+    let mut host = Host::new(builder.build().unwrap());
+    let credential = UserFederatedIdentityCredential::for_object_id("assertion", "oid", &["User.Read"]).unwrap();
+    let flow = credential.flow(&host.client).unwrap();
+    host.play([metadata(), tokens(json!({}))], flow).unwrap();
+    let routing = host.sent[1].headers.iter().find(|header| header.name == "X-AnchorMailbox").unwrap();
+    assert_eq!(routing.value.expose(), format!("Oid:oid@{TENANT}"));
+
+    // And at another name of the cloud (section 4.11.1).
+    let builder = Client::builder("app").authority(TYPED).settings(Settings::reference());
+    let mut host = Host::new(builder.build().unwrap());
+    let elsewhere = cache(None, &["rt"]).to_json();
+    let elsewhere = String::from_utf8_lossy(&elsewhere).replace("login.microsoftonline.com", "login.windows.net");
+    host.store.tokens = TokenCache::from_json(elsewhere.as_bytes()).unwrap();
+    let aliases = json!({"metadata": [{"aliases": ["login.microsoftonline.com", "login.windows.net"]}]});
+    let there = json!({"token_endpoint": format!("https://login.windows.net/{TENANT}/oauth2/v2.0/token"),
+        "authorization_endpoint": format!("https://login.windows.net/{TENANT}/oauth2/v2.0/authorize")});
+    let script =
+        vec![metadata(), answers(200, aliases.to_string()), answers(200, there.to_string()), tokens(json!({}))];
+    silent(&mut host, script, &request()).unwrap();
+    let address = format!("https://login.windows.net/{TENANT}/v2.0/.well-known/openid-configuration");
+    assert_eq!(host.sent[2].endpoint.as_str(), address);
 }
 
 #[test]
