@@ -124,7 +124,10 @@ impl fmt::Display for Config {
                 "{authority} gave no usable provider metadata (HTTP {status}); check the tenant name or id in it"
             ),
             Self::IssuerMismatch { issuer, authority } => {
-                write!(f, "the metadata of {authority} names a foreign issuer, {issuer}")
+                write!(
+                    f,
+                    "the metadata of {authority} names a foreign issuer, {issuer}; allow its host if they belong together"
+                )
             }
             Self::HostNotAllowed { host, rule: HostRule::NotHttps } => {
                 write!(f, "{host} is not an https address; tokens are asked for over https only")
