@@ -178,6 +178,8 @@ fn retry_after_may_be_a_date() {
         (&[PAST], Some(NOW), None),
         (&[("Retry-After", "soon")], Some(NOW), None),
         (&[("Retry-After", "-5")], Some(NOW), None),
+        (&[("Retry-After", "")], Some(NOW), None),
+        (&[("Retry-After", "99999999999999999999")], Some(NOW), Some(3600)),
         (&[("Retry-After", " 17 ")], Some(NOW), Some(17)),
     ];
     for (headers, wall, expected) in cases {

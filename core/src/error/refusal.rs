@@ -87,7 +87,7 @@ impl Refusal {
         self.members.text("error_uri")
     }
 
-    /// Seconds that the server wants to be left alone (`Retry-After`), where it said so.
+    /// Seconds that the server wants to be left alone (`Retry-After`), or that this answer of its is still remembered for.
     pub fn retry_after(&self) -> Option<u64> {
         self.retry_after
     }

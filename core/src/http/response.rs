@@ -39,6 +39,10 @@ impl<'a> Response<'a> {
             None => RetryAfter::Absent,
             Some(text) => match text::integer(text).map(u64::try_from) {
                 Some(Ok(seconds)) => RetryAfter::Seconds(seconds.min(MAX_RETRY_AFTER)),
+                // More than a number here can hold.
+                None if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
+                    RetryAfter::Seconds(MAX_RETRY_AFTER)
+                }
                 _ => imf_fixdate(text).map_or(RetryAfter::Unreadable, RetryAfter::At),
             },
         }
