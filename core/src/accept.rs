@@ -106,9 +106,6 @@ const TENANT: &str = "{tenantid}";
 
 /// The issuer is the one of the metadata; Entra's multi-tenant metadata leaves the tenant open, and the token names it.
 fn issuer(claims: &Members, metadata: &ProviderMetadata) -> Result<(), IdTokenError> {
-    if metadata.issuer.is_empty() {
-        return Ok(());
-    }
     let got = claims.text("iss").ok_or(IdTokenError::Missing("iss"))?;
     let fits = match tenant_of(got, &metadata.issuer) {
         None if metadata.issuer.contains(TENANT) => false,

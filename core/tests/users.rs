@@ -514,6 +514,24 @@ fn id_tokens_are_checked_before_anything_is_stored() {
     }
 }
 
+/// Metadata that name no issuer are no reason to believe any (OpenID Connect Discovery s3: it is required).
+#[test]
+fn an_id_token_is_nobodys_where_the_metadata_name_no_issuer() {
+    for (policy, good) in [(IdTokenPolicy::Claims, false), (IdTokenPolicy::NonceOnly, true)] {
+        let mut host = Host::new(public(Settings { id_token_policy: policy, ..Settings::default() }));
+        let World::Answers(status, headers, body) = metadata() else { panic!("an answer") };
+        let body = String::from_utf8(body).unwrap().replace("\"issuer\"", "\"other\"");
+        let flow = host.play([World::Answers(status, headers, body.into())], asked().initiate()).unwrap();
+        let state = flow.state().expose().to_string();
+        let script = vec![tokens(json!({"id_token": jwt(&good_claims(&flow))}))];
+        match redeem(&mut host, &flow, &[("code", "c"), ("state", &state)], script) {
+            Ok(_) => assert!(good),
+            Err(Error::IdToken(IdTokenError::Issuer { .. })) => assert!(!good && host.cached() == 0),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
 #[test]
 fn the_tenant_of_a_multi_tenant_issuer_is_the_tokens() {
     let client = Client::builder("app").authority(&format!("{HOST}/common")).build().unwrap();
