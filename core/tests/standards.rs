@@ -12,7 +12,7 @@ use std::rc::Rc;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sansal::cache::{Kind, TokenCache};
 use sansal::client::{Client, Credential, KeyCredential, Retries, Settings, Signer};
-use sansal::error::{Config, IdTokenError, SendError, What};
+use sansal::error::{Config, IdTokenError, SendError, TokenError, What};
 use sansal::key::KeyName;
 use sansal::time::UnixTime;
 use sansal::{
@@ -280,6 +280,16 @@ fn words_of_a_server_stay_on_their_line() {
     assert!(!shown.chars().any(char::is_control), "{shown:?}");
     assert!(shown.contains("AADSTS1:") && !shown.contains("more"), "{shown:?}");
     assert_eq!(error.refusal().unwrap().error(), "bad\nroot: all is well\u{1b}[2J", "the word itself is kept");
+    let mut host = oidc();
+    let flow = DeviceCode::new(&["mail"]).unwrap().initiate(&host.client).unwrap();
+    let evil = metadata_of(ISSUER, "https://evil.example/\nroot: all is well\u{1b}[2J");
+    let error = host.play([answers(200, evil)], flow).unwrap_err();
+    assert!(matches!(error, Error::Config(Config::IssuerMismatch { .. })), "{error:?}");
+    let token = Error::from(TokenError::Issuer { got: "x\ny".into() });
+    let id_token = Error::from(IdTokenError::Issuer { got: "x\ny".into() });
+    for error in [error, token, id_token] {
+        assert!(!error.to_string().chars().any(char::is_control), "{error}");
+    }
 }
 
 /// RFC 8628 s3.2, s5.4: what is shown is what was meant. Marks that turn the direction of a text are not.

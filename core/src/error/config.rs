@@ -5,6 +5,8 @@ use alloc::string::String;
 use core::fmt;
 
 use super::CertError;
+#[cfg(feature = "sentences")]
+use super::shown::Shown;
 
 /// A call or setting that cannot work.
 #[non_exhaustive]
@@ -126,7 +128,8 @@ impl fmt::Display for Config {
             Self::IssuerMismatch { issuer, authority } => {
                 write!(
                     f,
-                    "the metadata of {authority} names a foreign issuer, {issuer}; allow its host if they belong together"
+                    "the metadata of {authority} names a foreign issuer, {}; allow its host if they belong together",
+                    Shown(issuer)
                 )
             }
             Self::HostNotAllowed { host, rule: HostRule::NotHttps } => {
