@@ -103,9 +103,6 @@ pub(crate) fn wants_signatures(cx: &Cx<'_>, token_endpoint: &Endpoint) -> bool {
 
 /// The issuer is the one of the metadata; Entra's multi-tenant metadata leaves the tenant open, and the token names it.
 fn issuer(claims: &Members, metadata: &ProviderMetadata) -> Result<(), IdTokenError> {
-    if metadata.issuer.is_empty() {
-        return Ok(());
-    }
     let got = claims.text("iss").ok_or(IdTokenError::Missing("iss"))?;
     let tenant = match metadata.leaves_tenant_open() {
         true => Some(claims.text("tid").ok_or(IdTokenError::Missing("tid"))?),

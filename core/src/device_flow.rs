@@ -67,6 +67,7 @@ impl DeviceFlow {
         };
         if members.contains("error") {
             let refusal = Refusal::new(reply.status, members, core::iter::empty()).classify();
+            let refusal = refusal.patient(reply.retry_after);
             return Err(if busy { throttled(Some(refusal.into())) } else { refused(refusal) });
         }
         match reply.status {

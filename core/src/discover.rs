@@ -231,7 +231,8 @@ pub(crate) fn read_metadata(client: &Client, reply: &Reply<'_>) -> Result<Provid
 /// have left it there.
 pub(crate) fn check(client: &Client, metadata: &ProviderMetadata) -> Result<(), Error> {
     let authority = client.authority();
-    if authority.kind() == crate::client::AuthorityKind::Oidc && !issuer_is_valid(&metadata.issuer, authority) {
+    let is_oidc = authority.kind() == crate::client::AuthorityKind::Oidc;
+    if is_oidc && !issuer_is_valid(&metadata.issuer, authority, client.settings()) {
         let (issuer, authority) = (metadata.issuer.clone(), authority.as_str().to_string());
         return Err(Config::IssuerMismatch { issuer, authority }.into());
     }

@@ -138,7 +138,7 @@ impl Exchange {
                 Ok(Step::Ask(Ask::Assertion {
                     client_id: cx.client.client_id().to_string(),
                     token_endpoint: self.target.token_endpoint.to_string(),
-                    fmi_path: self.grant.fmi_path().map(ToString::to_string),
+                    fmi_path: self.grant.fmi_path().filter(|path| !path.is_empty()).map(ToString::to_string),
                 }))
             }
             #[cfg(feature = "assertions")]
@@ -198,8 +198,7 @@ impl Exchange {
         let body = Body::form(fields.iter().copied());
         let request =
             Request::post(self.target.token_endpoint.clone(), body, MAX_RESPONSE, client.settings().attempt_timeout);
-        let mut request = headers(cx.client, request.header("Accept", "application/json"));
-        request.client_cert = client.client_certificate().map(|certificate| certificate.name().clone());
+        let request = headers(client, request.header("Accept", "application/json"));
         let request = self.telemetry(cx, request);
         // A hint, and made of what a user typed: where it cannot stand in a header (RFC 9110 s5.5), it is left out.
         let is_header = |text: &&Secret| text.expose().bytes().all(|b| (0x20..0x7F).contains(&b));
@@ -351,9 +350,11 @@ pub(crate) fn patience(client: &Client) -> u64 {
     if matches!(client.credential(), Credential::None) { PATIENCE.0 } else { PATIENCE.1 }
 }
 
-/// The headers that every request to the identity platform's OAuth endpoints carries (section 1.9 of the reference).
-pub(crate) fn headers(client: &Client, request: Request) -> Request {
+/// What every request to the identity platform's OAuth endpoints carries: headers (section 1.9 of the reference), and the client's
+/// certificate (RFC 8705 s2).
+pub(crate) fn headers(client: &Client, mut request: Request) -> Request {
     let settings = client.settings();
+    request.client_cert = client.client_certificate().map(|certificate| certificate.name().clone());
     let mut request = request
         .header("x-client-sku", "sansal")
         .header("x-client-ver", env!("CARGO_PKG_VERSION"))

@@ -22,7 +22,7 @@ use crate::source::RefreshTokens;
 use crate::store::Store;
 use crate::telemetry::Api;
 use crate::time::Clock;
-use crate::wanted::{Wanted, at_hand};
+use crate::wanted::{Wanted, at_hand, realm};
 
 /// A token for a signed-in user, without asking anybody.
 ///
@@ -188,7 +188,8 @@ impl AcquireSilent {
             let now = cx.clock.wall.unwrap_or_default();
             let any = cx.store.tokens.search(Kind::RefreshToken, &[("environment", Some(&alias))], &[], now).next();
             if any.is_some() {
-                self.elsewhere = Some(Box::new(cx.client.at_alias(&alias)?));
+                let tenant = realm(cx.client, cx.store, cx.clock.mono);
+                self.elsewhere = Some(Box::new(cx.client.at_alias(&alias, tenant)?));
                 let deadline = cx.clock.mono.after(cx.client.settings().operation_budget);
                 return Ok(State::Preparing(Discover::within(deadline)));
             }

@@ -68,9 +68,7 @@ impl UserFederatedIdentityCredential {
         wanted.data = self.asked.data();
         wanted.binding = self.asked.binding(client);
         let kind = GrantKind::UserFic { assertion: self.assertion.clone(), user: self.user.clone() };
-        let grant = Grant::new(kind, self.asked.decorated(client), claims);
-        let routing = self.user.routing(client.authority().tenant());
-        Ok(Acquire::new(wanted, Ready::new(grant.routed(Some(routing)))))
+        Ok(Acquire::new(wanted, Ready::new(Grant::new(kind, self.asked.decorated(client), claims))))
     }
 
     /// Identifies this acquisition among all of this process: two with the same key may share one answer.

@@ -439,3 +439,35 @@ fn keys_come_before_the_grant() {
     let (taken, sent) = asked(IdTokenPolicy::NonceOnly, vec![metadata(), token()]);
     assert_eq!((taken.unwrap().as_str(), sent.len()), ("at-1", 2));
 }
+
+/// Section 1.7 of the reference: the maker of an assertion is told the path of the request, when it has one.
+#[test]
+fn the_maker_of_an_assertion_is_told_what_it_is_for() {
+    for (path, expected) in [(None, None), (Some(""), None), (Some("agent"), Some("agent"))] {
+        let client = Client::builder("app").authority(TENANT).credential(Credential::AssertionCallback);
+        let mut host = Host::new(client.settings(no_retries()).build().unwrap());
+        let request = ClientCredentials::new(&[SCOPE]).unwrap();
+        let request = match path {
+            Some(path) => request.fmi_path(path),
+            None => request,
+        };
+        let mut flow = request.flow(&host.client).unwrap();
+        let mut step = host.step(&mut flow, Input::Start).unwrap();
+        let told = loop {
+            step = match step {
+                Step::Load(_) => host.step(&mut flow, Input::Loaded).unwrap(),
+                Step::Commit(_) => host.step(&mut flow, Input::Committed(Ok(()))).unwrap(),
+                Step::Send(_) => {
+                    let World::Answers(status, _, body) = metadata() else { panic!("an answer") };
+                    host.step(&mut flow, Input::Response(Response { status, headers: &[], body: &body })).unwrap()
+                }
+                Step::Ask(sansal::flow::Ask::Assertion { client_id, token_endpoint, fmi_path }) => {
+                    assert_eq!((client_id.as_str(), token_endpoint), ("app", format!("{TENANT}/oauth2/v2.0/token")));
+                    break fmi_path;
+                }
+                other => panic!("{other:?}"),
+            };
+        };
+        assert_eq!(told.as_deref(), expected);
+    }
+}

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sansal::cache::{Kind, TokenCache};
 use sansal::client::{Client, Credential, KeyCredential, Retries, Settings, Signer};
-use sansal::error::{Config, IdTokenError, SendError, What};
+use sansal::error::{Config, IdTokenError, SendError, TokenError, What};
 use sansal::key::KeyName;
 use sansal::time::UnixTime;
 use sansal::{
@@ -178,6 +178,8 @@ fn retry_after_may_be_a_date() {
         (&[PAST], Some(NOW), None),
         (&[("Retry-After", "soon")], Some(NOW), None),
         (&[("Retry-After", "-5")], Some(NOW), Some(0)),
+        (&[("Retry-After", "")], Some(NOW), None),
+        (&[("Retry-After", "99999999999999999999")], Some(NOW), Some(3600)),
         (&[("Retry-After", " 17 ")], Some(NOW), Some(17)),
     ];
     for (headers, wall, expected) in cases {
@@ -278,6 +280,16 @@ fn words_of_a_server_stay_on_their_line() {
     assert!(!shown.chars().any(char::is_control), "{shown:?}");
     assert!(shown.contains("AADSTS1:") && !shown.contains("more"), "{shown:?}");
     assert_eq!(error.refusal().unwrap().error(), "bad\nroot: all is well\u{1b}[2J", "the word itself is kept");
+    let mut host = oidc();
+    let flow = DeviceCode::new(&["mail"]).unwrap().initiate(&host.client).unwrap();
+    let evil = metadata_of(ISSUER, "https://evil.example/\nroot: all is well\u{1b}[2J");
+    let error = host.play([answers(200, evil)], flow).unwrap_err();
+    assert!(matches!(error, Error::Config(Config::IssuerMismatch { .. })), "{error:?}");
+    let token = Error::from(TokenError::Issuer { got: "x\ny".into() });
+    let id_token = Error::from(IdTokenError::Issuer { got: "x\ny".into() });
+    for error in [error, token, id_token] {
+        assert!(!error.to_string().chars().any(char::is_control), "{error}");
+    }
 }
 
 /// RFC 8628 s3.2, s5.4: what is shown is what was meant. Marks that turn the direction of a text are not.
@@ -296,4 +308,21 @@ fn a_code_that_is_shown_reads_as_it_is() {
         let flow = host.play([metadata(ENTRA), answers(200, message)], flow).unwrap();
         assert_eq!(flow.message(), Some("go there"), "{mark:?}");
     }
+}
+
+/// RFC 8705 s5: who is sent to an endpoint for certificates presents one there, for a device code too.
+#[cfg(feature = "pop")]
+#[test]
+fn a_device_code_is_asked_for_with_the_certificate() {
+    use sansal::client::ClientCertificate;
+    let certificate = ClientCertificate::new(KeyName("c".into()), [1; 32]);
+    let client = Client::builder("app").oidc_authority(ISSUER).client_certificate(certificate);
+    let mut host = Host::new(client.build().unwrap());
+    let mut document: Value = serde_json::from_str(&metadata_of(ISSUER, ISSUER)).unwrap();
+    let alias = format!("{ISSUER}/mtls/devicecode");
+    document["mtls_endpoint_aliases"] = json!({ "device_authorization_endpoint": alias });
+    let flow = DeviceCode::new(&["mail"]).unwrap().initiate(&host.client).unwrap();
+    host.play([answers(200, document.to_string()), answers(200, CODE)], flow).unwrap();
+    let sent = host.sent.last().unwrap();
+    assert_eq!((sent.endpoint.as_str(), &sent.client_cert), (alias.as_str(), &Some(KeyName("c".into()))));
 }

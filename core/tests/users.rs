@@ -22,7 +22,7 @@ use sansal::pop::PopKey;
 use sansal::sealed::Sealer;
 use sansal::{
     Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Binding, ClientCredentials, Error, GetAccounts,
-    OnBehalfOf, RefreshTokenImport, RemoveAccount, Silent, Token, TokenSource,
+    OnBehalfOf, RefreshTokenImport, RemoveAccount, Silent, Token, TokenSource, UserFederatedIdentityCredential,
 };
 use serde_json::{Value, json};
 use support::{Host, NOW, World, answers};
@@ -357,6 +357,35 @@ fn whose_a_renewed_token_is() {
     assert_eq!((token.access_token(), host.cached()), ("at-1", 0));
 }
 
+/// Section 2.5 of the reference: the tenant of an authority is the one that its token endpoint names, not the domain that was typed.
+#[test]
+fn the_tenant_is_that_of_the_token_endpoint() {
+    const TYPED: &str = "https://login.microsoftonline.com/contoso.onmicrosoft.com";
+    // In the routing hint of a user's federated credential (section 1.11).
+    let builder = Client::builder("app").authority(TYPED).credential(Credential::secret("planted-secret"));
+    let mut host = Host::new(builder.build().unwrap());
+    let credential = UserFederatedIdentityCredential::for_object_id("assertion", "oid", &["User.Read"]).unwrap();
+    let flow = credential.flow(&host.client).unwrap();
+    host.play([metadata(), tokens(json!({}))], flow).unwrap();
+    let routing = host.sent[1].headers.iter().find(|header| header.name == "X-AnchorMailbox").unwrap();
+    assert_eq!(routing.value.expose(), format!("Oid:oid@{TENANT}"));
+
+    // And at another name of the cloud (section 4.11.1).
+    let builder = Client::builder("app").authority(TYPED).settings(Settings::reference());
+    let mut host = Host::new(builder.build().unwrap());
+    let elsewhere = cache(None, &["rt"]).to_json();
+    let elsewhere = String::from_utf8_lossy(&elsewhere).replace("login.microsoftonline.com", "login.windows.net");
+    host.store.tokens = TokenCache::from_json(elsewhere.as_bytes()).unwrap();
+    let aliases = json!({"metadata": [{"aliases": ["login.microsoftonline.com", "login.windows.net"]}]});
+    let there = json!({"token_endpoint": format!("https://login.windows.net/{TENANT}/oauth2/v2.0/token"),
+        "authorization_endpoint": format!("https://login.windows.net/{TENANT}/oauth2/v2.0/authorize")});
+    let script =
+        vec![metadata(), answers(200, aliases.to_string()), answers(200, there.to_string()), tokens(json!({}))];
+    silent(&mut host, script, &request()).unwrap();
+    let address = format!("https://login.windows.net/{TENANT}/v2.0/.well-known/openid-configuration");
+    assert_eq!(host.sent[2].endpoint.as_str(), address);
+}
+
 #[test]
 fn another_tenant_by_name() {
     // G-47: the refresh token of home serves there, and the token lies under that tenant.
@@ -528,6 +557,24 @@ fn id_tokens_are_checked_before_anything_is_stored() {
         let state = flow.state().expose().to_string();
         let result = redeem(&mut host, &flow, &[("code", "c"), ("state", &state)], vec![tokens(json!({}))]);
         assert_eq!(matches!(result, Err(Error::IdToken(IdTokenError::Absent))), is_error, "{policy:?}");
+    }
+}
+
+/// Metadata that name no issuer are no reason to believe any (OpenID Connect Discovery s3: it is required).
+#[test]
+fn an_id_token_is_nobodys_where_the_metadata_name_no_issuer() {
+    for (policy, good) in [(IdTokenPolicy::Claims, false), (IdTokenPolicy::NonceOnly, true)] {
+        let mut host = Host::new(public(Settings { id_token_policy: policy, ..Settings::default() }));
+        let World::Answers(status, headers, body) = metadata() else { panic!("an answer") };
+        let body = String::from_utf8(body).unwrap().replace("\"issuer\"", "\"other\"");
+        let flow = host.play([World::Answers(status, headers, body.into())], asked().initiate()).unwrap();
+        let state = flow.state().expose().to_string();
+        let script = vec![tokens(json!({"id_token": jwt(&good_claims(&flow))}))];
+        match redeem(&mut host, &flow, &[("code", "c"), ("state", &state)], script) {
+            Ok(_) => assert!(good),
+            Err(Error::IdToken(IdTokenError::Issuer { .. })) => assert!(!good && host.cached() == 0),
+            Err(other) => panic!("{other:?}"),
+        }
     }
 }
 

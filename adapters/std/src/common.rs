@@ -14,7 +14,7 @@ use sansal::time::Millis;
 use crate::certificate::CertificateCredential;
 use crate::clock::{SystemClock, Time, platform};
 use crate::driver::Driver;
-use crate::environment::Environment;
+use crate::environment::{regions, variable};
 use crate::http::HttpClient;
 use crate::metrics::Metrics;
 use crate::persistence::Persistence;
@@ -98,7 +98,7 @@ impl Common {
         }
         let (region_name, force_region) = match self.regions {
             Some(regions) => regions,
-            None => Environment::from_process().map(|e| (e.region_name, e.force_region)).unwrap_or_default(),
+            None => regions(variable),
         };
         settings.region_name = region_name.unwrap_or(settings.region_name);
         settings.force_region = force_region.or(settings.force_region);

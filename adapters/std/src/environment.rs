@@ -188,6 +188,18 @@ impl Environment {
     }
 }
 
+/// `REGION_NAME` and `MSAL_FORCE_REGION`, whatever is wrong with the other variables: those are somebody else's affair. A value that is
+/// no text is no region, which the core says to those whom it concerns.
+pub(crate) fn regions(
+    lookup: impl Fn(&'static str) -> Result<Option<String>, EnvironmentError>,
+) -> (Option<String>, Option<String>) {
+    let text = |name| match lookup(name) {
+        Ok(value) => value.filter(|value| !value.is_empty()),
+        Err(_) => Some(char::REPLACEMENT_CHARACTER.to_string()),
+    };
+    (text("REGION_NAME"), text("MSAL_FORCE_REGION"))
+}
+
 /// A variable of this process.
 #[expect(clippy::disallowed_methods, reason = "the one place where this adapter reads variables")]
 pub(crate) fn variable(name: &'static str) -> Result<Option<String>, EnvironmentError> {
@@ -326,6 +338,24 @@ mod tests {
             E::Contradiction("AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CERTIFICATE_PATH")
         );
         assert_eq!(environment(&[]).unwrap().client_id(), Err(E::Missing("AZURE_CLIENT_ID")));
+    }
+
+    #[test]
+    fn regions_do_not_depend_on_other_variables() {
+        let lookup = |name| match name {
+            "REGION_NAME" => Ok(Some(String::new())),
+            "MSAL_FORCE_REGION" => Ok(Some("westus2".to_owned())),
+            "AZURE_CLIENT_CERTIFICATE_PATH" => Ok(Some("a".to_owned())),
+            "AZURE_CERTIFICATE_PATH" => Ok(Some("b".to_owned())),
+            other => Err(EnvironmentError::NotUtf8(other)),
+        };
+        assert!(Environment::from_lookup(lookup).is_err());
+        assert_eq!(regions(lookup), (None, Some("westus2".to_owned())));
+        // Not taken for an unset one: a region that cannot be read is an error for those who want it.
+        let (name, forced) = regions(|name| Err(EnvironmentError::NotUtf8(name)));
+        let confidential = sansal::Client::builder("app").credential(sansal::client::Credential::secret("s"));
+        let settings = sansal::client::Settings { force_region: forced, ..Default::default() };
+        assert!(name.is_some() && confidential.settings(settings).build().is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sansal_sim::{CLIENT_CERTIFICATE, CLIENT_KEY, CONTOSO_CLIENT};
+use sansal_sim::{CLIENT_CERTIFICATE, CLIENT_KEY, CONTOSO_CLIENT, Platform, Resource};
 use sansal_std::sansal::cert::PrivateKey;
 use sansal_std::sansal::client::Client;
 use sansal_std::sansal::error::{AskError, CertError, Config};
@@ -287,4 +287,20 @@ fn keys_answer_for_their_names() {
     let error = keys.pop_key(&name, Algorithm::Es256).unwrap_err();
     assert!(matches!(error, Error::Config(Config::Certificate(CertError::WrongAlgorithm))), "{error}");
     assert!(matches!(keys.pop_key(&KeyName("c".into()), Algorithm::Es256), Err(Error::Unanswered { .. })));
+}
+
+/// OpenID Connect Core s9, RFC 7523 s3 item 7: a provider that takes an assertion once gets another one with each request.
+#[test]
+fn a_provider_that_refuses_replays_is_served() {
+    const ISSUER: &str = "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0";
+    let platform = Platform::contoso(1).unwrap().resource(Resource::new("api://orders")).refuse_replays();
+    let sim = Sim::with(platform);
+    let certificate = CertificateCredential::pem(CLIENT_KEY.as_bytes()).certificate(CLIENT_CERTIFICATE);
+    let builder = ConfidentialClient::builder(CONTOSO_CLIENT).oidc_authority(ISSUER).certificate(certificate);
+    let client = builder.http_client(sim.clone()).time(sim).build().unwrap();
+    for scope in
+        ["https://graph.microsoft.com/.default", "api://orders/.default", "https://graph.microsoft.com/.default"]
+    {
+        client.acquire_token_for_client(&[scope]).unwrap();
+    }
 }

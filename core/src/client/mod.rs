@@ -161,9 +161,10 @@ impl Client {
         Ok(Self { authority, ..self.clone() }.named())
     }
 
-    /// The same application at another name of the same cloud, which needs no looking up.
-    pub(crate) fn at_alias(&self, alias: &str) -> Result<Self, Error> {
-        let authority = Authority::parse(&format!("https://{alias}/{}", self.authority.tenant()))?;
+    /// The same application at another name of the same cloud, which needs no looking up. The tenant is the one that its metadata
+    /// name.
+    pub(crate) fn at_alias(&self, alias: &str, tenant: &str) -> Result<Self, Error> {
+        let authority = Authority::parse(&format!("https://{alias}/{tenant}"))?;
         let settings = Settings { instance_discovery: InstanceDiscovery::Off, ..self.settings.clone() };
         Ok(Self { authority, settings, ..self.clone() }.named())
     }

@@ -24,7 +24,7 @@ pub struct Settings {
     pub validate_authority: bool,
     /// Which hosts requests may leave for.
     pub hosts: HostPolicy,
-    /// Hosts that are allowed beside those of [`HostPolicy::Authority`].
+    /// Hosts that are allowed beside those of [`HostPolicy::Authority`], as issuers of an OIDC authority too.
     pub allowed_hosts: Vec<String>,
     /// Whether a user's password may go to the federation server that Microsoft names for the user's domain (WS-Trust),
     /// whatever its host. Without it only to those in [`allowed_hosts`](Self::allowed_hosts).

@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use super::shown::Shown;
 use super::{
     AskError, CertError, CommitError, Config, Error, Fault, IdTokenError, JwtError, Refusal, SendError, TokenError,
     What,
@@ -29,7 +30,7 @@ impl fmt::Display for Error {
         for more in [detail, self.refusal().map_or("", Refusal::error)] {
             if !more.is_empty() {
                 f.write_str(": ")?;
-                f.write_str(more)?;
+                Shown(more).fmt(f)?;
             }
         }
         Ok(())

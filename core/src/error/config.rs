@@ -5,6 +5,8 @@ use alloc::string::String;
 use core::fmt;
 
 use super::CertError;
+#[cfg(feature = "sentences")]
+use super::shown::Shown;
 
 /// A call or setting that cannot work.
 #[non_exhaustive]
@@ -124,7 +126,11 @@ impl fmt::Display for Config {
                 "{authority} gave no usable provider metadata (HTTP {status}); check the tenant name or id in it"
             ),
             Self::IssuerMismatch { issuer, authority } => {
-                write!(f, "the metadata of {authority} names a foreign issuer, {issuer}")
+                write!(
+                    f,
+                    "the metadata of {authority} names a foreign issuer, {}; allow its host if they belong together",
+                    Shown(issuer)
+                )
             }
             Self::HostNotAllowed { host, rule: HostRule::NotHttps } => {
                 write!(f, "{host} is not an https address; tokens are asked for over https only")

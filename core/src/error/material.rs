@@ -4,6 +4,9 @@ use alloc::string::String;
 #[cfg(feature = "sentences")]
 use core::fmt;
 
+#[cfg(feature = "sentences")]
+use super::shown::Shown;
+
 /// Why a certificate or key cannot be used.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +198,7 @@ impl fmt::Display for IdTokenError {
         match self {
             Self::Jwt(why) => write!(f, "the ID token cannot be read: {why}"),
             Self::Missing(claim) => write!(f, "the ID token has no {claim} claim"),
-            Self::Issuer { got } => write!(f, "the ID token comes from another issuer, {got}"),
+            Self::Issuer { got } => write!(f, "the ID token comes from another issuer, {}", Shown(got)),
             Self::Audience => f.write_str("the ID token is for another client"),
             Self::Time => f.write_str("the ID token is not valid now; check the clock"),
             Self::Nonce => f.write_str("the ID token answers another request: its nonce is not ours"),

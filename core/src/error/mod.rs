@@ -8,6 +8,7 @@ mod material;
 mod refusal;
 mod remedy;
 mod send;
+mod shown;
 mod token;
 
 use alloc::boxed::Box;

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::shown::Shown;
 use crate::json::{Members, Value};
 use crate::secret::Secret;
 
@@ -87,7 +88,7 @@ impl Refusal {
         self.members.text("error_uri")
     }
 
-    /// Seconds that the server wants to be left alone (`Retry-After`), where it said so.
+    /// Seconds that the server wants to be left alone (`Retry-After`), or that this answer of its is still remembered for.
     pub fn retry_after(&self) -> Option<u64> {
         self.retry_after
     }
@@ -117,19 +118,14 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown(f, self.error())?;
+        Shown(self.error()).fmt(f)?;
         if let Some(description) = self.error_description() {
             f.write_str(": ")?;
             // One line: Entra puts trace id, correlation id and time on lines of their own.
-            shown(f, description.lines().next().unwrap_or_default().trim_end())?;
+            Shown(description.lines().next().unwrap_or_default().trim_end()).fmt(f)?;
         }
         Ok(())
     }
-}
-
-/// Without what a terminal or a log would obey.
-fn shown(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    text.split(char::is_control).try_for_each(|part| f.write_str(part))
 }
 
 impl fmt::Debug for Refusal {

@@ -42,7 +42,9 @@ impl Error {
             Self::Unreachable { .. } => Remedy::Reconfigure,
             Self::Refused(refusal) => match refusal.error() {
                 // RFC 6749 s4.1.2.1; the browser brings these.
-                "server_error" | "temporarily_unavailable" => Remedy::Retry { after: None },
+                "server_error" | "temporarily_unavailable" => Remedy::Retry { after: refusal.retry_after() },
+                // RFC 8628 s3.5: nobody has answered yet.
+                "authorization_pending" | "slow_down" => Remedy::Retry { after: refusal.retry_after() },
                 // The refresh token, code or password counts no more (RFC 6749 s5.2), or another person is wanted.
                 "invalid_grant" | "expired_token" | "account_selection_required" => {
                     Remedy::Interact { claims: refusal.claims() }
@@ -79,6 +81,8 @@ mod tests {
         let cases = [
             (refused("invalid_grant"), Remedy::Interact { claims: Some("{}") }),
             (refused("server_error"), Remedy::Retry { after: None }),
+            (refused("authorization_pending"), Remedy::Retry { after: None }),
+            (refused("slow_down"), Remedy::Retry { after: None }),
             (refused("access_denied"), Remedy::GiveUp),
             (refused("invalid_client"), Remedy::Reconfigure),
             (refused("invalid_scope"), Remedy::Reconfigure),

@@ -5,6 +5,8 @@ use alloc::string::String;
 use core::fmt;
 
 use super::JwtError;
+#[cfg(feature = "sentences")]
+use super::shown::Shown;
 
 /// Which check a token failed in [`validate`](crate::validate). Treat every one alike: the token says nothing.
 #[non_exhaustive]
@@ -57,7 +59,7 @@ impl fmt::Display for TokenError {
         f.write_str(match self {
             Self::Jwt(why) => return write!(f, "the token cannot be read: {why}"),
             Self::Missing(claim) => return write!(f, "the token has no usable {claim} claim"),
-            Self::Issuer { got } => return write!(f, "the token comes from another issuer, {got}"),
+            Self::Issuer { got } => return write!(f, "the token comes from another issuer, {}", Shown(got)),
             Self::Duplicate => "a member stands twice in the token",
             Self::Critical => "the token needs extensions (crit) that are not understood",
             Self::Algorithm => "the token's algorithm is not allowed",

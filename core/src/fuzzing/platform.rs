@@ -27,7 +27,7 @@ pub fn authority(data: &[u8]) {
             assert!(host_allowed(&authority, &settings, &metadata));
             assert!(metadata.path().ends_with("/.well-known/openid-configuration"));
         }
-        assert!(issuer_is_valid(authority.as_str(), &authority));
+        assert!(issuer_is_valid(authority.as_str(), &authority, &Settings::default()));
         let foreign = Endpoint::parse("https://evil.example/token");
         assert!(
             authority.host().ends_with("evil.example")

@@ -40,6 +40,10 @@ impl<'a> Response<'a> {
             Some(text) => match text::integer(text) {
                 // A time that is past is no time to wait.
                 Some(seconds) => RetryAfter::Seconds(u64::try_from(seconds).unwrap_or(0).min(MAX_RETRY_AFTER)),
+                // More than a number here can hold.
+                None if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
+                    RetryAfter::Seconds(MAX_RETRY_AFTER)
+                }
                 None => imf_fixdate(text).map_or(RetryAfter::Unreadable, RetryAfter::At),
             },
         }

@@ -106,7 +106,8 @@ impl Answer<'_> {
 
     /// A refusal in the source's own words.
     pub(super) fn refused_as(&self, members: Members) -> Error {
-        let refusal = Box::new(Refusal::new(self.reply.status, members, self.sent.into_iter()));
+        let refusal = Refusal::new(self.reply.status, members, self.sent.into_iter());
+        let refusal = Box::new(refusal.patient(self.reply.retry_after));
         if self.is_busy() { self.throttled(Some(refusal)) } else { Error::Refused(refusal) }
     }
 

@@ -37,11 +37,13 @@ impl Source for Ready {
         matches!(self.grant.as_ref().map(|grant| &grant.kind), Some(GrantKind::ClientCredentials { .. }))
     }
 
-    fn obtain(&mut self, _: &mut Cx<'_>, _: &ProviderMetadata, input: Input<'_>) -> Result<Step<Grant>, Error> {
-        match (self.grant.take(), input) {
-            (Some(grant), Input::Start) => Ok(Step::Done(grant)),
-            _ => Err(Error::OutOfTurn),
-        }
+    fn obtain(&mut self, _: &mut Cx<'_>, metadata: &ProviderMetadata, input: Input<'_>) -> Result<Step<Grant>, Error> {
+        let (Some(grant), Input::Start) = (self.grant.take(), input) else { return Err(Error::OutOfTurn) };
+        let routing = match &grant.kind {
+            GrantKind::UserFic { user, .. } => Some(user.routing(&metadata.realm)),
+            _ => None,
+        };
+        Ok(Step::Done(grant.routed(routing)))
     }
 
     fn expected(&self) -> Expected<'_> {
