@@ -309,11 +309,9 @@ fn whose_a_renewed_token_is() {
         jwt(&json!({"iss": issuer, "aud": "app", "exp": NOW.0 + 3600, "iat": NOW.0, "sub": sub, "tid": TENANT}))
     };
     let entra = format!("{HOST}/{TENANT}/v2.0");
-    for (before, sub, is_same) in [
-        (None, "pairwise", true),
-        (Some("pairwise"), "pairwise", true),
-        (Some("pairwise"), "else", false),
-    ] {
+    for (before, sub, is_same) in
+        [(None, "pairwise", true), (Some("pairwise"), "pairwise", true), (Some("pairwise"), "else", false)]
+    {
         let mut host = Host::new(public(Settings::default()));
         let known = cache(None, &["rt"]).to_json();
         let mut root: Value = serde_json::from_slice(&known).unwrap();
@@ -561,7 +559,8 @@ fn the_tenant_of_a_multi_tenant_issuer_is_the_tokens() {
         };
         let result = named(&format!("{HOST}/{TENANT}/v2.0"), script());
         assert_eq!(result.is_ok(), good, "{tid} {iss}: {result:?}");
-        for other in [&format!("{HOST}/{{tenantid}}/v2.0"), &format!("{HOST}//v2.0"), "https://evil.example/x/v2.0", ""] {
+        for other in [&format!("{HOST}/{{tenantid}}/v2.0"), &format!("{HOST}//v2.0"), "https://evil.example/x/v2.0", ""]
+        {
             let result = named(other, vec![]);
             assert!(matches!(result, Err(Error::BadResponse { at: "iss", .. })), "{other}: {result:?}");
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use sansal::key::Algorithm;
 use sansal::validate::Tenants;
-use sansal_std::{Environment, Secret, TokenValidator};
+use sansal_std::{Environment, TokenValidator};
 use serde_json::Value;
 
 use crate::application::{Application, Chosen, Network, Talk, configured};
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     arguments.talk.begin();
-    let text = Secret::new(input::text(&arguments.file)?);
+    let text = input::text(&arguments.file)?;
     let token = token_in(text.expose().trim());
     let token = token.expose().strip_prefix("Bearer ").unwrap_or(token.expose()).trim_start();
     let validator = validator(arguments)?;
