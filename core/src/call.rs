@@ -138,7 +138,6 @@ impl Call {
         self
     }
 
-    #[cfg(feature = "clouds")]
     /// Never repeats, whatever the settings say.
     pub(crate) fn once(mut self) -> Self {
         self.once = true;
@@ -180,7 +179,9 @@ impl Call {
         if response.body.len() > self.request.response_limit {
             return Err(self.unreachable(SendError::TooLarge));
         }
-        let retry_after = response.retry_after();
+        // To the reference a date is none.
+        let now = (!is_reference(cx)).then(|| response.date().or(cx.clock.wall)).flatten();
+        let retry_after = response.retry_after().counted_from(now);
         let is_transient =
             matches!(response.status, 429 | 500..) || self.managed.is_some_and(|more| more.contains(&response.status));
         if self.request.repeat == Repeat::Safe && is_transient {
@@ -209,9 +210,11 @@ impl Call {
             // A challenge is to be met, not remembered.
             (401, _) if self.managed.is_some() => return None,
             (400, RetryAfter::Absent) if self.expects_400 => return None,
+            // Whoever polls waits by itself; to the reference a remembered `slow_down` is a new one.
+            (400, _) if self.expects_400 && self.managed.is_none() && !is_reference(cx) => return None,
             (400, RetryAfter::Absent) => REMEMBER_400,
             (_, RetryAfter::Seconds(seconds)) => seconds,
-            (_, RetryAfter::Unreadable) => default,
+            (_, RetryAfter::At(_) | RetryAfter::Unreadable) => default,
             (429 | 500.., RetryAfter::Absent) => default,
             (_, RetryAfter::Absent) => return None,
         };
@@ -280,4 +283,9 @@ impl Call {
             _ => Err(Error::OutOfTurn),
         }
     }
+}
+
+/// Whether odd answers are taken as the reference takes them.
+fn is_reference(cx: &Cx<'_>) -> bool {
+    cx.client.settings().lenient_answers
 }

@@ -88,7 +88,7 @@ impl DeviceFlow {
             return Err(bad("device_code"));
         }
         let user_code = members.text("user_code").unwrap_or_default();
-        if user_code.is_empty() || user_code.len() > MAX_USER_CODE || user_code.chars().any(char::is_control) {
+        if user_code.is_empty() || user_code.len() > MAX_USER_CODE || user_code.chars().any(is_obeyed) {
             return Err(bad("user_code"));
         }
         // What people are sent to is an address of the strict kind: `javascript:` and its like are none.
@@ -102,9 +102,9 @@ impl DeviceFlow {
         if !named && !client.settings().lenient_answers {
             return Err(bad("verification_uri"));
         }
-        // A terminal would obey control characters.
-        if let Some(message) = members.text("message").filter(|text| text.chars().any(char::is_control)) {
-            let clean: String = message.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
+        // A terminal would obey them.
+        if let Some(message) = members.text("message").filter(|text| text.chars().any(is_obeyed)) {
+            let clean: String = message.chars().filter(|c| *c == '\n' || !is_obeyed(*c)).collect();
             members.set("message", clean);
         }
         Ok(Self {
@@ -306,6 +306,12 @@ impl DeviceFlow {
     pub fn restore(sealer: &Sealer, client: &Client, text: &str, clock: Clock) -> Result<Self, Error> {
         Self::from_members(client, &sealer.open(Saved::DeviceFlow, client, text)?, clock)
     }
+}
+
+/// Control characters, and marks that turn the direction of a text (Unicode Annex 9), so that it reads as another one.
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Debug for DeviceFlow {

@@ -213,7 +213,8 @@ fn instance(client: &Client, reply: &Reply<'_>) -> Result<Endpoint, Error> {
 pub(crate) fn read_metadata(client: &Client, reply: &Reply<'_>) -> Result<ProviderMetadata, Error> {
     let authority = client.authority();
     match reply.status {
-        200..300 => {}
+        // No other kind of success brings metadata (OpenID Connect Discovery s4.2).
+        200 => {}
         429 | 500.. => return Err(unavailable(reply)),
         400..500 => {
             let authority = authority.as_str().to_string();

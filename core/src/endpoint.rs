@@ -197,6 +197,11 @@ impl Endpoint {
         self.secure
     }
 
+    /// Whether the host is this machine (RFC 8252 s7.3).
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.host())
+    }
+
     /// Whether the host is this machine or has a link-local address: such requests never go through a proxy.
     pub fn is_local(&self) -> bool {
         is_local(self.host())
@@ -327,8 +332,11 @@ fn is_ipv4(host: &str) -> bool {
 /// Loopback (RFC 6761 s6.3, RFC 1122 s3.2.1.3) and link-local addresses (RFC 3927), which no router forwards: there are the
 /// metadata services of clouds, and the endpoint for managed identities of App Service.
 fn is_local(host: &str) -> bool {
-    let is_near = host.starts_with("127.") || host.starts_with("169.254.");
-    host == "localhost" || host == "[::1]" || (is_near && is_ipv4(host))
+    is_loopback(host) || (host.starts_with("169.254.") && is_ipv4(host))
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host == "[::1]" || (host.starts_with("127.") && is_ipv4(host))
 }
 
 /// A path segment of RFC 3986 s3.3 that no reader removes or rewrites.

@@ -216,12 +216,17 @@ impl Exchange {
             None => request,
         };
         let mut call = Call::new(request, self.deadline);
+        let is_poll = matches!(self.grant.kind, GrantKind::DeviceCode { .. });
+        if is_poll {
+            // Whoever polls has its own times, and without a connection longer ones (RFC 8628 s3.5).
+            call = call.once();
+        }
         if let Some(identity) = identity {
             call = call.identified_by(identity);
         }
         if client.settings().throttling {
             call = call.throttled(patience(client));
-            if matches!(self.grant.kind, GrantKind::DeviceCode { .. }) {
+            if is_poll {
                 call = call.expecting_400();
             }
             if self.occasion.asks_anyway {
@@ -386,7 +391,7 @@ fn read<'a>(cx: &Cx<'_>, reply: &Reply<'_>, sent: impl Iterator<Item = &'a Secre
         Err(why) => return Err(bad(json_rule(why))),
     };
     if members.contains("error") {
-        let refusal = Box::new(Refusal::new(reply.status, members, sent).classify());
+        let refusal = Box::new(Refusal::new(reply.status, members, sent).classify().patient(reply.retry_after));
         return Err(if busy { throttled(Some(refusal)) } else { refused(*refusal) });
     }
     let response = TokenResponse::from_members(members);

@@ -14,8 +14,7 @@ impl AuthorizationRequest {
     /// address, which must be a loopback one, as registered: `http://localhost:port`.
     ///
     /// # Errors
-    /// [`Error::Config`] when the client has a credential, the redirect address is not a loopback one, or a claims request is
-    /// not a JSON object.
+    /// [`Error::Config`] when the redirect address is not a loopback one, or a claims request is not a JSON object.
     pub fn interactive(&self, client: &Client) -> Result<Acquire<Browser>, Error> {
         if !self.is_loopback() {
             return Err(Config::RedirectUri.into());

@@ -2,7 +2,56 @@
 //!
 //! This crate opens no socket, reads no clock, file, variable or random source. A [`Flow`] says what it needs, one
 //! [`Step`](flow::Step) at a time; a host does it and passes the [`Input`](flow::Input) back. Hosts that exist:
-//! `sansal-std` (blocking) and whatever you write: the contract is one page, [`flow`].
+//! `sansal-std` (blocking), `sansal-tokio`, `sansal-embedded`, and whatever you write: the contract is one page, [`flow`].
+//!
+//! A whole host, whose server is two answers that stand here:
+//!
+//! ```
+//! use sansal::client::Credential;
+//! use sansal::entropy::{Entropy, NoEntropy};
+//! use sansal::error::AskError;
+//! use sansal::flow::{Answer, Clock, Cx, Flow, Input, Millis, Response, Step};
+//! use sansal::time::UnixTime;
+//! use sansal::{Client, ClientCredentials, Store};
+//!
+//! struct Dice; // Yours is the system's random source.
+//! impl Entropy for Dice {
+//!     fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
+//!         out.fill(4);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let client = Client::builder("my-app").oidc_authority("https://id.example").credential(Credential::secret("s3cret")).build()?;
+//! let mut store = Store::new(&mut Dice)?;
+//! let mut flow = ClientCredentials::new(&["orders.read"])?.flow(&client)?;
+//! let mut answers = [
+//!     r#"{"issuer":"https://id.example","authorization_endpoint":"https://id.example/a","token_endpoint":"https://id.example/t"}"#,
+//!     r#"{"token_type":"Bearer","access_token":"T","expires_in":3600}"#,
+//! ]
+//! .into_iter();
+//! let (mut asked, mut input) = (Vec::new(), Input::Start);
+//! let token = loop {
+//!     let clock = Clock { mono: Millis(0), wall: Some(UnixTime(1_800_000_000)) };
+//!     input = match flow.step(&mut Cx { client: &client, store: &store, clock, entropy: &mut Dice }, input)? {
+//!         Step::Send(request) => {
+//!             asked.push(format!("{} {}", request.method, request.endpoint));
+//!             Input::Response(Response { status: 200, headers: &[], body: answers.next().unwrap_or("").as_bytes() })
+//!         }
+//!         Step::Wait(_) => Input::Woke,
+//!         Step::Ask(_) => Input::Answer(Answer::Failed(AskError::NotSupported)),
+//!         Step::Load(_) => Input::Loaded,
+//!         Step::Commit(changes) => {
+//!             store.apply(changes);
+//!             Input::Committed(Ok(()))
+//!         }
+//!         Step::Done(token) => break token,
+//!     };
+//! };
+//! assert_eq!(token.access_token(), "T");
+//! assert_eq!(asked, ["GET https://id.example/.well-known/openid-configuration", "POST https://id.example/t"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! | room | what for |
 //! |---|---|

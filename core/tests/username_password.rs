@@ -149,7 +149,30 @@ fn the_happy_path() {
     assert!(cache.contains(r#""username":"ada@contoso.com""#), "{cache}");
     assert!(!cache.contains("planted-password") && !cache.contains("planted-token"));
     // A name and a password are checked each time.
-    host.sign_in("ada@contoso.com", PASSWORD, [On::Realm, On::Mex, On::Trust, On::Token].map(On::good)).unwrap();
+    host.sign_in("ada@contoso.com", PASSWORD, [On::Trust, On::Token].map(On::good)).unwrap();
+}
+
+/// Where a password goes is remembered for a day (G-06), for this user; what the federation server says of itself, for all. Whom
+/// it may go to is asked each time.
+#[test]
+fn where_a_password_goes_is_remembered() {
+    let mut host = host_with(federated());
+    host.sign_in("ada@contoso.com", PASSWORD, ALL.map(On::good)).unwrap();
+    host.sign_in("bob@contoso.com", PASSWORD, [On::Realm, On::Trust, On::Token].map(On::good)).unwrap();
+    let mut strict = host_with(Settings { retries: Retries::NONE, ..Settings::default() });
+    strict.store = host.store;
+    let error = strict.sign_in("ada@contoso.com", PASSWORD, []).unwrap_err();
+    assert!(matches!(error, Error::Config(Config::HostNotAllowed { rule: HostRule::Federation, .. })), "{error:?}");
+    let mut host = host_with(federated());
+    host.store = strict.store;
+    host.pass(Millis::from_secs(24 * 3600));
+    let script = [On::Metadata, On::Realm, On::Mex, On::Trust, On::Token].map(On::good);
+    host.sign_in("ada@contoso.com", PASSWORD, script).unwrap();
+    // What is of no use is not remembered.
+    let mut host = host_with(federated());
+    let mut script = vec![On::Metadata.good(), On::Realm.good(), answers(200, "<html/>")];
+    host.sign_in("ada@contoso.com", PASSWORD, script.drain(..)).unwrap_err();
+    host.sign_in("ada@contoso.com", PASSWORD, [On::Mex, On::Trust, On::Token].map(On::good)).unwrap();
 }
 
 /// Every fault in every exchange: the right error, nothing stored, no secret shown, no endless loop.
@@ -286,12 +309,11 @@ fn a_wrong_password_holds_up_nobody_else() {
     refused(host.sign_in("ada@contoso.com", "planted-wrong", first));
     assert_eq!(host.cached(), 0);
     // Again the same: the server is not asked, so that the account is not locked.
-    let asked = [On::Realm.good(), On::Mex.good()];
-    refused(host.sign_in("ada@contoso.com", "planted-wrong", asked.clone()));
-    let whole = || [On::Realm, On::Mex, On::Trust, On::Token].map(On::good);
-    host.sign_in("bob@contoso.com", "planted-wrong", whole()).unwrap();
+    refused(host.sign_in("ada@contoso.com", "planted-wrong", []));
+    let whole = || [On::Trust, On::Token].map(On::good);
+    host.sign_in("bob@contoso.com", "planted-wrong", [On::Realm.good()].into_iter().chain(whole())).unwrap();
     host.sign_in("ada@contoso.com", PASSWORD, whole()).unwrap();
-    refused(host.sign_in("ada@contoso.com", "planted-wrong", asked));
+    refused(host.sign_in("ada@contoso.com", "planted-wrong", []));
     // After a minute it is.
     host.clock.mono = host.clock.mono.after(Millis::from_secs(61));
     host.sign_in("ada@contoso.com", "planted-wrong", whole()).unwrap();

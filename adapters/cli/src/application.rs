@@ -71,7 +71,7 @@ pub(crate) struct Network {
     #[arg(long, help_heading = "Network")]
     pub(crate) no_proxy: bool,
     /// Seconds that one request may take.
-    #[arg(long, value_name = "SECONDS", help_heading = "Network")]
+    #[arg(long, value_name = "SECONDS", help_heading = "Network", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: Option<u64>,
 }
 

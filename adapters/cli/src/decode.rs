@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let text = input::text(&arguments.file)?;
+    let text = input::token(&arguments.file)?;
     let decoded = decode(token_in(text.expose().trim()).expose())?;
     output::print_json(&decoded)?;
     let _ = writeln!(io::stderr(), "sansal: not verified: anybody can write such a token");

@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use sansal_std::sansal::error::Refusal;
-use sansal_std::{Error, SetupError};
+use sansal_std::sansal::error::{CertError, Refusal};
+use sansal_std::{EnvironmentError, Error, SetupError};
 
 use crate::output::one_line;
 
@@ -63,15 +63,25 @@ impl From<Error> for Failure {
 impl From<SetupError> for Failure {
     fn from(error: SetupError) -> Self {
         match error {
+            SetupError::InFile { why: CertError::PassphraseMissing, .. } => {
+                Self::usage(format_args!("{error} (--passphrase-file or --passphrase-env)"))
+            }
             SetupError::Client(error) => error.into(),
+            SetupError::Environment(error) => error.into(),
             SetupError::File { .. } => Self::local(error),
             other => Self::usage(other),
         }
     }
 }
 
-impl From<sansal_std::EnvironmentError> for Failure {
-    fn from(error: sansal_std::EnvironmentError) -> Self {
-        Self::usage(error)
+impl From<EnvironmentError> for Failure {
+    fn from(error: EnvironmentError) -> Self {
+        match error {
+            EnvironmentError::Missing("AZURE_CLIENT_ID") => Self::usage(format_args!("give --client-id, or {error}")),
+            EnvironmentError::Missing(which) if which.contains("AZURE_TENANT_ID") => {
+                Self::usage(format_args!("give --tenant, --authority or --issuer, or {error}"))
+            }
+            _ => Self::usage(error),
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use sansal_std::Secret;
 use sansal_std::sansal::secret::SecretBytes;
+use sansal_std::{Secret, SetupError};
 
 use crate::failure::Failure;
 
@@ -14,7 +14,7 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// Reads a file; `-` is standard input. There may be a secret in it.
 pub(crate) fn bytes(path: &Path) -> Result<SecretBytes, Failure> {
-    let failed = |error: io::Error| Failure::local(format_args!("cannot read {}: {}", path.display(), error.kind()));
+    let failed = |error: io::Error| Failure::from(SetupError::File { path: path.to_owned(), kind: error.kind() });
     if path.as_os_str() == "-" {
         return whole(io::stdin().lock(), path, MAX_FILE);
     }
@@ -26,7 +26,7 @@ pub(crate) fn bytes(path: &Path) -> Result<SecretBytes, Failure> {
 
 /// All of it, which is about this long. A vector that grows by itself leaves copies behind: there is room at once.
 fn whole(reader: impl Read, path: &Path, length: u64) -> Result<SecretBytes, Failure> {
-    let failed = |error: io::Error| Failure::local(format_args!("cannot read {}: {}", path.display(), error.kind()));
+    let failed = |error: io::Error| Failure::from(SetupError::File { path: path.to_owned(), kind: error.kind() });
     let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
     reader.take(MAX_FILE.saturating_add(1)).read_to_end(&mut content).map_err(failed)?;
     let content = SecretBytes::new(content);
@@ -45,6 +45,22 @@ pub(crate) fn new_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = options.open(path)?;
     file.write_all(content)?;
     file.sync_all()
+}
+
+/// Reads a file with a token. A token is not taken as an argument, and one that was given as such is not repeated: arguments are
+/// seen by every user of the machine.
+pub(crate) fn token(path: &Path) -> Result<Secret, Failure> {
+    let looks_like_one = path.to_str().is_some_and(|name| name.starts_with("ey") && name.matches('.').count() >= 2);
+    if looks_like_one && !path.exists() {
+        return Err(Failure::usage(
+            "this is a token, not a file: give it on standard input, for arguments are seen by every user of the machine",
+        ));
+    }
+    let text = text(path)?;
+    if text.expose().trim().is_empty() {
+        return Err(Failure::usage("there is no token: give it on standard input or in a file"));
+    }
+    Ok(text)
 }
 
 /// Reads a text file.

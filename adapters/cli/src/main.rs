@@ -46,12 +46,13 @@ enum Command {
     #[command(after_help = token::NOTES)]
     Token(Box<token::Arguments>),
     /// Prints the Authorization header for a request that is signed: a proof-of-possession token in a signed HTTP request.
-    #[command(after_help = proofs::NOTES)]
+    #[command(after_help = proofs::NOTES, override_usage = "sansal pop <METHOD> <URL> --scope <SCOPE>... [OPTIONS]")]
     Pop(Box<proofs::Arguments>),
     /// Prints the Authorization and DPoP headers for a request (RFC 9449).
-    #[command(after_help = proofs::NOTES)]
+    #[command(after_help = proofs::NOTES, override_usage = "sansal dpop <METHOD> <URL> --scope <SCOPE>... [OPTIONS]")]
     Dpop(Box<proofs::Arguments>),
     /// Checks a token: signature, issuer, audience, dates. Prints its claims, or says which check it failed.
+    #[command(override_usage = "sansal verify [FILE] --audience <AUD>... [OPTIONS]")]
     Verify(verify::Arguments),
     /// Lists who is signed in on this machine.
     Accounts(accounts::List),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use sansal::key::Algorithm;
 use sansal::validate::Tenants;
-use sansal_std::{Environment, TokenValidator};
+use sansal_std::{Environment, SetupError, TokenValidator};
 use serde_json::Value;
 
 use crate::application::{Application, Chosen, Network, Talk, configured};
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     arguments.talk.begin();
-    let text = input::text(&arguments.file)?;
+    let text = input::token(&arguments.file)?;
     let token = token_in(text.expose().trim());
     let token = token.expose().strip_prefix("Bearer ").unwrap_or(token.expose()).trim_start();
     let validator = validator(arguments)?;
@@ -85,7 +85,12 @@ fn validator(arguments: &Arguments) -> Result<TokenValidator, Failure> {
         .algorithms(&arguments.algorithm)
         .clock_skew(Duration::from_secs(arguments.clock_skew))
         .enable_pii_log(arguments.talk.names());
-    Ok(configured!(builder, arguments.application, arguments.network).build()?)
+    configured!(builder, arguments.application, arguments.network).build().map_err(|why| match why {
+        SetupError::Contradiction(why) => {
+            Failure::usage(format_args!("{why} (--tenant ID, --tenants ID or --tenants any)"))
+        }
+        why => why.into(),
+    })
 }
 
 fn algorithm(text: &str) -> Result<Algorithm, String> {

@@ -236,8 +236,12 @@ fn each_mistake_has_its_line() {
 #[test]
 fn the_environment_is_named_in_errors() {
     let cases: &[(&[(&str, &str)], i32, &str)] = &[
-        (&[], 2, "AZURE_CLIENT_ID"),
-        (&[("AZURE_CLIENT_ID", "app")], 2, "AZURE_TENANT_ID or AZURE_AUTHORITY"),
+        (&[], 2, "give --client-id, or set the environment variable AZURE_CLIENT_ID"),
+        (
+            &[("AZURE_CLIENT_ID", "app")],
+            2,
+            "give --tenant, --authority or --issuer, or set the environment variable AZURE_TENANT_ID or AZURE_AUTHORITY",
+        ),
         (&[("AZURE_CLIENT_ID", "app"), ("AZURE_TENANT_ID", "t")], 7, "AZURE_CLIENT_SECRET"),
         (
             &[
@@ -255,6 +259,40 @@ fn the_environment_is_named_in_errors() {
         assert_eq!(ran.code, *code, "{}", ran.err);
         assert!(ran.err.contains(expected) && !ran.err.contains("planted"), "{}", ran.err);
     }
+}
+
+/// What a newcomer types, and the words that tell what to type instead.
+#[test]
+fn mistakes_are_answered_in_terms_of_the_command_line() {
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJwbGFudGVkIn0.";
+    let encrypted = certs("rsa2048.key.enc-pbes2-aes256-sha256.pem");
+    let certificate = certs("rsa2048.cert.pem");
+    let (folder, tenant) = (env!("CARGO_TARGET_TMPDIR"), ["--client-id", "a", "--tenant", "t", "--scope", "s"]);
+    let timeout = [&["token", "--client-secret-env", "S", "--timeout", "0"], &tenant[..]].concat();
+    let key = [&["token", "--key", &encrypted, "--certificate", &certificate], &tenant[..]].concat();
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["decode", "/nonexistent"], 6, "cannot read /nonexistent: there is no such file"),
+        (&["certs", folder], 6, "it is a folder"),
+        (&["accounts", "--cache", folder], 6, "it is a folder"),
+        (&["decode", token], 2, "give it on standard input"),
+        (&["verify", token, "--audience", "a", "--tenant", "t"], 2, "give it on standard input"),
+        (&["decode"], 2, "there is no token"),
+        (&["verify", "/dev/stdin", "--audience", "a", "--tenant", "contoso.example"], 2, "there is no token"),
+        (
+            &["pop", "--scope", "s", "GET", "https://a.example"],
+            2,
+            "Usage: sansal pop <METHOD> <URL> --scope <SCOPE>...",
+        ),
+        (&timeout, 2, "--timeout"),
+        (&key, 2, "(--passphrase-file or --passphrase-env)"),
+    ];
+    for (arguments, code, expected) in cases {
+        let ran = sansal(arguments, &[("S", "s3cret")], "");
+        assert_eq!((ran.code, &*ran.out), (*code, ""), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains(expected) && !ran.err.contains(token), "{arguments:?}: {}", ran.err);
+    }
+    let ran = sansal(&["verify", "--audience", "a", "--tenant", "contoso.example"], &[], token);
+    assert!(ran.code == 2 && ran.err.contains("--tenants any"), "{ran:?}");
 }
 
 #[test]

@@ -37,10 +37,16 @@
 //! | [`RingVerifier`] | who verifies the signatures of tokens |
 //! | [`SoftwareKey`] | a key in memory, by `ring` or AWS-LC |
 //!
+//! What requests are made of ([`AuthorizationRequest`], [`Silent`], [`OnBehalfOf`] …) and what comes back ([`Token`], [`Account`],
+//! [`Error`]) is the core's, and named here too. Everything else of the core is under [`sansal`]. Who comes from MSAL Python finds
+//! each of its names in [`migrating`].
+//!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `keyring` | no | token caches encrypted by a key in the operating system's secret store |
+//! | `redis` | no | token caches in Redis, shared by hosts |
 //! | `aws-lc-rs` | no | keys in memory sign by AWS-LC, faster and blinded; it is C and takes a minute to build |
 //! | `pkcs11` | no | keys in PKCS#11 tokens: `Pkcs11Key` |
 //! | `fuzzing` | no | bodies of fuzz targets |
@@ -90,6 +96,8 @@ mod log;
 mod name_lookup;
 mod managed;
 mod metrics;
+#[doc = include_str!("../MIGRATING.md")]
+pub mod migrating {}
 mod parts;
 mod persistence;
 mod pfx;
@@ -169,6 +177,23 @@ pub use ureq_client::{ProxyChoice, Transport, UreqClient, UreqClientBuilder};
 pub use verifier::RingVerifier;
 
 pub use sansal;
-pub use sansal::client::AuthScheme;
+// What an application names that gets tokens: nobody needs to know in which room of the core it lies.
+pub use sansal::cache::{Limits, TokenCache, TokenChange};
+pub use sansal::cert::extract_certs;
+pub use sansal::client::{AuthScheme, IdTokenPolicy, InstanceDiscovery, Region, Settings};
+pub use sansal::error::{AskError, CommitError, Config, Refusal, Remedy, SendError};
+pub use sansal::flow::Partition;
+pub use sansal::http::Request;
+pub use sansal::http::challenge::claims_challenge;
+pub use sansal::jose::decode_part;
+pub use sansal::jose::id_token::decode_id_token;
+pub use sansal::key::Algorithm;
 pub use sansal::pop::PopKey;
-pub use sansal::{ClientCredentials, Error, ManagedIdentity, PopAuthScheme, Secret, Token, TokenSource};
+pub use sansal::sealed::Sealer;
+pub use sansal::secret::SecretBytes;
+pub use sansal::validate::{Tenants, ValidatedToken};
+pub use sansal::{
+    Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Binding, ClientCredentials, DeviceCode,
+    DeviceFlow, Error, ManagedIdentity, OnBehalfOf, PollOptions, PopAuthScheme, Prompt, ResponseMode, Secret, Silent,
+    Token, TokenSource, TokenValidation, UserFederatedIdentityCredential, UsernamePassword,
+};

@@ -76,6 +76,9 @@ pub(crate) fn read(path: &Path) -> Result<(Option<Zeroizing<Vec<u8>>>, Stamp), U
         Err(error) => return Err(error.into()),
     };
     let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::Error::from(ErrorKind::IsADirectory).into());
+    }
     exposed(&metadata).map_or(Ok(()), |mode| Err(Unreadable::Exposed(mode)))?;
     let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(MAX_CACHE);
     let mut text = Zeroizing::new(Vec::with_capacity(len.saturating_add(1)));

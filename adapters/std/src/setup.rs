@@ -69,7 +69,16 @@ impl fmt::Display for SetupError {
         match self {
             Self::Client(why) => why.fmt(f),
             Self::Environment(why) => why.fmt(f),
-            Self::File { path, kind } => write!(f, "cannot read {}: {kind}", path.display()),
+            Self::File { path, kind } => {
+                write!(f, "cannot read {}: ", path.display())?;
+                match kind {
+                    // The standard library's own words are about entities and streams.
+                    io::ErrorKind::NotFound => f.write_str("there is no such file"),
+                    io::ErrorKind::IsADirectory => f.write_str("it is a folder"),
+                    io::ErrorKind::InvalidData => f.write_str("it is not text in UTF-8"),
+                    kind => kind.fmt(f),
+                }
+            }
             Self::InFile { path, why } => write!(f, "{}: {why}", path.display()),
             Self::Exposed { path, mode } => {
                 let path = path.display();

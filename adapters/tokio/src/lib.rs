@@ -60,4 +60,11 @@ pub use token_validator::TokenValidator;
 
 pub use sansal;
 pub use sansal_std;
-pub use sansal_std::SetupError;
+// What requests are made of, and what comes back. The builders are not here: theirs make the clients that block.
+pub use sansal_std::{
+    Account, AskError, AuthCodeFlow, AuthScheme, AuthorizationRequest, AuthorizationResponse, Binding, BoundToken,
+    CertificateCredential, ClientCredentials, CommitError, DeviceCode, DeviceFlow, Environment, Error, HttpResponse,
+    Interactive, ManagedIdentity, Metrics, OnBehalfOf, Persistence, PollOptions, PopAuthScheme, PopKey, Prompt, Region,
+    Request, ResponseMode, Secret, SendError, SetupError, Silent, Token, TokenCache, TokenCacheFile, TokenSource,
+    UserFederatedIdentityCredential, UsernamePassword, ValidatedToken,
+};

@@ -43,7 +43,13 @@ struct Clients {
 }
 
 impl ReqwestClient {
-    /// As the settings say.
+    /// As the settings say. They come from the builder of the other HTTP client:
+    ///
+    /// ```
+    /// use sansal_tokio::{ReqwestClient, sansal_std::UreqClient};
+    /// let http = ReqwestClient::new(UreqClient::builder().transport()?)?;
+    /// # Ok::<(), sansal_tokio::SetupError>(())
+    /// ```
     ///
     /// # Errors
     /// [`SetupError::Proxy`] when the proxy has no address.

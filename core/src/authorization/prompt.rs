@@ -1,5 +1,7 @@
 //! The values of `prompt` and `response_mode`.
 
+use core::fmt;
+
 /// What the server shows the user (OpenID Connect Core s3.1.2.1; `create` is Initiating User Registration 1.0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prompt {
@@ -36,6 +38,12 @@ impl Prompt {
     }
 }
 
+impl fmt::Display for Prompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// How the browser brings the answer back (OAuth 2.0 Multiple Response Types s2.1; Form Post Response Mode).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseMode {
@@ -52,5 +60,11 @@ impl ResponseMode {
             Self::FormPost => "form_post",
             Self::Query => "query",
         }
+    }
+}
+
+impl fmt::Display for ResponseMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

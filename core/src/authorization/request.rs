@@ -159,7 +159,7 @@ impl AuthorizationRequest {
 
     /// Whether the browser comes back to this machine (RFC 8252 s7.3).
     pub(crate) fn is_loopback(&self) -> bool {
-        Endpoint::parse(&self.redirect_uri).is_ok_and(|endpoint| endpoint.is_local())
+        Endpoint::parse(&self.redirect_uri).is_ok_and(|endpoint| endpoint.is_loopback())
     }
 
     /// The `claims` parameter of both legs.

@@ -2,6 +2,8 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::fmt;
+use core::str::FromStr;
 
 use super::Authority;
 use super::clouds::aliases;
@@ -20,6 +22,28 @@ pub enum Region {
     Detect,
     /// None, whatever the environment says.
     Never,
+}
+
+impl fmt::Display for RegionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A region's name; [`Detect`](Self::Detect) and [`Never`](Self::Never) have none.
+///
+/// ```
+/// # use sansal::client::Region;
+/// let region: Region = "westus2".parse()?;
+/// # assert!(matches!(region, Region::Named(name) if name.as_str() == "westus2"));
+/// # Ok::<(), sansal::error::Config>(())
+/// ```
+impl FromStr for Region {
+    type Err = Config;
+
+    fn from_str(text: &str) -> Result<Self, Config> {
+        RegionName::parse(text).map(Self::Named)
+    }
 }
 
 /// The name of a region: a lower-case DNS label that begins with a letter, `westus2`.

@@ -62,6 +62,9 @@ pub struct Settings {
     /// Whether a managed identity in Cloud Shell is asked for at Cloud Shell's endpoint; otherwise at the metadata service of
     /// virtual machines, as the reference does, which is not there (G-35).
     pub managed_identity_in_cloud_shell: bool,
+    /// Whether a signed assertion is used again at every provider, as the reference does. Otherwise only at Microsoft's: others may
+    /// take each one once (OpenID Connect Core s9).
+    pub reuse_assertions_everywhere: bool,
     /// Whether a client without an id can be built.
     pub client_id_optional: bool,
     /// Scopes that user flows leave out although the library would add them: `offline_access`, `profile`.
@@ -176,6 +179,7 @@ impl Default for Settings {
             lenient_answers: false,
             tolerant_lookups: true,
             managed_identity_in_cloud_shell: true,
+            reuse_assertions_everywhere: false,
             client_id_optional: false,
             exclude_scopes: Vec::new(),
             id_token_policy: IdTokenPolicy::Claims,
@@ -205,6 +209,7 @@ impl Settings {
             lenient_answers: true,
             tolerant_lookups: false,
             managed_identity_in_cloud_shell: false,
+            reuse_assertions_everywhere: true,
             client_id_optional: true,
             id_token_policy: IdTokenPolicy::NonceOnly,
             prune_refresh_tokens: false,

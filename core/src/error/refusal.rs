@@ -17,6 +17,7 @@ pub struct Refusal {
     status: u16,
     members: Members,
     classification: Option<String>,
+    retry_after: Option<u64>,
 }
 
 impl Refusal {
@@ -25,7 +26,12 @@ impl Refusal {
         for secret in sent.filter(|secret| secret.expose().len() >= SHORTEST_SECRET) {
             members.cut_out(secret.expose());
         }
-        Self { status, members, classification: None }
+        Self { status, members, classification: None, retry_after: None }
+    }
+
+    /// With what `Retry-After` said.
+    pub(crate) fn patient(self, retry_after: Option<u64>) -> Self {
+        Self { retry_after, ..self }
     }
 
     /// The HTTP status of the answer.
@@ -81,6 +87,11 @@ impl Refusal {
         self.members.text("error_uri")
     }
 
+    /// Seconds that the server wants to be left alone (`Retry-After`), where it said so.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// All members of the answer, unknown ones included. What a server puts here may be secret.
     pub fn members(&self) -> &Members {
         &self.members
@@ -106,13 +117,19 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.error())?;
+        shown(f, self.error())?;
         if let Some(description) = self.error_description() {
+            f.write_str(": ")?;
             // One line: Entra puts trace id, correlation id and time on lines of their own.
-            write!(f, ": {}", description.lines().next().unwrap_or_default().trim_end())?;
+            shown(f, description.lines().next().unwrap_or_default().trim_end())?;
         }
         Ok(())
     }
+}
+
+/// Without what a terminal or a log would obey.
+fn shown(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    text.split(char::is_control).try_for_each(|part| f.write_str(part))
 }
 
 impl fmt::Debug for Refusal {

@@ -4,7 +4,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::{Authentication, Exchange, State, Stepped};
-use crate::client::{KeyCredential, Signer};
+use crate::client::{AuthorityKind, Client, KeyCredential, Signer};
 use crate::entropy::uuid_v4;
 use crate::error::Config;
 use crate::flow::{Ask, Cx, Step};
@@ -34,7 +34,10 @@ impl Exchange {
         ];
         let held = cx.store.memory.key.assertion(said.into_iter().chain(cx.client.credential().inputs()));
         // A server that takes an assertion only once has seen it already when it asks for its nonce (RFC 7523 s3).
-        if let (None, Some(text)) = (&self.nonce, cx.store.memory.assertion(&held, cx.clock.mono, now)) {
+        if self.nonce.is_none()
+            && is_used_again(cx.client)
+            && let Some(text) = cx.store.memory.assertion(&held, cx.clock.mono, now)
+        {
             return self.prove(cx, Authentication::Assertion(text.clone()));
         }
         let jti = uuid_v4(cx.entropy)?;
@@ -62,8 +65,16 @@ impl Exchange {
         issued: UnixTime,
     ) -> Stepped {
         let text = assertion::complete(signing_input, signature);
-        let held = HeldAssertion { text: text.clone(), issued };
-        self.memory.push(Fact::Assertion(held).for_seconds(key.as_bytes(), cx.clock.mono, REUSE));
+        if is_used_again(cx.client) {
+            let held = HeldAssertion { text: text.clone(), issued };
+            self.memory.push(Fact::Assertion(held).for_seconds(key.as_bytes(), cx.clock.mono, REUSE));
+        }
         self.prove(cx, Authentication::Assertion(text))
     }
+}
+
+/// Whether an assertion may be sent a second time. A provider may refuse a `jti` that it has seen, and many do (OpenID Connect Core s9,
+/// RFC 7523 s3); Microsoft's take it until it ends.
+fn is_used_again(client: &Client) -> bool {
+    client.authority().kind() != AuthorityKind::Oidc || client.settings().reuse_assertions_everywhere
 }

@@ -59,6 +59,12 @@ impl Method {
     }
 }
 
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// One header of a [`Request`]. Its value is treated as a secret, since some are.
 #[derive(Clone)]
 pub struct Header {

@@ -2,8 +2,10 @@
 
 use core::fmt;
 
+use super::date::imf_fixdate;
 use crate::limits::MAX_RETRY_AFTER;
 use crate::text;
+use crate::time::UnixTime;
 
 /// An HTTP response: status, headers, whole body.
 #[derive(Clone, Copy)]
@@ -35,11 +37,17 @@ impl<'a> Response<'a> {
     pub fn retry_after(&self) -> RetryAfter {
         match self.header("retry-after").map(str::trim_ascii) {
             None => RetryAfter::Absent,
-            Some(text) => match text::integer(text).map(u64::try_from) {
-                Some(Ok(seconds)) => RetryAfter::Seconds(seconds.min(MAX_RETRY_AFTER)),
-                _ => RetryAfter::Unreadable,
+            Some(text) => match text::integer(text) {
+                // A time that is past is no time to wait.
+                Some(seconds) => RetryAfter::Seconds(u64::try_from(seconds).unwrap_or(0).min(MAX_RETRY_AFTER)),
+                None => imf_fixdate(text).map_or(RetryAfter::Unreadable, RetryAfter::At),
             },
         }
+    }
+
+    /// When the server says it answered (RFC 9110 s6.6.1).
+    pub fn date(&self) -> Option<UnixTime> {
+        imf_fixdate(self.header("date")?.trim_ascii())
     }
 }
 
@@ -50,16 +58,28 @@ pub enum RetryAfter {
     Absent,
     /// Seconds, at most [`MAX_RETRY_AFTER`].
     Seconds(u64),
-    /// A date or something else: the default for this place applies.
+    /// A date.
+    At(UnixTime),
+    /// Something else: the default for this place applies.
     Unreadable,
 }
 
 impl RetryAfter {
+    /// A date as seconds from `now`. One that is over, or that is counted from nothing, says as little as a text that is none.
+    #[must_use]
+    pub fn counted_from(self, now: Option<UnixTime>) -> Self {
+        match (self, now) {
+            (Self::At(date), Some(now)) if date > now => Self::Seconds(date.since(now).min(MAX_RETRY_AFTER)),
+            (Self::At(_), _) => Self::Unreadable,
+            (other, _) => other,
+        }
+    }
+
     /// The seconds, where there are any.
     pub const fn seconds(self) -> Option<u64> {
         match self {
             Self::Seconds(seconds) => Some(seconds),
-            Self::Absent | Self::Unreadable => None,
+            Self::Absent | Self::At(_) | Self::Unreadable => None,
         }
     }
 }

@@ -177,11 +177,12 @@ impl DevicePolling {
         let interval = self.flow.interval();
         let unanswered = mem::take(&mut self.unanswered);
         match error {
-            Error::Refused(refusal) if refusal.error() == "slow_down" => {
-                self.flow.slow_down();
-                Some(self.flow.interval())
+            Error::Refused(refusal) if is_pending(refusal) => {
+                if refusal.error() == "slow_down" {
+                    self.flow.slow_down();
+                }
+                Some(refusal.retry_after().filter(|_| is_patient).unwrap_or(0).max(self.flow.interval()))
             }
-            Error::Refused(refusal) if is_pending(refusal) => Some(interval),
             // The server asks for patience, not for an end.
             Error::Throttled { retry_after, .. } if is_patient => Some(retry_after.unwrap_or(0).max(interval)),
             // RFC 8628 s3.5: a client whose connections time out asks less and less often.

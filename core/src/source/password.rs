@@ -3,10 +3,10 @@
 //!
 //! ```text
 //! Begin --no realms here--> grant
-//!   `--> AskingRealm --managed--> grant
-//!           `--federated--> AskingMex --> AskingTrust --> grant
-//!                 `--no metadata address----^
-//! what is worth remembering → Noting → goes on as it was
+//!   `--> AskingRealm --> Realm --managed--> grant
+//!                          `--federated--> AskingMex --> Trust --> AskingTrust --> grant
+//!                                 `--no metadata address----^
+//! where it goes is remembered; an answer of no, too → Noting
 //! ```
 
 use alloc::boxed::Box;
@@ -23,7 +23,8 @@ use crate::exchange::patience;
 use crate::flow::{Cx, Input, Step, ready};
 use crate::grant::{Grant, GrantKind, UserId};
 use crate::http::Request;
-use crate::limits::{MAX_METADATA, MAX_XML, NO_USER_REALM_LIFETIME};
+use crate::keys::WireKey;
+use crate::limits::{MAX_METADATA, MAX_XML, METADATA_LIFETIME, NO_USER_REALM_LIFETIME};
 use crate::metadata::ProviderMetadata;
 use crate::secret::Secret;
 use crate::source::{Recording, Source};
@@ -48,8 +49,13 @@ pub struct Password {
 #[derive(Debug)]
 enum State {
     Begin,
-    AskingRealm(Call),
-    AskingMex(Call, Box<UserRealm>),
+    AskingRealm(Call, WireKey),
+    /// It is known.
+    Realm(Box<UserRealm>),
+    /// The address of the description, and whose it is.
+    AskingMex(Call, String, Box<UserRealm>),
+    /// It is known where to send the password.
+    Trust(Box<TrustEndpoint>, Box<UserRealm>),
     AskingTrust(Call),
     Noting(Result<(), Error>),
     Spent,
@@ -69,19 +75,28 @@ impl Password {
         Grant::new(kind, self.scopes.clone(), self.claims.clone()).routed(Some(routing))
     }
 
-    fn ask_realm(&mut self, cx: &mut Cx<'_>) -> Result<Call, Error> {
+    fn ask_realm(&mut self, cx: &mut Cx<'_>) -> Result<State, Error> {
         let address = UserRealm::address(cx.client.authority().endpoint(), self.username.expose())?;
         let correlation_id = uuid_v4(cx.entropy)?;
         let request = Request::get(address, MAX_METADATA, cx.client.settings().attempt_timeout)
             .header("Accept", "application/json")
             .header("client-request-id", correlation_id.clone());
         self.correlation_id = Some(correlation_id);
-        Ok(Call::new(request, self.deadline))
+        let key = cx.store.memory.key.wire(&request);
+        Ok(match cx.store.memory.user_realm(&key, cx.clock.mono) {
+            Some(realm) => State::Realm(Box::new(realm.clone())),
+            None => State::AskingRealm(Call::new(request, self.deadline), key),
+        })
     }
 
-    fn ask_mex(&self, cx: &Cx<'_>, address: Endpoint) -> Result<Call, Error> {
+    fn ask_mex(&self, cx: &Cx<'_>, address: Endpoint, realm: Box<UserRealm>) -> Result<State, Error> {
         check_federation(cx.client, &address)?;
-        Ok(Call::new(Request::get(address, MAX_XML, cx.client.settings().attempt_timeout), self.deadline))
+        let name = address.to_string();
+        if let Some(endpoint) = cx.store.memory.trust(&name, cx.clock.mono) {
+            return Ok(State::Trust(Box::new(endpoint.clone()), realm));
+        }
+        let request = Request::get(address, MAX_XML, cx.client.settings().attempt_timeout);
+        Ok(State::AskingMex(Call::new(request, self.deadline), name, realm))
     }
 
     /// The one request that carries the password to a federation server. An answer of no is remembered by name, password,
@@ -106,8 +121,12 @@ impl Password {
 
     fn note(&mut self, change: MemoryChange, then: Result<(), Error>) -> Step<Grant> {
         self.state = State::Noting(then);
-        Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) })
+        remember(change)
     }
+}
+
+fn remember(change: MemoryChange) -> Step<Grant> {
+    Step::Commit(Changes { tokens: Vec::new(), memory: Vec::from([change]) })
 }
 
 impl Source for Password {
@@ -127,31 +146,41 @@ impl Source for Password {
         loop {
             match (mem::replace(&mut self.state, State::Spent), input) {
                 (State::Begin, Input::Start) if has_no_realms(cx) => return Ok(Step::Done(self.managed())),
-                (State::Begin, Input::Start) => self.state = State::AskingRealm(self.ask_realm(cx)?),
-                (State::AskingRealm(mut call), input) => {
+                (State::Begin, Input::Start) => self.state = self.ask_realm(cx)?,
+                (State::AskingRealm(mut call, key), input) => {
                     let step = call.step(cx, input)?;
-                    self.state = State::AskingRealm(call);
+                    self.state = State::AskingRealm(call, key);
                     let reply = ready!(step);
                     if reply.status == 404 {
                         let origin = cx.client.authority().endpoint().origin().as_bytes();
                         let change = Fact::NoUserRealm.for_seconds(origin, cx.clock.mono, NO_USER_REALM_LIFETIME);
                         return Ok(self.note(change, Ok(())));
                     }
-                    let realm = UserRealm::parse(document(&reply, What::UserRealm)?)?;
+                    let realm = Box::new(UserRealm::parse(document(&reply, What::UserRealm)?)?);
+                    self.state = State::Realm(realm.clone());
+                    let fact = Fact::UserRealm(realm);
+                    return Ok(remember(fact.for_seconds(key.as_bytes(), cx.clock.mono, METADATA_LIFETIME)));
+                }
+                // What is not remembered is no reason to fail.
+                (State::Realm(realm), Input::Start | Input::Committed(_)) => {
                     if !realm.is_federated() {
-                        self.state = State::Spent;
                         return Ok(Step::Done(self.managed()));
                     }
                     self.state = match realm.metadata_endpoint()? {
-                        Some(address) => State::AskingMex(self.ask_mex(cx, address)?, Box::new(realm)),
+                        Some(address) => self.ask_mex(cx, address, realm)?,
                         None => State::AskingTrust(self.ask_trust(cx, &realm, &realm.active_endpoint()?)?),
                     };
                 }
-                (State::AskingMex(mut call, realm), input) => {
+                (State::AskingMex(mut call, name, realm), input) => {
                     let step = call.step(cx, input)?;
-                    self.state = State::AskingMex(call, realm.clone());
+                    self.state = State::AskingMex(call, name.clone(), realm.clone());
                     let reply = ready!(step);
-                    let endpoint = choose(document(&reply, What::Mex)?)?;
+                    let endpoint = Box::new(choose(document(&reply, What::Mex)?)?);
+                    self.state = State::Trust(endpoint.clone(), realm);
+                    let fact = Fact::Trust(endpoint);
+                    return Ok(remember(fact.for_seconds(name.as_bytes(), cx.clock.mono, METADATA_LIFETIME)));
+                }
+                (State::Trust(endpoint, realm), Input::Start | Input::Committed(_)) => {
                     self.state = State::AskingTrust(self.ask_trust(cx, &realm, &endpoint)?);
                 }
                 (State::AskingTrust(mut call), input) => {

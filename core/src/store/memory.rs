@@ -23,6 +23,8 @@ use crate::telemetry::{Outcome, Telemetry};
 use crate::time::Millis;
 #[cfg(feature = "assertions")]
 use crate::time::UnixTime;
+#[cfg(feature = "wstrust")]
+use crate::wstrust::{TrustEndpoint, UserRealm};
 
 /// What one process remembers besides tokens. Counted on the monotonic clock: a jump of the date changes nothing here.
 pub struct Memory {
@@ -104,6 +106,12 @@ pub(crate) enum Fact {
     /// This host knows nothing of user realms.
     #[cfg(feature = "wstrust")]
     NoUserRealm,
+    /// The realm of a user, by the [`WireKey`] of the question.
+    #[cfg(feature = "wstrust")]
+    UserRealm(Box<UserRealm>),
+    /// Where a federation server takes passwords, by the address of its description.
+    #[cfg(feature = "wstrust")]
+    Trust(Box<TrustEndpoint>),
 }
 
 /// The kinds of facts; each has its own room.
@@ -123,6 +131,10 @@ enum Topic {
     Keys,
     #[cfg(feature = "wstrust")]
     NoUserRealm,
+    #[cfg(feature = "wstrust")]
+    UserRealm,
+    #[cfg(feature = "wstrust")]
+    Trust,
     Last,
 }
 
@@ -145,6 +157,10 @@ impl Fact {
             Self::Keys(_) => Topic::Keys,
             #[cfg(feature = "wstrust")]
             Self::NoUserRealm => Topic::NoUserRealm,
+            #[cfg(feature = "wstrust")]
+            Self::UserRealm(_) => Topic::UserRealm,
+            #[cfg(feature = "wstrust")]
+            Self::Trust(_) => Topic::Trust,
         }
     }
 
@@ -290,6 +306,24 @@ impl Memory {
     #[cfg(feature = "wstrust")]
     pub(crate) fn has_no_user_realm(&self, origin: &str, now: Millis) -> bool {
         self.valid(Topic::NoUserRealm, origin.as_bytes(), now).is_some()
+    }
+
+    /// The realm of a user, once it was asked for.
+    #[cfg(feature = "wstrust")]
+    pub(crate) fn user_realm(&self, key: &WireKey, now: Millis) -> Option<&UserRealm> {
+        match &self.valid(Topic::UserRealm, key.as_bytes(), now)?.value {
+            Fact::UserRealm(realm) => Some(realm),
+            _ => None,
+        }
+    }
+
+    /// Where the federation server that describes itself at this address takes passwords.
+    #[cfg(feature = "wstrust")]
+    pub(crate) fn trust(&self, address: &str, now: Millis) -> Option<&TrustEndpoint> {
+        match &self.valid(Topic::Trust, address.as_bytes(), now)?.value {
+            Fact::Trust(endpoint) => Some(endpoint),
+            _ => None,
+        }
     }
 
     pub(super) fn apply(&mut self, change: MemoryChange) {

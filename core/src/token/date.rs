@@ -1,5 +1,7 @@
 //! The dates of older App Service hosts, which write when a token of theirs ends.
 
+use crate::http::days_since_1970;
+
 /// `2019-06-20T02:57:58Z` (RFC 3339 s5.6) and `6/20/2019 2:57:58 AM +00:00` (App Service before 2019-08-01).
 pub(super) fn date(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -20,7 +22,7 @@ pub(super) fn date(text: &str) -> Option<i64> {
     }
     let at = rest.find(['Z', '+', '-'])?;
     let (clock, offset) = rest.split_at_checked(at)?;
-    days(year, month, day).checked_mul(86_400)?.checked_add(time_of_day(clock)?)?.checked_sub(offset_of(offset)?)
+    days(year, month, day)?.checked_mul(86_400)?.checked_add(time_of_day(clock)?)?.checked_sub(offset_of(offset)?)
 }
 
 /// `14:57:58`, `14:57:58.123`, `2:57:58 PM`.
@@ -66,19 +68,9 @@ fn number(text: &str, max: i64) -> Option<i64> {
     digits.then(|| text.parse().ok()).flatten().filter(|n| *n <= max)
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar; years are counted from March, so that the leap day
-/// is the last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year.saturating_sub(1) } else { year };
-    let month = month.saturating_add(9) % 12;
-    let in_year = month.saturating_mul(153).saturating_add(2) / 5;
-    year.saturating_mul(365)
-        .saturating_add(year / 4)
-        .saturating_sub(year / 100)
-        .saturating_add(year / 400)
-        .saturating_add(in_year)
-        .saturating_add(day)
-        .saturating_sub(719_469)
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    let unsigned = |number: i64| u32::try_from(number).ok();
+    days_since_1970(unsigned(year)?, unsigned(month)?.checked_sub(1)?, unsigned(day)?).map(i64::from)
 }
 
 #[cfg(test)]

@@ -97,12 +97,12 @@ impl UserRealm {
     }
 }
 
-/// A text as one segment of a path (RFC 3986 s3.3); `@` may stand there as it is.
+/// A text as one segment of a path (RFC 3986 s3.3); `@` and `+` may stand there as they are.
 fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len().saturating_mul(3));
     for byte in text.bytes() {
         match byte {
-            b'-' | b'.' | b'_' | b'~' | b'@' => out.push(char::from(byte)),
+            b'-' | b'.' | b'_' | b'~' | b'@' | b'+' => out.push(char::from(byte)),
             _ if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
             _ => out.push_str(&format!("%{byte:02X}")),
         }
@@ -119,7 +119,7 @@ mod tests {
         let authority = Endpoint::parse("https://login.microsoftonline.com/t").unwrap();
         let cases = [
             ("ada@contoso.com", Some("ada@contoso.com")),
-            ("a b+c@contoso.com", Some("a%20b%2Bc@contoso.com")),
+            ("a b+c@contoso.com", Some("a%20b+c@contoso.com")),
             // G-38: neither path, query nor fragment can be reached from inside of a name.
             ("../../evil?x=1&y#z/", Some("..%2F..%2Fevil%3Fx%3D1%26y%23z%2F")),
             ("100%", Some("100%25")),

@@ -3,6 +3,26 @@
 //! [`Tls`] makes a [`Connect`](sansal_embedded::Connect) with TLS out of one without. The application brings the roots that it
 //! trusts and a source of random numbers; the date comes with each [`Peer`](sansal_embedded::Peer).
 //!
+//! ```no_run
+//! use sansal_embedded::{Blocking, BlockingConnect};
+//! use sansal_embedded_tls::pki_types::CertificateDer;
+//! use sansal_embedded_tls::{Random, RootCertStore, Tls};
+//!
+//! fn trng(out: &mut [u8]) -> bool {
+//! #   let _ = out;
+//!     // … fills `out` with random bytes; `false` when there are none …
+//! #   false
+//! }
+//! static RANDOM: Random = Random(trng);
+//!
+//! # fn example(network: impl BlockingConnect, root: CertificateDer<'static>) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut roots = RootCertStore::empty();
+//! roots.add(root)?;
+//! let connect = Tls::new(Blocking(network), roots, &RANDOM); // for `sansal_embedded::Driver::new`
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! | what | which |
 //! |---|---|
 //! | versions | TLS 1.3 and 1.2 |
