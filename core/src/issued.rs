@@ -51,7 +51,7 @@ impl Token {
         all: bool,
     ) -> Result<Self, Error> {
         let expires_on = now.shifted(response.expires_in(now)?);
-        let refresh_on = response.refresh_in()?.map(|seconds| now.after(seconds));
+        let refresh_on = response.refresh_in()?.map(|seconds| now.shifted(seconds));
         let mut members = response.into_members();
         members.retain(|name| match name {
             "refresh_in" => false,

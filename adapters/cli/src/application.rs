@@ -19,7 +19,7 @@ macro_rules! configured {
         let mut builder =
             $builder.instance_discovery($crate::application::discovery($application.no_instance_discovery));
         for path in &$network.ca {
-            builder = builder.extra_roots(&$crate::input::bytes(path)?);
+            builder = builder.extra_roots($crate::input::bytes(path)?.expose());
         }
         for host in &$application.allow_host {
             builder = builder.allow_host(host);

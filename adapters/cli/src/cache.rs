@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use sansal_std::sansal::cache::{Entry, Kind, TokenCache, TokenChange};
+use sansal_std::sansal::secret::SecretBytes;
 use sansal_std::sansal::time::UnixTime;
 use sansal_std::{DataKey, SystemClock, Time};
 use serde_json::{Map, Value, json};
@@ -110,12 +111,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// A file as it is; nothing is repaired, locked or moved.
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| Failure::local(format_args!("cannot read {}: {}", path.display(), error.kind())))
+fn read(path: &Path) -> Result<SecretBytes, Failure> {
+    let failed =
+        |error: std::io::Error| Failure::local(format_args!("cannot read {}: {}", path.display(), error.kind()));
+    fs::read(path).map(SecretBytes::new).map_err(failed)
 }
 
 fn parsed(path: &Path, key: &Key) -> Result<TokenCache, Failure> {
-    TokenCache::from_json(&key.open(path, read(path)?)?).map_err(|error| {
+    TokenCache::from_json(key.open(path, read(path)?)?.expose()).map_err(|error| {
         let path = path.display();
         Failure::local(format_args!("{path}: {error}; 'sansal cache salvage {path} --output FILE' saves what is whole"))
     })
@@ -202,7 +205,7 @@ fn doctor(arguments: &Show) -> Result<(), Failure> {
     let mut findings = Vec::new();
     let mut say = |is_bad: bool, line: String| findings.push(Finding { is_bad, line });
     let content = read(&path)?;
-    let is_encrypted = DataKey::is_encrypted(&content);
+    let is_encrypted = DataKey::is_encrypted(content.expose());
     let text = arguments.key.open(&path, content)?;
     if is_encrypted {
         say(false, "it is encrypted, and this is its key".to_owned());
@@ -210,10 +213,10 @@ fn doctor(arguments: &Show) -> Result<(), Failure> {
     if let Some(mode) = exposed(&path) {
         say(true, format!("others may read or write it (mode {mode:03o}): chmod 600 it, after asking who did"));
     }
-    match TokenCache::from_json(&text) {
+    match TokenCache::from_json(text.expose()) {
         Ok(cache) => examine(&cache, &mut say),
         Err(error) => {
-            let found = TokenCache::salvage(&text);
+            let found = TokenCache::salvage(text.expose());
             say(
                 true,
                 format!(
@@ -295,11 +298,11 @@ fn examine(cache: &TokenCache, say: &mut impl FnMut(bool, String)) {
 
 fn salvage(arguments: &Salvage) -> Result<(), Failure> {
     let content = read(&arguments.file)?;
-    if DataKey::is_encrypted(&content) {
+    if DataKey::is_encrypted(content.expose()) {
         let path = arguments.file.display();
         return Err(Failure::usage(format_args!("{path} is encrypted: its key opens all of it, or nothing")));
     }
-    let found = TokenCache::salvage(&content);
+    let found = TokenCache::salvage(content.expose());
     if found.entries == 0 {
         return Err(Failure::local(format_args!("no entry in {} is whole", arguments.file.display())));
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sansal_std::DataKey;
+use sansal_std::sansal::secret::SecretBytes;
 
 use crate::failure::Failure;
 use crate::input;
@@ -21,16 +22,16 @@ pub(crate) struct Key {
 
 impl Key {
     /// What the file holds, in plain text.
-    pub(crate) fn open(&self, path: &Path, content: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        if !DataKey::is_encrypted(&content) {
+    pub(crate) fn open(&self, path: &Path, content: SecretBytes) -> Result<SecretBytes, Failure> {
+        if !DataKey::is_encrypted(content.expose()) {
             return Ok(content);
         }
         let shown = path.display();
         let key = self.get(stored)?.ok_or_else(|| {
             Failure::usage(format_args!("{shown} is encrypted: name its key by --key-file or --keyring"))
         })?;
-        let text = key.decrypt_file(&content).map_err(|why| Failure::local(format_args!("{shown}: {why}")))?;
-        Ok(text.to_vec())
+        let text = key.decrypt_file(content.expose()).map_err(|why| Failure::local(format_args!("{shown}: {why}")))?;
+        Ok(SecretBytes::from(text.as_slice()))
     }
 
     /// What a file for this text has to hold.

@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for path in &arguments.files {
         let bytes = input::bytes(path)?;
         let name = path.display().to_string();
-        files.push(read(&name, &bytes, passphrase.as_ref())?);
+        files.push(read(&name, bytes.expose(), passphrase.as_ref())?);
     }
     if arguments.json { output::print_json(&to_json(&files)) } else { output::print(table(&files).trim_end()) }
 }

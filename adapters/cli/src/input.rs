@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use sansal_std::sansal::secret::SecretBytes;
 use sansal_std::{Secret, SetupError};
 
 use crate::failure::Failure;
@@ -11,17 +12,25 @@ use crate::failure::Failure;
 /// Nothing that this program reads is longer.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// Reads a file; `-` is standard input.
-pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+/// Reads a file; `-` is standard input. There may be a secret in it.
+pub(crate) fn bytes(path: &Path) -> Result<SecretBytes, Failure> {
     let failed = |error: io::Error| Failure::from(SetupError::File { path: path.to_owned(), kind: error.kind() });
-    let mut content = Vec::new();
-    let limit = MAX_FILE.saturating_add(1);
     if path.as_os_str() == "-" {
-        io::stdin().lock().take(limit).read_to_end(&mut content).map_err(failed)?;
-    } else {
-        fs::File::open(path).map_err(failed)?.take(limit).read_to_end(&mut content).map_err(failed)?;
+        return whole(io::stdin().lock(), path, MAX_FILE);
     }
-    match u64::try_from(content.len()) {
+    let file = fs::File::open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    let length = if found.is_file() { found.len().min(MAX_FILE) } else { MAX_FILE };
+    whole(file, path, length)
+}
+
+/// All of it, which is about this long. A vector that grows by itself leaves copies behind: there is room at once.
+fn whole(reader: impl Read, path: &Path, length: u64) -> Result<SecretBytes, Failure> {
+    let failed = |error: io::Error| Failure::from(SetupError::File { path: path.to_owned(), kind: error.kind() });
+    let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
+    reader.take(MAX_FILE.saturating_add(1)).read_to_end(&mut content).map_err(failed)?;
+    let content = SecretBytes::new(content);
+    match u64::try_from(content.expose().len()) {
         Ok(length) if length <= MAX_FILE => Ok(content),
         _ => Err(Failure::usage(format_args!("{} is longer than 4 MiB", path.display()))),
     }
@@ -47,7 +56,7 @@ pub(crate) fn token(path: &Path) -> Result<Secret, Failure> {
             "this is a token, not a file: give it on standard input, for arguments are seen by every user of the machine",
         ));
     }
-    let text = Secret::new(text(path)?);
+    let text = text(path)?;
     if text.expose().trim().is_empty() {
         return Err(Failure::usage("there is no token: give it on standard input or in a file"));
     }
@@ -55,15 +64,17 @@ pub(crate) fn token(path: &Path) -> Result<Secret, Failure> {
 }
 
 /// Reads a text file.
-pub(crate) fn text(path: &Path) -> Result<String, Failure> {
-    String::from_utf8(bytes(path)?).map_err(|_| Failure::usage(format_args!("{} is not text", path.display())))
+pub(crate) fn text(path: &Path) -> Result<Secret, Failure> {
+    let content = bytes(path)?;
+    let text = str::from_utf8(content.expose());
+    text.map(Secret::from).map_err(|_| Failure::usage(format_args!("{} is not text", path.display())))
 }
 
 /// A secret from a file, without the line break at its end, or from a variable. `what` names it in errors.
 pub(crate) fn secret(what: &str, file: Option<&Path>, variable: Option<&str>) -> Result<Option<Secret>, Failure> {
     let found = match (file, variable) {
         (Some(path), _) => {
-            let whole = Secret::new(text(path)?);
+            let whole = text(path)?;
             Secret::from(whole.expose().trim_end_matches(['\r', '\n']))
         }
         (None, Some(name)) => Secret::new(self::variable(name)?),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sansal_std::{AuthScheme, PopAuthScheme, Secret, read_proof_key};
+use sansal_std::{AuthScheme, PopAuthScheme, read_proof_key};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments, scheme: AuthScheme) -> Result<(), Failu
         .map_err(Failure::usage)?;
     let key = match &arguments.proof_key {
         Some(path) => {
-            let pem = Secret::new(input::text(path)?);
+            let pem = input::text(path)?;
             let key = read_proof_key(pem.expose().as_bytes());
             Some(key.map_err(|why| Failure::usage(format_args!("{}: {why}", path.display())))?)
         }

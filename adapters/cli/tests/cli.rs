@@ -230,7 +230,7 @@ fn each_mistake_has_its_line() {
     let ran = sansal(&by_pfx.iter().map(String::as_str).collect::<Vec<_>>(), &[], "");
     assert!(ran.code == 1 && ran.err.contains("invalid_client"), "{ran:?}");
     // Not one of them, but the server's own word: its escape sequence is gone.
-    assert!(lines[1].contains("invalid_client: client authentication  [31mfailed"), "{}", lines[1]);
+    assert!(lines[1].contains("invalid_client: client authentication [31mfailed"), "{}", lines[1]);
 }
 
 #[test]

@@ -1,17 +1,18 @@
 //! The variables of the Azure SDKs as data (decision 16 of the design). An empty variable counts as unset (G-58).
 
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use sansal::Secret;
 use sansal::error::AskError;
 
+use crate::local_files::{bounded, failed};
+
 /// Where `AZURE_TENANT_ID` is looked for when `AZURE_AUTHORITY_HOST` is unset.
 const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com";
 /// A client assertion; the machine bounds it too.
-const MAX_ASSERTION: u64 = 64 * 1024;
+const MAX_ASSERTION: usize = 64 * 1024;
 
 /// What the environment says about this application. Fields are public: fill one by hand if you like.
 ///
@@ -212,16 +213,9 @@ pub(crate) fn variable(name: &'static str) -> Result<Option<String>, Environment
 
 /// Reads a client assertion from a file that somebody else renews.
 pub(crate) fn read_assertion(path: &Path) -> Result<Secret, AskError> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => AskError::NotFound,
-        io::ErrorKind::PermissionDenied => AskError::Denied,
-        _ => AskError::Failed,
-    };
-    if fs::metadata(path).map_err(failed)?.len() > MAX_ASSERTION {
-        return Err(AskError::TooLarge);
-    }
-    let text = Secret::new(fs::read_to_string(path).map_err(failed)?);
-    match text.expose().trim() {
+    let bytes = File::open(path).and_then(|file| bounded(file, MAX_ASSERTION)).map_err(failed)?;
+    let text = std::str::from_utf8(bytes.expose()).map_err(|_| AskError::Failed)?;
+    match text.trim() {
         "" => Err(AskError::NotFound),
         trimmed => Ok(Secret::from(trimmed)),
     }
@@ -250,6 +244,8 @@ impl std::error::Error for EnvironmentError {}
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn environment(variables: &[(&'static str, &str)]) -> Result<Environment, EnvironmentError> {

@@ -35,19 +35,26 @@ fn read(dir: &Path, name: &str, max_len: usize) -> Result<SecretBytes, AskError>
     if !found.is_file() {
         return Err(AskError::Denied);
     }
+    bounded(file, max_len).map_err(failed)
+}
+
+/// All of a secret, if it has no more bytes than this. What is said about its length counts first, and is not believed.
+pub(crate) fn bounded(file: File, max_len: usize) -> io::Result<SecretBytes> {
     let limit = u64::try_from(max_len).unwrap_or(u64::MAX);
-    if found.len() > limit {
-        return Err(AskError::TooLarge);
+    if file.metadata()?.len() > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
     }
     // Reserved once: a vector that grows leaves copies behind.
     let mut bytes = Vec::with_capacity(max_len.saturating_add(1));
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     let bytes = SecretBytes::new(bytes);
-    if bytes.expose().len() > max_len { Err(AskError::TooLarge) } else { Ok(bytes) }
+    if bytes.expose().len() > max_len { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
-fn failed(error: io::Error) -> AskError {
+/// As the answer to a machine.
+pub(crate) fn failed(error: io::Error) -> AskError {
     match error.kind() {
+        io::ErrorKind::FileTooLarge => AskError::TooLarge,
         io::ErrorKind::NotFound => AskError::NotFound,
         io::ErrorKind::PermissionDenied => AskError::Denied,
         _ => AskError::Failed,
@@ -93,6 +100,11 @@ mod tests {
             let got = got.as_ref().map(|bytes| std::str::from_utf8(bytes.expose()).unwrap()).map_err(|why| *why);
             assert_eq!(got, *expected, "{name:?}");
         }
+        #[cfg(unix)]
+        assert_eq!(
+            bounded(File::open("/dev/zero").unwrap(), 16).map(drop).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
         assert_eq!(read(&root.join("nowhere"), "a.key", 16).unwrap_err(), AskError::NotFound);
         fs::remove_dir_all(&root).unwrap();
     }

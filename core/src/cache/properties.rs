@@ -106,6 +106,11 @@ fn find_by_walking(tokens: &[Entry], lookup: &Lookup<'_>, of_account: bool) -> O
     };
     let exactly = |token: &&Entry| {
         let scopes = scopes_of(token);
+        if reference {
+            let mut wanted = lookup.scopes.to_vec();
+            wanted.sort();
+            return scopes.join(" ").to_lowercase() == wanted.join(" ").to_lowercase();
+        }
         lower(&scopes.iter().map(String::as_str).collect::<Vec<_>>()) == lower(lookup.scopes)
     };
     let within = |token: &&Entry| {

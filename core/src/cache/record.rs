@@ -286,7 +286,7 @@ fn access_token(
     }
     entry.set_text("realm", facts.realm.as_deref());
     if let Some(seconds) = refresh_in {
-        entry.set("refresh_on", now.after(seconds).0.to_string());
+        entry.set("refresh_on", instant(seconds));
     }
     entry.set("target", target(event.scopes));
     entry.set_text("token_type", Some(token_type));
@@ -306,8 +306,7 @@ fn account(event: &TokenEvent<'_>, facts: &Facts) -> Entry {
     };
     let username = [first_claim("preferred_username", "upn"), event.field("username"), event.username];
     entry.set_text("username", username.into_iter().flatten().find(|name| !name.is_empty()).or(Some("")));
-    let local = event.local_account_id.filter(|id| !id.is_empty());
-    entry.set_text("local_account_id", local.or_else(|| first_claim("oid", "sub")));
+    entry.set_text("local_account_id", event.local_account_id.or_else(|| first_claim("oid", "sub")));
     let default_type = if facts.realm.as_deref() == Some("adfs") { "ADFS" } else { "MSSTS" };
     entry.set_text("authority_type", event.authority_type.or(Some(default_type)));
     if ACCOUNT_SOURCES.contains(&event.grant_type) {

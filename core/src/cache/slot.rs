@@ -93,7 +93,7 @@ pub(super) fn key(kind: Kind, entry: &Entry) -> String {
 }
 
 /// In lower case, as MSAL writes keys; without the index, for devices, letters beyond ASCII stay as they are.
-fn lower(mut key: String) -> String {
+pub(super) fn lower(mut key: String) -> String {
     if cfg!(feature = "index") && !key.is_ascii() {
         return key.to_lowercase();
     }

@@ -77,9 +77,17 @@ impl RefreshTokens {
             if found.is_some() {
                 return found;
             }
-            self.stage = Stage::Own;
+            self.begin_own(cx);
         }
         self.newest(cx, ("client_id", client_id))
+    }
+
+    fn begin_own(&mut self, cx: &Cx<'_>) {
+        self.stage = Stage::Own;
+        // The reference tries those of the family that are its own a second time.
+        if !cx.client.settings().prune_refresh_tokens {
+            self.tried.clear();
+        }
     }
 
     /// The newest token of the account that was not tried yet; of several written in the same second, the first.
@@ -157,7 +165,7 @@ impl Source for RefreshTokens {
         }
         let says = refusal.members().get("error_additional_info").map(ToString::to_string);
         if self.stage == Stage::PerhapsFamily && says.is_some_and(|info| info.contains("client_mismatch")) {
-            self.stage = Stage::Own;
+            self.begin_own(cx);
         }
         More::Yes
     }

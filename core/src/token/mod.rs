@@ -140,11 +140,10 @@ impl TokenResponse {
     ///
     /// # Errors
     /// [`Error::BadResponse`] when it is not a JSON number: as in the reference a text does not do here.
-    pub fn refresh_in(&self) -> Result<Option<u64>, Error> {
+    pub fn refresh_in(&self) -> Result<Option<i64>, Error> {
         let Some(value) = self.given("refresh_in") else { return Ok(None) };
         let seconds = value.is_number().then(|| lifetime::seconds(value)).flatten();
-        let seconds = seconds.ok_or_else(|| bad("refresh_in is not a number"))?;
-        Ok(Some(u64::try_from(seconds).unwrap_or(0)))
+        seconds.map(Some).ok_or_else(|| bad("refresh_in is not a number"))
     }
 
     /// `client_info`: base64url of a JSON object. `None` when it is absent or lacks `uid` or `utid`.
@@ -315,7 +314,7 @@ mod tests {
             (r#"{"refresh_in":null}"#, Some(None)),
             (r#"{"refresh_in":1800}"#, Some(Some(1800))),
             (r#"{"refresh_in":1800.5}"#, Some(Some(1800))),
-            (r#"{"refresh_in":-1}"#, Some(Some(0))),
+            (r#"{"refresh_in":-1}"#, Some(Some(-1))),
             (r#"{"refresh_in":"1800"}"#, None),
             (r#"{"refresh_in":true}"#, None),
         ] {

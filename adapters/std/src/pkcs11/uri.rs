@@ -1,15 +1,17 @@
 //! PKCS#11 URIs (RFC 7512), as far as they name a private key, its module and where the PIN is.
 
-use std::fs;
+use std::fs::File;
 use std::path::Path;
 
 use sansal::Secret;
-use sansal::secret::SecretBytes;
 
 use super::{Pkcs11Error, Pkcs11Key, Pkcs11KeyBuilder};
+use crate::local_files::bounded;
 
 /// Bytes of a URI at the most.
 const MAX_URI: usize = 4096;
+/// Bytes of a PIN's file at the most; tokens take some 255.
+const MAX_PIN: usize = 4096;
 
 /// Reads a URI; the PIN from its file, if it names one.
 pub(super) fn parse(uri: &str) -> Result<Pkcs11KeyBuilder, Pkcs11Error> {
@@ -61,8 +63,8 @@ fn read_pin(source: &str) -> Result<Secret, Pkcs11Error> {
     }
     let path = source.strip_prefix("file://").or_else(|| source.strip_prefix("file:")).unwrap_or(source);
     let path = Path::new(path);
-    let bytes = fs::read(path).map_err(|error| Pkcs11Error::PinFile { path: path.to_owned(), kind: error.kind() })?;
-    let bytes = SecretBytes::new(bytes);
+    let bytes = File::open(path).and_then(|file| bounded(file, MAX_PIN));
+    let bytes = bytes.map_err(|error| Pkcs11Error::PinFile { path: path.to_owned(), kind: error.kind() })?;
     let text =
         std::str::from_utf8(bytes.expose()).map_err(|_| Pkcs11Error::Uri("the PIN in pin-source is not text"))?;
     Ok(Secret::from(text.trim_end_matches(['\r', '\n'])))
@@ -150,5 +152,10 @@ mod tests {
         );
         let gone = parse("pkcs11:?module-path=/m.so&pin-source=file:/nonexistent/pin").unwrap_err();
         assert!(matches!(gone, Pkcs11Error::PinFile { kind: std::io::ErrorKind::NotFound, .. }));
+        #[cfg(unix)]
+        {
+            let endless = parse("pkcs11:?module-path=/m.so&pin-source=/dev/zero").unwrap_err();
+            assert!(matches!(endless, Pkcs11Error::PinFile { kind: std::io::ErrorKind::FileTooLarge, .. }));
+        }
     }
 }
