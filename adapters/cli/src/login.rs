@@ -180,7 +180,7 @@ fn waiting(what: &'static str, seconds: u64) -> (impl Fn() + Send + Sync, Arc<Mu
 }
 
 fn by_hand(address: &AddressToOpen<'_>, asked: bool) -> String {
-    let AddressToOpen { url, port, why } = address;
+    let AddressToOpen { url, port, why, .. } = address;
     let reason = if asked { String::new() } else { format!(" ({why})") };
     format!(
         "to sign in, open this address in a browser{reason}:\n\n{url}\n\n\

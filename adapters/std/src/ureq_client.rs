@@ -88,6 +88,7 @@ pub enum ProxyChoice {
 }
 
 /// How requests are to travel, whatever HTTP client sends them.
+#[non_exhaustive]
 #[derive(Clone, Debug)]
 pub struct Transport {
     /// Certificates that are trusted too.

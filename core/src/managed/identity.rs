@@ -6,6 +6,7 @@ use core::fmt;
 use crate::error::Config;
 
 /// An identity that Azure manages for a machine or service. The names are those of MSAL.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ManagedIdentity {
     /// The one that lives and dies with the machine.
