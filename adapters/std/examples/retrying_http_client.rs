@@ -7,9 +7,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use sansal_std::sansal::error::SendError;
-use sansal_std::sansal::http::Request;
-use sansal_std::{ConfidentialClient, HttpClient, HttpResponse, UreqClient};
+use sansal_std::{ConfidentialClient, HttpClient, HttpResponse, Request, SendError, UreqClient};
 
 const RETRIES: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
