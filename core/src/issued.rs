@@ -161,6 +161,7 @@ impl Token {
     }
 
     /// When it ends.
+    #[doc(alias = "expires_in")]
     pub fn expires_on(&self) -> UnixTime {
         self.expires_on
     }
@@ -184,6 +185,7 @@ impl Token {
     }
 
     /// Where it comes from.
+    #[doc(alias = "token_source")]
     pub fn source(&self) -> TokenSource {
         self.source
     }
