@@ -37,7 +37,7 @@ impl<C: HttpClient> HttpClient for Retrying<C> {
 
 /// No wait is longer than the request itself may take.
 fn request_timeout(request: &Request) -> Duration {
-    Duration::from_millis(request.attempt_timeout.0)
+    request.attempt_timeout.into()
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

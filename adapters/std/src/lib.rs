@@ -191,6 +191,7 @@ pub use sansal::key::Algorithm;
 pub use sansal::pop::PopKey;
 pub use sansal::sealed::Sealer;
 pub use sansal::secret::SecretBytes;
+pub use sansal::time::{Clock, Millis, UnixTime};
 pub use sansal::validate::{Tenants, ValidatedToken};
 pub use sansal::{
     Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Binding, ClientCredentials, DeviceCode,

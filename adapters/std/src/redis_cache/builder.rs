@@ -9,7 +9,6 @@ use sansal::entropy::Entropy;
 use super::link::Link;
 use super::place::Places;
 use super::{Counts, RedisCache, Shared};
-use crate::common::millis;
 use crate::data_key::DataKey;
 use crate::random::SystemRandom;
 use crate::setup::SetupError;
@@ -85,7 +84,7 @@ impl RedisCacheBuilder {
             prefix: self.prefix,
             places,
             keep: self.keep.as_secs().max(1),
-            lease: millis(self.lease.max(Duration::from_millis(1))),
+            lease: self.lease.max(Duration::from_millis(1)).into(),
             state: Mutex::default(),
             counts: Counts::default(),
             link: Mutex::new(Link::new(client, self.timeout.max(Duration::from_millis(1)), mark)),
