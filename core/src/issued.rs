@@ -32,6 +32,7 @@ enum Content {
 }
 
 /// Where a [`Token`] comes from.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenSource {
     /// The token endpoint, just now.
@@ -40,6 +41,23 @@ pub enum TokenSource {
     Cache,
     /// A broker on this machine: Cloud Shell.
     Broker,
+}
+
+impl TokenSource {
+    /// The word for it in MSAL's results.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IdentityProvider => "identity_provider",
+            Self::Cache => "cache",
+            Self::Broker => "broker",
+        }
+    }
+}
+
+impl fmt::Display for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Token {
@@ -143,6 +161,7 @@ impl Token {
     }
 
     /// When it ends.
+    #[doc(alias = "expires_in")]
     pub fn expires_on(&self) -> UnixTime {
         self.expires_on
     }
@@ -166,6 +185,7 @@ impl Token {
     }
 
     /// Where it comes from.
+    #[doc(alias = "token_source")]
     pub fn source(&self) -> TokenSource {
         self.source
     }

@@ -40,6 +40,7 @@ pub(crate) use serde_json::Number;
 pub(crate) use tree::Number;
 
 /// Why a text is not usable JSON. Never holds the text.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonError {
     /// Longer than the limit for this place.

@@ -1,5 +1,7 @@
 //! Instants and spans as plain numbers. Nothing here reads a clock: time comes in through [`Cx`](crate::flow::Cx).
 
+use core::time::Duration;
+
 /// Seconds since 1970-01-01T00:00:00Z. Arithmetic saturates: a server may send any `expires_in`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(pub u64);
@@ -26,6 +28,18 @@ impl UnixTime {
     /// Seconds from `earlier` to here; 0 if `earlier` is later.
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
+    }
+
+    /// The span since 1970 began, for the standard library's dates.
+    ///
+    /// ```
+    /// # use sansal::time::UnixTime;
+    /// use std::time::{Duration, SystemTime};
+    /// let date = SystemTime::UNIX_EPOCH.checked_add(UnixTime(1_800_000_000).since_epoch());
+    /// # assert_eq!(date, SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1_800_000_000)));
+    /// ```
+    pub const fn since_epoch(self) -> Duration {
+        Duration::from_secs(self.0)
     }
 }
 
@@ -54,6 +68,19 @@ impl Millis {
     /// Whole seconds, rounded up: a wait is never cut short.
     pub const fn as_secs_ceil(self) -> u64 {
         self.0.div_ceil(1000)
+    }
+}
+
+impl From<Millis> for Duration {
+    fn from(span: Millis) -> Self {
+        Self::from_millis(span.0)
+    }
+}
+
+/// What is less than a millisecond is cut off; what is longer than 584 million years too.
+impl From<Duration> for Millis {
+    fn from(span: Duration) -> Self {
+        Self(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
     }
 }
 
@@ -89,5 +116,9 @@ mod tests {
         assert_eq!(Millis(1).since(Millis(2)), Millis(0));
         assert_eq!(Millis::from_secs(u64::MAX), Millis(u64::MAX));
         assert_eq!(Millis(1001).as_secs_ceil(), 2);
+        assert_eq!(
+            (Millis::from(Duration::MAX), Duration::from(Millis(1500))),
+            (Millis(u64::MAX), Duration::new(1, 500_000_000))
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use sansal_std::sansal::error::{CertError, Refusal};
+use sansal_std::sansal::error::{CertError, Refusal, SendError, TlsReason};
 use sansal_std::{EnvironmentError, Error, SetupError};
 
 use crate::output::one_line;
@@ -54,6 +54,9 @@ impl From<Error> for Failure {
         match error.refusal().map(Refusal::error) {
             Some("access_denied" | "authorization_declined") => {
                 Self { line: format!("the sign-in was declined: {error}"), code }
+            }
+            _ if matches!(&error, Error::Unreachable { why: SendError::Tls(TlsReason::UnknownIssuer), .. }) => {
+                Self { line: format!("{error} (--ca FILE)"), code }
             }
             _ => Self { line: error.to_string(), code },
         }

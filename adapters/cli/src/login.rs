@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "device_code")]
     no_browser: bool,
     /// Seconds that the user may take in the browser.
-    #[arg(long, value_name = "SECONDS", default_value = "300", conflicts_with = "device_code")]
+    #[arg(long, value_name = "SECONDS", default_value = "300", conflicts_with = "device_code", value_parser = clap::value_parser!(u64).range(1..))]
     patience: u64,
     /// A claims challenge of the resource, a JSON object.
     #[arg(long, value_name = "JSON", value_parser = claims)]
@@ -140,7 +140,7 @@ fn by_browser(client: &PublicClient, arguments: &Arguments) -> Result<Token, Fai
         .cancel(cancel)
         .on_before_launching_ui(move || {
             if !asked {
-                output::note("opening the browser; sign in there");
+                output::note("opening the browser; sign in there (--no-browser shows the address instead)");
             }
             counting();
         })
@@ -180,7 +180,7 @@ fn waiting(what: &'static str, seconds: u64) -> (impl Fn() + Send + Sync, Arc<Mu
 }
 
 fn by_hand(address: &AddressToOpen<'_>, asked: bool) -> String {
-    let AddressToOpen { url, port, why } = address;
+    let AddressToOpen { url, port, why, .. } = address;
     let reason = if asked { String::new() } else { format!(" ({why})") };
     format!(
         "to sign in, open this address in a browser{reason}:\n\n{url}\n\n\

@@ -8,7 +8,7 @@ use sansal_std::sansal::client::{Region, RegionName};
 use sansal_std::{
     AuthScheme, BoundToken, CertificateCredential, ClientCredentials, ConfidentialClient, ConfidentialClientBuilder,
     Environment, EnvironmentError, Error, Pkcs11Key, PopKey, PublicClient, PublicClientBuilder, Secret, SetupError,
-    Token, TokenSource, X5c,
+    Token, X5c,
 };
 use serde_json::Value;
 
@@ -375,11 +375,6 @@ fn whole(token: &Token) -> Value {
     if let Some(at) = token.refresh_on() {
         members.insert("refresh_on".to_owned(), at.0.into());
     }
-    let source = match token.source() {
-        TokenSource::IdentityProvider => "identity_provider",
-        TokenSource::Cache => "cache",
-        TokenSource::Broker => "broker",
-    };
-    members.insert("token_source".to_owned(), source.into());
+    members.insert("token_source".to_owned(), token.source().as_str().into());
     Value::Object(members)
 }

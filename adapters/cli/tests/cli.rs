@@ -229,6 +229,7 @@ fn each_mistake_has_its_line() {
     let by_pfx = base(&issuer, &["--certificate", &pfx, "--x5c", "--passphrase-file", &passphrase, "--ca", &ca]);
     let ran = sansal(&by_pfx.iter().map(String::as_str).collect::<Vec<_>>(), &[], "");
     assert!(ran.code == 1 && ran.err.contains("invalid_client"), "{ran:?}");
+    assert!(lines[0].contains("(--ca FILE)"), "{}", lines[0]);
     // Not one of them, but the server's own word: its escape sequence is gone.
     assert!(lines[1].contains("invalid_client: client authentication [31mfailed"), "{}", lines[1]);
 }
@@ -284,6 +285,7 @@ fn mistakes_are_answered_in_terms_of_the_command_line() {
             "Usage: sansal pop <METHOD> <URL> --scope <SCOPE>...",
         ),
         (&timeout, 2, "--timeout"),
+        (&["login", "--client-id", "a", "--patience", "0"], 2, "--patience"),
         (&key, 2, "(--passphrase-file or --passphrase-env)"),
     ];
     for (arguments, code, expected) in cases {

@@ -175,7 +175,7 @@ fn in_the_browser_and_then_silently() {
     let lab = Lab::new("browser");
     let ran = lab.sign_in(CONTOSO_USER, &[]);
     assert_eq!((ran.code, &*ran.out), (0, &*format!("{CONTOSO_USER} is signed in\n")), "{}", ran.err);
-    assert_eq!(ran.err, "sansal: opening the browser; sign in there\n");
+    assert_eq!(ran.err, "sansal: opening the browser; sign in there (--no-browser shows the address instead)\n");
     assert_eq!((mode(&lab.cache()), mode(lab.cache().parent().unwrap())), (0o600, 0o700));
     // MSAL's schema, as it is.
     let cache: Value = serde_json::from_slice(&fs::read(lab.cache()).unwrap()).unwrap();

@@ -19,6 +19,7 @@ pub struct Fault {
 }
 
 /// Which requests a [`Fault`] is for.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {
     /// All.

@@ -19,6 +19,7 @@ const XML: &str = "application/soap+xml; charset=utf-8";
 const AUDIENCE: &str = "urn:federation:MicrosoftOnline";
 
 /// A version of WS-Trust that the server speaks.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustVersion {
     /// WS-Trust 1.3.

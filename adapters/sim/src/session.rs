@@ -72,6 +72,7 @@ pub(crate) enum DeviceState {
 }
 
 /// How refresh tokens end.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revoke {
     /// `invalid_grant`, `bad_token`.

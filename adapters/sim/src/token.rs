@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::assertion::{self, Verified};
 use crate::directory::{Application, Resource, SecretCheck};
+use crate::issue::confirmation;
 use crate::message::{Request, Response, form};
 use crate::platform::Platform;
 use crate::realm::{Realm, cloud_of, is_for_many};
@@ -65,6 +66,8 @@ impl Platform {
             return Err(Refusal::claims_wanted(claims));
         }
         let strength = self.strength(proof, client_id, request.now)?;
+        let confirmation = confirmation(fields.get("token_type"), fields.get("req_cnf"))?;
+        let token_type = if confirmation.is_some() { "pop" } else { "Bearer" };
         let mut claims = json!({
             "aud": resource.audience,
             "iss": realm.issuer(&request.host),
@@ -82,11 +85,14 @@ impl Platform {
         if let (Some(id), Some(members)) = (tenant, claims.as_object_mut()) {
             members.insert("tid".to_owned(), Value::from(id));
         }
+        if let (Some(confirmation), Some(members)) = (confirmation, claims.as_object_mut()) {
+            members.insert("cnf".to_owned(), confirmation);
+        }
         let token = self.keys.sign(&claims).ok_or(Refusal::no_signature())?;
         self.issued = self.issued.saturating_add(1);
         let mut answer = Map::new();
         let mut set = |name: &str, value: Value| answer.insert(name.to_owned(), value);
-        set("token_type", "Bearer".into());
+        set("token_type", token_type.into());
         set("expires_in", self.lifetime.into());
         if tenant.is_some() {
             set("ext_expires_in", self.lifetime.into());

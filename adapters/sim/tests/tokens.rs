@@ -10,6 +10,10 @@ const HOST: &str = "login.microsoftonline.com";
 const NOW: u64 = 1_800_000_000;
 
 fn answer(platform: &mut Platform, client_info: &str) -> Value {
+    asked(platform, client_info, &[])
+}
+
+fn asked(platform: &mut Platform, client_info: &str, more: &[(&str, &str)]) -> Value {
     let fields = [
         ("grant_type", "client_credentials"),
         ("client_id", CONTOSO_CLIENT),
@@ -17,6 +21,7 @@ fn answer(platform: &mut Platform, client_info: &str) -> Value {
         ("client_info", client_info),
         ("scope", "https://graph.microsoft.com/.default"),
     ];
+    let fields = [&fields, more].concat();
     let target = "/contoso.onmicrosoft.com/oauth2/v2.0/token";
     serde_json::from_slice(&platform.answer(&Request::form(HOST, target, &fields, NOW)).body).unwrap()
 }
@@ -90,4 +95,17 @@ fn members_that_are_switched_on() {
     assert_eq!(answer(&mut more, "")["refresh_in"], 10);
     assert!(answer(&mut more, "").get("client_info").is_none());
     assert!(answer(&mut more, "1")["client_info"].is_string());
+}
+
+/// An application that asks for a bound token must not get a bearer token instead.
+#[test]
+fn tokens_of_applications_are_bound_to_the_key_that_is_named() {
+    let mut platform = Platform::contoso(1).unwrap();
+    // {"kid":"abc"}
+    let answer = asked(&mut platform, "", &[("token_type", "pop"), ("req_cnf", "eyJraWQiOiJhYmMifQ")]);
+    assert_eq!(answer["token_type"], "pop");
+    let claims = verify(answer["access_token"].as_str().unwrap(), &keys(&mut platform)).unwrap();
+    assert_eq!(claims["cnf"], json!({"kid": "abc"}));
+    let nameless = asked(&mut platform, "", &[("token_type", "pop")]);
+    assert_eq!(nameless["error"], "invalid_request");
 }

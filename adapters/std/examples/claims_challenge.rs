@@ -6,11 +6,7 @@
 use std::env;
 use std::error::Error as StdError;
 
-use sansal_std::sansal::account::Account;
-use sansal_std::sansal::authorization::AuthorizationRequest;
-use sansal_std::sansal::http::challenge::claims_challenge;
-use sansal_std::sansal::silent::Silent;
-use sansal_std::{Error, Interactive, PublicClient, Token};
+use sansal_std::{Account, AuthorizationRequest, Error, Interactive, PublicClient, Silent, Token, claims_challenge};
 
 fn main() -> Result<(), Box<dyn StdError>> {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -6,8 +6,7 @@
 use std::env;
 use std::error::Error;
 
-use sansal_std::sansal::device_flow::DeviceFlow;
-use sansal_std::{PublicClient, Token, TokenCacheFile};
+use sansal_std::{DeviceFlow, PublicClient, Token, TokenCacheFile};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);

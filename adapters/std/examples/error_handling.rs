@@ -7,10 +7,9 @@ use std::error::Error as StdError;
 use std::time::Duration;
 use std::{env, fmt, thread};
 
-use sansal_std::sansal::account::Account;
-use sansal_std::sansal::authorization::AuthorizationRequest;
-use sansal_std::sansal::error::AskError;
-use sansal_std::{Error, Interactive, ListenError, PublicClient, Token, TokenCacheFile};
+use sansal_std::{
+    Account, AskError, AuthorizationRequest, Error, Interactive, ListenError, PublicClient, Token, TokenCacheFile,
+};
 
 /// Attempts while the server is busy or away.
 pub(crate) const ATTEMPTS: u32 = 4;

@@ -7,8 +7,7 @@ use std::env;
 use std::error::Error;
 use std::time::Duration;
 
-use sansal_std::sansal::authorization::{AuthorizationRequest, Prompt};
-use sansal_std::{Interactive, Pages, PublicClient, Token};
+use sansal_std::{AuthorizationRequest, Interactive, Pages, Prompt, PublicClient, Token};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sansal_std::sansal::error::SendError;
-use sansal_std::sansal::http::Request;
-use sansal_std::{ConfidentialClient, HttpClient, HttpResponse, UreqClient};
+use sansal_std::{ConfidentialClient, HttpClient, HttpResponse, Request, SendError, UreqClient};
 
 struct Counting {
     inner: UreqClient,

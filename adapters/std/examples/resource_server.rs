@@ -6,8 +6,7 @@
 use std::error::Error as StdError;
 use std::{env, io};
 
-use sansal_std::sansal::error::TokenError;
-use sansal_std::{Error, TokenValidator};
+use sansal_std::{Error, TokenError, TokenValidator};
 
 /// What the API answers.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,9 +7,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use sansal_std::sansal::error::SendError;
-use sansal_std::sansal::http::Request;
-use sansal_std::{ConfidentialClient, HttpClient, HttpResponse, UreqClient};
+use sansal_std::{ConfidentialClient, HttpClient, HttpResponse, Request, SendError, UreqClient};
 
 const RETRIES: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -39,7 +37,7 @@ impl<C: HttpClient> HttpClient for Retrying<C> {
 
 /// No wait is longer than the request itself may take.
 fn request_timeout(request: &Request) -> Duration {
-    Duration::from_millis(request.attempt_timeout.0)
+    request.attempt_timeout.into()
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -10,10 +10,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use sansal_std::sansal::account::Account;
-use sansal_std::sansal::authorization::{AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, ResponseMode};
 use sansal_std::sansal::entropy::uuid_v4;
-use sansal_std::{ConfidentialClient, Error, SystemRandom};
+use sansal_std::{
+    Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, ConfidentialClient, Error, ResponseMode,
+    SystemRandom,
+};
 
 const PORT: u16 = 5000;
 const REDIRECT_URI: &str = "http://localhost:5000/callback";

@@ -5,12 +5,12 @@
 
 use std::error::Error;
 
-use sansal_std::sansal::Endpoint;
-use sansal_std::sansal::error::AskError;
 use sansal_std::sansal::http::{Body, Request};
 use sansal_std::sansal::json;
 use sansal_std::sansal::time::Millis;
-use sansal_std::{ConfidentialClient, ConfidentialClientBuilder, Environment, HttpClient, Secret, UreqClient};
+use sansal_std::{
+    AskError, ConfidentialClient, ConfidentialClientBuilder, Endpoint, Environment, HttpClient, Secret, UreqClient,
+};
 
 /// Whom the token must be meant for, so that Entra takes it.
 const AUDIENCE: &str = "api://AzureADTokenExchange";

@@ -77,6 +77,7 @@ pub trait Asks {
 }
 
 /// What the maker of a client assertion is told.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssertionContext {
     /// `iss` and `sub` of the assertion.

@@ -232,6 +232,7 @@ impl AzureCli {
 }
 
 /// What `az account get-access-token` printed.
+#[non_exhaustive]
 #[derive(Debug)]
 pub struct AzToken {
     /// The token.

@@ -42,6 +42,8 @@ const ATTEMPTS: u8 = 5;
 /// let client = PublicClient::builder("your-application-id").persistence(file).build()?;
 /// # Ok::<(), sansal_std::SetupError>(())
 /// ```
+#[doc(alias = "PersistedTokenCache")]
+#[doc(alias = "FilePersistence")]
 pub struct TokenCacheFile {
     path: PathBuf,
     /// Of an encrypted one.

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 #[cfg(target_os = "linux")]
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -73,7 +73,7 @@ impl Time for SystemClock {
     }
 
     fn sleep(&self, span: Millis) {
-        thread::sleep(Duration::from_millis(span.0));
+        thread::sleep(span.into());
     }
 }
 
@@ -108,7 +108,7 @@ mod tests {
             // A tick comes every few milliseconds; a machine that was held up for long may owe some.
             assert!(recent.mono.0 + 5_000 >= before.mono.0, "{} {}", recent.mono.0, before.mono.0);
             assert!(recent.wall.unwrap().0 + 5 >= before.wall.unwrap().0);
-            thread::sleep(Duration::from_millis(3));
+            thread::sleep(std::time::Duration::from_millis(3));
         }
     }
 }

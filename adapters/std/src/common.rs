@@ -1,7 +1,6 @@
 //! What every client is made of, whatever it proves itself with: authority, settings, HTTP, store.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use sansal::Store;
 use sansal::cache::{Limits, TokenCache};
@@ -9,7 +8,6 @@ use sansal::client::{AuthScheme, Client, ClientBuilder, ClientCertificate, Setti
 use sansal::error::Error;
 use sansal::key::KeyName;
 use sansal::pop::PopKey;
-use sansal::time::Millis;
 
 use crate::certificate::CertificateCredential;
 use crate::clock::{SystemClock, Time, platform};
@@ -163,10 +161,6 @@ impl Opened {
     }
 }
 
-pub(crate) fn millis(span: Duration) -> Millis {
-    Millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
-}
-
 /// The functions of a builder whose field `common` is [`Common`]: whom it asks, and how.
 macro_rules! server_settings {
     () => {
@@ -203,14 +197,14 @@ macro_rules! server_settings {
         /// Time for one attempt of one request. Default: 30 s.
         #[must_use]
         pub fn attempt_timeout(mut self, span: std::time::Duration) -> Self {
-            self.common.settings.attempt_timeout = $crate::common::millis(span);
+            self.common.settings.attempt_timeout = span.into();
             self
         }
 
         /// Time for a whole operation, waits included. Default: 120 s.
         #[must_use]
         pub fn operation_budget(mut self, span: std::time::Duration) -> Self {
-            self.common.settings.operation_budget = $crate::common::millis(span);
+            self.common.settings.operation_budget = span.into();
             self
         }
 

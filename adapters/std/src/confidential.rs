@@ -17,6 +17,7 @@ use crate::setup::SetupError;
 /// for users. What it has in common with a [`PublicClient`](crate::PublicClient) is in [`ClientApplication`].
 ///
 /// Tokens are kept in memory and served from there until shortly before they end. One client serves many threads.
+#[doc(alias = "ConfidentialClientApplication")]
 pub struct ConfidentialClient(pub(crate) ClientApplication);
 
 impl ConfidentialClient {

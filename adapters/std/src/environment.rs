@@ -55,6 +55,7 @@ pub struct Environment {
 }
 
 /// Which credential the environment names.
+#[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum EnvironmentCredential {
     /// A client secret.

@@ -41,6 +41,7 @@ pub type ShowAddress = dyn Fn(&AddressToOpen<'_>) + Send + Sync;
 type BeforeLaunch = dyn Fn() + Send + Sync;
 
 /// An address that no browser was opened for.
+#[non_exhaustive]
 #[derive(Clone, Copy)]
 pub struct AddressToOpen<'a> {
     /// What to open. Whoever opens it signs in for this application: show it to the user only.

@@ -181,7 +181,7 @@ pub use sansal;
 pub use sansal::cache::{Limits, TokenCache, TokenChange};
 pub use sansal::cert::extract_certs;
 pub use sansal::client::{AuthScheme, IdTokenPolicy, InstanceDiscovery, Region, Settings};
-pub use sansal::error::{AskError, CommitError, Config, Refusal, Remedy, SendError};
+pub use sansal::error::{AskError, CommitError, Config, Refusal, Remedy, SendError, TokenError};
 pub use sansal::flow::Partition;
 pub use sansal::http::Request;
 pub use sansal::http::challenge::claims_challenge;
@@ -191,9 +191,10 @@ pub use sansal::key::Algorithm;
 pub use sansal::pop::PopKey;
 pub use sansal::sealed::Sealer;
 pub use sansal::secret::SecretBytes;
+pub use sansal::time::{Clock, Millis, UnixTime};
 pub use sansal::validate::{Tenants, ValidatedToken};
 pub use sansal::{
     Account, AuthCodeFlow, AuthorizationRequest, AuthorizationResponse, Binding, ClientCredentials, DeviceCode,
-    DeviceFlow, Error, ManagedIdentity, OnBehalfOf, PollOptions, PopAuthScheme, Prompt, ResponseMode, Secret, Silent,
-    Token, TokenSource, TokenValidation, UserFederatedIdentityCredential, UsernamePassword,
+    DeviceFlow, Endpoint, Error, ManagedIdentity, OnBehalfOf, PollOptions, PopAuthScheme, Prompt, ResponseMode, Secret,
+    Silent, Token, TokenSource, TokenValidation, UserFederatedIdentityCredential, UsernamePassword,
 };

@@ -26,6 +26,7 @@ pub const MAX_PFX: usize = sansal::limits::MAX_PEM;
 /// Which certificates an assertion brings along in its `x5c` header (RFC 7515 s4.1.6), where the key is from a PFX.
 ///
 /// Servers that know the application by the name of its certificate, rather than by its thumbprint, need them.
+#[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum X5c {
     /// None.

@@ -31,6 +31,7 @@ use crate::setup::SetupError;
 /// };
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "PublicClientApplication")]
 pub struct PublicClient(pub(crate) ClientApplication);
 
 impl PublicClient {

@@ -192,12 +192,17 @@ pub fn bearer(header: &str) -> &str {
 /// Who issues the tokens of an authority.
 fn issuers(client: &Client, tenants: Option<Tenants>) -> Result<Issuers, SetupError> {
     let authority = client.authority();
+    // Issuers have ports where authorities have: on loopback, in tests.
+    let host = match authority.endpoint().port().filter(|port| *port != 443) {
+        Some(port) => format!("{}:{port}", authority.host()),
+        None => authority.host().to_owned(),
+    };
     match (authority.kind(), tenants) {
         (AuthorityKind::Oidc, None) => Ok(Issuers::One(authority.as_str().to_owned())),
-        (AuthorityKind::Entra, Some(tenants)) => Ok(Issuers::Entra { host: authority.host().to_owned(), tenants }),
+        (AuthorityKind::Entra, Some(tenants)) => Ok(Issuers::Entra { host, tenants }),
         (AuthorityKind::Entra, None) if is_id(authority.tenant()) => {
             let tenants = Tenants::Only(vec![authority.tenant().to_owned()]);
-            Ok(Issuers::Entra { host: authority.host().to_owned(), tenants })
+            Ok(Issuers::Entra { host, tenants })
         }
         (AuthorityKind::Entra, None) => Err(SetupError::Contradiction(
             "tokens name their tenant by its id: name the authority's tenant so, or say which tenants may issue tokens",

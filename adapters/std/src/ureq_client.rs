@@ -88,6 +88,7 @@ pub enum ProxyChoice {
 }
 
 /// How requests are to travel, whatever HTTP client sends them.
+#[non_exhaustive]
 #[derive(Clone, Debug)]
 pub struct Transport {
     /// Certificates that are trusted too.
@@ -232,7 +233,7 @@ impl UreqClient {
     }
 
     fn run(&self, request: &Request) -> Result<http::Response<Body>, ureq::Error> {
-        let whole = Duration::from_millis(request.attempt_timeout.0);
+        let whole = Duration::from(request.attempt_timeout);
         let times = Times { whole, connect: self.connect_timeout.min(whole) };
         let pinned;
         let (agent, own) = match request.server {

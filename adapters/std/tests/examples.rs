@@ -224,6 +224,21 @@ fn a_resource_server_through_rotations() {
     assert_eq!(answer, Answer::No(403, r#"Bearer error="insufficient_scope""#));
 }
 
+/// As the documentation of `sansal-sim` says: nothing but its authority and its roots are given.
+#[test]
+fn a_validator_takes_tokens_of_the_simulated_platform() {
+    let server = Server::start(Platform::contoso(1).unwrap()).unwrap();
+    let token = fresh(&server);
+    let validator = TokenValidator::builder("https://graph.microsoft.com")
+        .authority(&server.authority(CONTOSO_TENANT))
+        .instance_discovery(sansal_std::InstanceDiscovery::Off)
+        .extra_roots(server.ca_pem().as_bytes())
+        .proxy(ProxyChoice::None)
+        .build()
+        .unwrap();
+    assert!(validator.validate(&token).is_ok());
+}
+
 #[test]
 fn validators_know_their_issuers() {
     let build = |authority: &str| TokenValidator::builder("a").authority(authority).build();

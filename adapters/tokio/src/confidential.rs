@@ -15,6 +15,7 @@ use crate::http::HttpClient;
 /// An application that proves itself with a secret, a certificate or an assertion. What it has in common with a
 /// [`PublicClient`](crate::PublicClient) is in [`ClientApplication`]. Clones are the same application.
 #[derive(Clone, Debug)]
+#[doc(alias = "ConfidentialClientApplication")]
 pub struct ConfidentialClient(ClientApplication);
 
 impl ConfidentialClient {

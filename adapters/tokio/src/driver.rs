@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sansal::Store;
 use sansal::client::Client;
@@ -241,7 +240,7 @@ impl Shared {
 
     async fn sleep(&self, span: Millis) {
         match &self.time {
-            None => tokio::time::sleep(Duration::from_millis(span.0)).await,
+            None => tokio::time::sleep(span.into()).await,
             Some(time) => {
                 let time = time.clone();
                 let _ = spawn_blocking(move || time.sleep(span)).await;

@@ -17,6 +17,7 @@ use crate::http::HttpClient;
 /// An application that cannot keep a secret (RFC 6749 s2.1) and gets tokens for the user before it. What it has in common with a
 /// [`ConfidentialClient`](crate::ConfidentialClient) is in [`ClientApplication`]. Clones are the same application.
 #[derive(Clone, Debug)]
+#[doc(alias = "PublicClientApplication")]
 pub struct PublicClient(ClientApplication);
 
 impl PublicClient {

@@ -108,9 +108,7 @@ impl ReqwestClient {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let mut builder = client
-            .request(method, request.endpoint.to_string())
-            .timeout(Duration::from_millis(request.attempt_timeout.0));
+        let mut builder = client.request(method, request.endpoint.to_string()).timeout(request.attempt_timeout.into());
         for header in &request.headers {
             builder = builder.header(header.name, header.value.expose());
         }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 /// What the server shows the user (OpenID Connect Core s3.1.2.1; `create` is Initiating User Registration 1.0).
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prompt {
     /// Nothing: fail with `login_required` or `interaction_required` rather than ask.

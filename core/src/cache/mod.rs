@@ -101,6 +101,7 @@ use {walked as section, walked as index, walked as mix};
 /// # Ok::<(), sansal::Error>(())
 /// ```
 #[derive(Clone, Default)]
+#[doc(alias = "SerializableTokenCache")]
 pub struct TokenCache {
     sections: Sections,
     changed: bool,

@@ -11,6 +11,7 @@ use crate::json::{self, Members, Value, check_depth};
 use crate::limits::{MAX_CACHE, MAX_RESPONSE};
 
 /// What a damaged file still had; see [`TokenCache::salvage`].
+#[non_exhaustive]
 #[derive(Debug, Default)]
 pub struct Salvaged {
     /// The entries that were whole.

@@ -19,6 +19,7 @@ pub struct Authority {
 }
 
 /// What runs an authority: it decides on discovery and on cache details.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthorityKind {
     /// Microsoft Entra ID, in any cloud or behind a custom domain.
@@ -45,7 +46,7 @@ impl Authority {
         if !cfg!(feature = "clouds") {
             return Err(Config::NotInThisBuild("an authority that is not an issuer"));
         }
-        let endpoint = endpoint_of(text)?;
+        let endpoint = endpoint_of(text).map_err(Config::Authority)?;
         if endpoint.path() == "/dstsv2" || endpoint.path().starts_with("/dstsv2/") {
             return Self::oidc(text);
         }
@@ -77,9 +78,9 @@ impl Authority {
     /// Reads the issuer of any OpenID Connect provider.
     ///
     /// # Errors
-    /// [`Config::Authority`] when it is not https or has no host.
+    /// [`Config::Issuer`] when it is not https or has no host.
     pub fn oidc(issuer: &str) -> Result<Self, Config> {
-        let endpoint = endpoint_of(issuer)?;
+        let endpoint = endpoint_of(issuer).map_err(Config::Issuer)?;
         let tenant = endpoint.segments().next().unwrap_or_default().to_string();
         Ok(Self { text: text::trimmed(issuer).to_string(), endpoint, tenant, kind: AuthorityKind::Oidc })
     }
@@ -150,14 +151,11 @@ impl fmt::Debug for Authority {
     }
 }
 
-fn endpoint_of(text: &str) -> Result<Endpoint, Config> {
+fn endpoint_of(text: &str) -> Result<Endpoint, &'static str> {
     // A fragment never reaches a server.
     let text = text::parts(text::trimmed(text), b'#').next().unwrap_or_default();
-    let endpoint = Endpoint::parse_typed(text).map_err(|why| Config::Authority(why.reason()))?;
-    if !endpoint.is_https() {
-        return Err(Config::Authority(InvalidEndpoint::NotHttps.reason()));
-    }
-    Ok(endpoint)
+    let endpoint = Endpoint::parse_typed(text).map_err(|why| why.reason())?;
+    if endpoint.is_https() { Ok(endpoint) } else { Err(InvalidEndpoint::NotHttps.reason()) }
 }
 
 #[cfg(test)]
@@ -205,5 +203,13 @@ mod tests {
             let expected = expected.map(|(k, t, m)| (k, t, String::from(m) + TAIL));
             assert_eq!(got, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn an_issuer_is_called_one() {
+        for bad in ["accounts.example", "http://accounts.example", ""] {
+            assert!(matches!(Authority::oidc(bad), Err(Config::Issuer(_))), "{bad}");
+        }
+        assert!(matches!(Authority::parse("http://accounts.example/t"), Err(Config::Authority(_))));
     }
 }

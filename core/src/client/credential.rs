@@ -21,6 +21,7 @@ use crate::cert::{Certificate, PrivateKey, Thumbprint, extract_certs, parse_thum
 use crate::error::Error;
 
 /// How a client authenticates at the token endpoint (RFC 6749 s2.3, RFC 7521 s4.2).
+#[non_exhaustive]
 #[derive(Clone, Debug, Default)]
 pub enum Credential {
     /// Not at all: a public client.

@@ -11,6 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Config;
 
 /// Whether requests for application tokens go to an endpoint of one Azure region.
+#[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Region {
     /// As `MSAL_FORCE_REGION` says, else none.

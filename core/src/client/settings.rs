@@ -86,6 +86,7 @@ pub struct Settings {
 }
 
 /// Whether unknown authority hosts are looked up with Microsoft (instance discovery).
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InstanceDiscovery {
     /// At the public cloud's endpoint.
@@ -97,6 +98,7 @@ pub enum InstanceDiscovery {
 }
 
 /// Where it is known from which hosts are one and the same cloud.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AliasSource {
     /// From a list in this library: no request, and look-ups find tokens of every alias at once.
@@ -121,6 +123,7 @@ pub enum IdTokenPolicy {
 }
 
 /// Which hosts requests may leave for.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostPolicy {
     /// The authority's own host, its cloud's aliases, names below it, and what the application allows (decision 7).

@@ -16,6 +16,8 @@ pub enum Config {
     ClientId,
     /// The authority is not `https://host/tenant`.
     Authority(&'static str),
+    /// The issuer of an OpenID Connect provider is not an https address.
+    Issuer(&'static str),
     /// Both an authority and an OIDC authority were given.
     TwoAuthorities,
     /// Microsoft's instance discovery does not know the authority's host.
@@ -116,6 +118,7 @@ impl fmt::Display for Config {
             Self::Authority(why) => {
                 write!(f, "the authority must look like https://login.microsoftonline.com/your-tenant: {why}")
             }
+            Self::Issuer(why) => write!(f, "the issuer must look like https://accounts.example.com: {why}"),
             Self::TwoAuthorities => f.write_str("give either an authority or an OIDC authority, not both"),
             Self::UnknownInstance(host) => write!(
                 f,

@@ -62,6 +62,7 @@ pub enum CertError {
 }
 
 /// Which parameter of a key derivation is out of bounds.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KdfLimit {
     /// PBKDF2's iteration count.

@@ -12,6 +12,7 @@ const MAX_PARAMETERS: usize = 32;
 const MAX_CHALLENGES: usize = 16;
 
 /// One challenge: a scheme with its parameters, or with one token in their place.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     /// `Bearer`, `PoP`, `DPoP`, `Basic` …, in the case it was sent.

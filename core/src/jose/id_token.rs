@@ -38,6 +38,7 @@ pub struct Expected<'a> {
 }
 
 /// A fault in time that [`decode_id_token`] reports but does not fail for. Often the own clock is wrong.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeWarning {
     /// `nbf` is more than [`SKEW`] ahead.
@@ -56,6 +57,7 @@ impl fmt::Display for TimeWarning {
 }
 
 /// What [`decode_id_token`] found.
+#[non_exhaustive]
 #[derive(Clone, Debug)]
 pub struct DecodedIdToken {
     /// The claims. Who somebody is: do not log them.

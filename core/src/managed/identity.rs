@@ -6,7 +6,10 @@ use core::fmt;
 use crate::error::Config;
 
 /// An identity that Azure manages for a machine or service. The names are those of MSAL.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "SystemAssignedManagedIdentity")]
+#[doc(alias = "UserAssignedManagedIdentity")]
 pub enum ManagedIdentity {
     /// The one that lives and dies with the machine.
     SystemAssigned,

@@ -38,6 +38,7 @@ pub struct TokenValidation {
 }
 
 /// Who may issue tokens.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Issuers {
     /// `iss` is this, to the letter.
@@ -53,6 +54,7 @@ pub enum Issuers {
 }
 
 /// Tenants of Entra.
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tenants {
     /// Every tenant: the application itself decides who may do what.

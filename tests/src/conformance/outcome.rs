@@ -1,7 +1,7 @@
 //! What a call came to, made only of what the core gave out.
 
+use sansal::Token;
 use sansal::error::{CertError, Error, IdTokenError, JwtError, Refusal, SendError};
-use sansal::{Token, TokenSource};
 use serde_json::{Map, Value};
 
 use super::exceptions::REFUSED_BY_TYPE;
@@ -98,12 +98,7 @@ fn token_result(token: &Token) -> Value {
     let mut members = token.members().as_map().clone();
     // The member counts, not what is in it: a null token still has a source.
     if members.contains_key("access_token") {
-        let source = match token.source() {
-            TokenSource::IdentityProvider => "identity_provider",
-            TokenSource::Cache => "cache",
-            TokenSource::Broker => "broker",
-        };
-        members.insert("token_source".into(), source.into());
+        members.insert("token_source".into(), token.source().as_str().into());
     }
     if let Some(claims) = token.id_token_claims() {
         members.insert("id_token_claims".into(), Value::Object(claims.as_map().clone()));

@@ -37,6 +37,7 @@ impl fmt::Debug for DeviceKey {
 }
 
 /// Why a region of flash cannot be used.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlashError {
     /// It does not lie on the chip, or does not begin and end where something can be erased.

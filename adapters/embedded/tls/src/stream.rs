@@ -21,6 +21,7 @@ const FRAGMENT: usize = 2 * 1024;
 const OUTGOING: usize = FRAGMENT + 512;
 
 /// Why a stream under TLS ended.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsError {
     /// The stream below failed, or ended without TLS' own end (RFC 8446 s6.1): what came may be cut short.

@@ -9,7 +9,6 @@ use sansal::entropy::Entropy;
 use super::link::Link;
 use super::place::{LONGEST, Places};
 use super::{Counts, RedisCache, Shared};
-use crate::common::millis;
 use crate::data_key::DataKey;
 use crate::random::SystemRandom;
 use crate::setup::SetupError;
@@ -85,7 +84,7 @@ impl RedisCacheBuilder {
             prefix: self.prefix,
             places,
             keep: self.keep.as_secs().max(1),
-            lease: millis(self.lease.clamp(Duration::from_millis(1), Duration::from_secs(LONGEST))),
+            lease: self.lease.clamp(Duration::from_millis(1), Duration::from_secs(LONGEST)).into(),
             state: Mutex::default(),
             counts: Counts::default(),
             link: Mutex::new(Link::new(client, self.timeout.max(Duration::from_millis(1)), mark)),
