@@ -153,7 +153,9 @@ impl Flow for RemoveAccount {
                 let hosts = core::iter::once(own).chain(others.iter().copied().filter(|host| *host != own));
                 let id = self.account.home_account_id();
                 let remove = |host| cx.store.tokens.remove_account(cx.client.client_id(), host, id);
-                let tokens = hosts.flat_map(remove).collect();
+                let mut tokens: Vec<_> = hosts.flat_map(remove).collect();
+                // Tokens that have ended go as well, whosever they are (G-41).
+                tokens.extend(cx.clock.wall.map(|now| cx.store.tokens.expired(now)).unwrap_or_default());
                 self.state = Removing::Committing;
                 Ok(Step::Commit(Changes { tokens, memory: Vec::new() }))
             }

@@ -18,6 +18,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::accept::wants_signatures;
+use crate::cache::TokenChange;
 use crate::discover::Discover;
 use crate::endpoint::Endpoint;
 use crate::entropy::uuid_v4;
@@ -122,11 +123,22 @@ impl<S: Source> Acquire<S> {
         }
     }
 
+    /// What the cache is rid of, whatever came of it: tokens that have ended, where it was searched for one (G-41), and what the
+    /// source has found to be dead.
+    fn left_behind(&mut self, cx: &Cx<'_>) -> Vec<TokenChange> {
+        let mut tokens = match (cx.clock.wall, self.wanted.cached && self.source.is_looked_up()) {
+            (Some(now), true) => cx.store.tokens.expired(now),
+            _ => Vec::new(),
+        };
+        tokens.extend(self.source.leftovers(cx));
+        tokens
+    }
+
     /// The source has no (other) grant: what it leaves behind is written before the answer.
     fn give_up(&mut self, cx: &Cx<'_>, error: Error) -> Result<Step<Token>, Error> {
         let tokens = match error {
             Error::OutOfTurn => Vec::new(),
-            _ => self.source.leftovers(cx),
+            _ => self.left_behind(cx),
         };
         self.count_pending(cx, &error);
         if tokens.is_empty() && self.memory.is_empty() {
@@ -235,11 +247,7 @@ impl<S: Source> Acquire<S> {
         if result.is_ok() {
             self.source.granted();
         }
-        let mut tokens = match (cx.clock.wall, self.wanted.cached && self.source.is_looked_up()) {
-            (Some(now), true) => cx.store.tokens.expired(now),
-            _ => Vec::new(),
-        };
-        tokens.extend(self.source.leftovers(cx));
+        let mut tokens = self.left_behind(cx);
         let result = match result.and_then(|response| self.store(cx, metadata, &grant, response)) {
             Ok((token, changes)) => {
                 record::append(&mut tokens, changes);

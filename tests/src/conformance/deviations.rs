@@ -83,6 +83,7 @@ enum How {
     StripPadding,
     StripWhiteSpace,
     CollapseSlashes,
+    PercentDecode,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,8 +100,17 @@ struct AbsentRequest {
 #[serde(deny_unknown_fields)]
 struct RepeatedRequest {
     call: Vec<String>,
-    /// The earlier answer has this header and a status of success.
-    header: String,
+    /// What the earlier answer was.
+    after: EarlierAnswer,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EarlierAnswer {
+    /// A success with `Retry-After`.
+    Success,
+    /// 429, 5xx or any failure with `Retry-After`, and the request was another one: other fields or other headers.
+    PatienceOfAnother,
 }
 
 #[derive(Debug, Deserialize)]
@@ -260,13 +270,20 @@ impl<'r> Allowance<'r> {
         })
     }
 
-    /// Whether a request that is not recorded may get the answer of an earlier one, which had these header names.
-    pub fn may_repeat(&self, call: &str, status: u16, headers: &BTreeMap<String, String>) -> bool {
+    /// Whether a request that is not recorded may get the answer of an earlier one, which had this status and these headers;
+    /// `is_other`: the earlier request was not the same.
+    pub fn may_repeat(&self, call: &str, status: u16, headers: &BTreeMap<String, String>, is_other: bool) -> bool {
+        let says_when = headers.keys().any(|name| name.eq_ignore_ascii_case("Retry-After"));
+        let is_success = (200..300).contains(&status);
         self.any(|kind| match kind {
             Kind::RepeatedRequest(rule) => {
                 names(&rule.call, call)
-                    && (200..300).contains(&status)
-                    && headers.keys().any(|name| name.eq_ignore_ascii_case(&rule.header))
+                    && match rule.after {
+                        EarlierAnswer::Success => is_success && says_when,
+                        EarlierAnswer::PatienceOfAnother => {
+                            is_other && !is_success && (says_when || matches!(status, 429 | 500..))
+                        }
+                    }
             }
             _ => false,
         })
@@ -355,6 +372,7 @@ impl How {
         match self {
             Self::StripPadding => text.trim_end_matches('=').to_string(),
             Self::StripWhiteSpace => text.chars().filter(|c| !c.is_ascii_whitespace()).collect(),
+            Self::PercentDecode => percent_decoded(text),
             Self::CollapseSlashes => match text.split_once("://") {
                 None => text.to_string(),
                 Some((scheme, rest)) => {
@@ -367,6 +385,26 @@ impl How {
             },
         }
     }
+}
+
+/// The bytes that a text with `%` stands for, as far as they are UTF-8.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match (first, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Whether a list names something; `*` at the end of an item stands for any rest.
@@ -423,5 +461,6 @@ mod tests {
         assert!(glob("https://*/a/b", "https://h/a/b") && !glob("https://*/a/b", "https://h/x/a/b"));
         assert!(names(&["Config.*".into()], "Config.Scope") && !names(&["Config".into()], "Config.Scope"));
         assert_eq!(How::CollapseSlashes.apply("https://a//b///c"), "https://a/b/c");
+        assert_eq!(How::PercentDecode.apply("a%20b%C3%A4%2"), "a b\u{e4}%2");
     }
 }

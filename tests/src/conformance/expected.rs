@@ -1,6 +1,6 @@
 //! What was seen when the recording was made. Its fields are private: only the comparisons below can read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -97,6 +97,19 @@ impl ExpectedRequest {
     /// Method and address, for messages.
     pub fn title(&self) -> String {
         format!("{} {}", self.method, self.url.as_str().unwrap_or("?"))
+    }
+
+    /// Whether what was sent has other fields, or headers of other names.
+    pub fn says_otherwise(&self, sent: &Sent, matching: &mut Matching<'_>) -> bool {
+        let own: BTreeSet<String> = self.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
+        let theirs: BTreeSet<String> = sent.headers.keys().cloned().collect();
+        let before = matching.snapshot();
+        let same = match (&self.form, &sent.form) {
+            (Some(want), Some(got)) => matching.check(want, got, &Place::new("form")).is_ok(),
+            (want, got) => want.is_none() == got.is_none(),
+        };
+        matching.restore(before);
+        !same || own != theirs
     }
 
     /// Whether it goes to the same place as what was sent.

@@ -174,6 +174,13 @@ fn perform(stage: &mut Stage<'_>, action: &Action, server: Server<'_, '_, '_>) -
     }
     let mut turn = Turn { on: &action.on, bind: action.bind.as_deref(), args: Arguments::new(args), server };
     let outcome = call(stage, &mut turn)?;
+    // Who refuses a call does not ask the servers that the reference asked.
+    if let Outcome::Failed(failure) = &outcome
+        && turn.server.has_more()
+        && turn.server.matching.allowance.may_refuse(&action.call, &failure.kind)
+    {
+        return Ok(outcome);
+    }
     turn.server.finish()?;
     Ok(outcome)
 }

@@ -162,7 +162,8 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
         let earlier = self.played.iter().rev().find(|exchange| exchange.request.is_to(sent));
         if let Some(earlier) = earlier
             && let Answer::Response(response) = &earlier.response
-            && self.matching.allowance.may_repeat(self.call, response.status, &response.headers)
+            && let is_other = earlier.request.says_otherwise(sent, self.matching)
+            && self.matching.allowance.may_repeat(self.call, response.status, &response.headers, is_other)
         {
             return Ok(earlier.response.clone());
         }
@@ -170,6 +171,11 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
             return Ok(Answer::Response(Response { status: 200, headers: BTreeMap::new(), body }));
         }
         Err(Stop::Different(format!("a request too many: {} {}", sent.method, sent.url)))
+    }
+
+    /// Whether recorded requests of the call have not been sent.
+    pub fn has_more(&self) -> bool {
+        self.next < self.exchanges.len()
     }
 
     /// Says that the call is over.
