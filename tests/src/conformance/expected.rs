@@ -104,10 +104,11 @@ impl ExpectedRequest {
         let own: BTreeSet<String> = self.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
         let theirs: BTreeSet<String> = sent.headers.keys().cloned().collect();
         let before = matching.snapshot();
-        let same = match (&self.form, &sent.form) {
-            (Some(want), Some(got)) => matching.check(want, got, &Place::new("form")).is_ok(),
+        let parts = [(&self.form, &sent.form), (&self.body, &sent.body)];
+        let same = parts.iter().all(|(want, got)| match (want, got) {
+            (Some(want), Some(got)) => matching.check(want, got, &Place::new("sent")).is_ok(),
             (want, got) => want.is_none() == got.is_none(),
-        };
+        });
         matching.restore(before);
         !same || own != theirs
     }
@@ -193,9 +194,12 @@ impl ExpectedStep {
         }
     }
 
-    /// Whether the recorded call raised.
-    pub fn raised(&self) -> bool {
-        matches!(self.ending, Ending::Raised(_))
+    /// The class that the recorded call raised.
+    pub fn raised(&self) -> Option<&str> {
+        match &self.ending {
+            Ending::Raised(raised) => Some(&raised.class),
+            Ending::Returned(_) => None,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `initiate_device_flow` and `acquire_token_by_device_flow` (section 4.5 of the reference).
 
-use sansal::{DeviceCode, DeviceFlow, PollOptions, Secret};
 use sansal::error::Error;
+use sansal::{DeviceCode, DeviceFlow, PollOptions, Secret};
 use serde_json::{Map, Value, json};
 
 use super::{Turn, users};
