@@ -55,7 +55,6 @@ pub(crate) fn accept(
     {
         return Err(IdTokenError::Account.into());
     }
-    let names_account = response.client_info()?.is_some();
     let Some(id_token) = response.id_token() else {
         return match (checks_claims, expected.nonce) {
             (true, Some(_)) => Err(IdTokenError::Absent.into()),
@@ -68,7 +67,7 @@ pub(crate) fn accept(
         issuer(&claims, metadata)?;
         audience(&claims, cx.client.client_id())?;
         time(&claims, now)?;
-        if let (Some(wanted), false) = (expected.home_account_id, names_account) {
+        if let (Some(wanted), None) = (expected.home_account_id, response.client_info()?) {
             subject(&claims, wanted, cx.client.authority().kind())?;
         }
     }
