@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use crate::account::Account;
-use crate::cache::{ACCOUNT_TYPES, TokenChange};
+use crate::cache::ACCOUNT_TYPES;
 use crate::client::{AliasSource, aliases};
 use crate::discover::DiscoverAliases;
 use crate::error::{CommitError, Error};
@@ -153,8 +153,8 @@ impl Flow for RemoveAccount {
                 let hosts = core::iter::once(own).chain(others.iter().copied().filter(|host| *host != own));
                 let id = self.account.home_account_id();
                 let remove = |host| cx.store.tokens.remove_account(cx.client.client_id(), host, id);
-                let mut tokens: Vec<TokenChange> = hosts.flat_map(remove).collect();
-                // Whoever looks through the access tokens takes out those that have ended, as in the reference.
+                let mut tokens: Vec<_> = hosts.flat_map(remove).collect();
+                // Tokens that have ended go as well, whosever they are (G-41).
                 tokens.extend(cx.clock.wall.map(|now| cx.store.tokens.expired(now)).unwrap_or_default());
                 self.state = Removing::Committing;
                 Ok(Step::Commit(Changes { tokens, memory: Vec::new() }))

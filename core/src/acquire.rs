@@ -123,27 +123,29 @@ impl<S: Source> Acquire<S> {
         }
     }
 
+    /// What the cache is rid of, whatever came of it: tokens that have ended, where it was searched for one (G-41), and what the
+    /// source has found to be dead.
+    fn left_behind(&mut self, cx: &Cx<'_>) -> Vec<TokenChange> {
+        let mut tokens = match (cx.clock.wall, self.wanted.cached && self.source.is_looked_up()) {
+            (Some(now), true) => cx.store.tokens.expired(now),
+            _ => Vec::new(),
+        };
+        tokens.extend(self.source.leftovers(cx));
+        tokens
+    }
+
     /// The source has no (other) grant: what it leaves behind is written before the answer.
     fn give_up(&mut self, cx: &Cx<'_>, error: Error) -> Result<Step<Token>, Error> {
-        let mut tokens = Vec::new();
-        if !matches!(error, Error::OutOfTurn) {
-            tokens = self.ended(cx);
-            tokens.extend(self.source.leftovers(cx));
-        }
+        let tokens = match error {
+            Error::OutOfTurn => Vec::new(),
+            _ => self.left_behind(cx),
+        };
         self.count_pending(cx, &error);
         if tokens.is_empty() && self.memory.is_empty() {
             return self.fall_back(error);
         }
         self.state = State::Committing(self.fallback.take().ok_or(error));
         Ok(Step::Commit(Changes { tokens, memory: mem::take(&mut self.memory) }))
-    }
-
-    /// Removal of access tokens that have ended, by whoever has looked through them (section 5.7 of the reference).
-    fn ended(&self, cx: &Cx<'_>) -> Vec<TokenChange> {
-        match (cx.clock.wall, self.wanted.cached && self.source.is_looked_up()) {
-            (Some(now), true) => cx.store.tokens.expired(now),
-            _ => Vec::new(),
-        }
     }
 
     /// A device code that only had to wait is a failure after all when nobody waits any longer (section 4.5 of the reference).
@@ -245,8 +247,7 @@ impl<S: Source> Acquire<S> {
         if result.is_ok() {
             self.source.granted();
         }
-        let mut tokens = self.ended(cx);
-        tokens.extend(self.source.leftovers(cx));
+        let mut tokens = self.left_behind(cx);
         let result = match result.and_then(|response| self.store(cx, metadata, &grant, response)) {
             Ok((token, changes)) => {
                 record::append(&mut tokens, changes);

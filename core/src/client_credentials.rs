@@ -132,6 +132,7 @@ impl RemoveTokensForClient {
         let environments: Vec<&str> =
             core::iter::once(cx.client.authority().host()).chain(others.iter().copied()).collect();
         let mut tokens = cx.store.tokens.remove_app_tokens(cx.client.client_id(), &environments);
+        // Tokens that have ended go as well, whosever they are (G-41).
         tokens.extend(cx.clock.wall.map(|now| cx.store.tokens.expired(now)).unwrap_or_default());
         self.0 = State::Committing;
         Step::Commit(Changes { tokens, memory: Vec::new() })
