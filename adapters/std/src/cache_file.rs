@@ -18,6 +18,8 @@ use crate::persistence::Persistence;
 use crate::private_file::{self, Stamp, Unreadable, beside};
 use crate::setup::SetupError;
 
+/// What the name of the lock has behind that of the file.
+const LOCK: &str = ".lockfile";
 /// How often the lock may be removed by others while a file is written.
 const ATTEMPTS: u8 = 5;
 
@@ -108,7 +110,11 @@ impl TokenCacheFile {
         let path = resolved(given);
         let file = Self { path, key, state: Mutex::default() };
         {
-            let lock = file.lock().map_err(|error| SetupError::file(&file.path, &error))?;
+            let lock = file.lock().map_err(|error| match error.kind() {
+                // Not the file is at fault, but what lies in the place of its lock.
+                ErrorKind::InvalidInput => SetupError::file(&beside(&file.path, LOCK), &error),
+                _ => SetupError::file(&file.path, &error),
+            })?;
             file.read(&mut file.state(), &lock).map_err(|why| why.at(&file.path))?;
         }
         Ok(file)
@@ -135,7 +141,7 @@ impl TokenCacheFile {
     }
 
     fn lock(&self) -> io::Result<CacheLock> {
-        let lock = CacheLock::acquire(beside(&self.path, ".lockfile"))?;
+        let lock = CacheLock::acquire(beside(&self.path, LOCK))?;
         if lock.is_inherited() {
             private_file::sweep(&self.path);
         }
