@@ -124,7 +124,8 @@ pub struct PollOptions {
     /// A claims request for the token. Without one that of the initiation counts, but not in the reference's profile (G-27).
     pub claims_challenge: Option<Secret>,
     /// Asks once, without waiting: a user who has not answered yet is [`Error::Refused`] with `authorization_pending`. Ask again
-    /// after [`DeviceFlow::interval`] seconds.
+    /// after [`DeviceFlow::interval`] seconds, or after what [`Refusal::retry_after`](crate::error::Refusal::retry_after) says if
+    /// that is longer.
     pub once: bool,
     /// A key that the token shall be bound to: see [`DeviceCode::bound`]. It is not part of what a flow saves.
     pub binding: Option<Binding>,

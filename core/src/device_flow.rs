@@ -89,7 +89,10 @@ impl DeviceFlow {
             return Err(bad("device_code"));
         }
         let user_code = members.text("user_code").unwrap_or_default();
-        if user_code.is_empty() || user_code.len() > MAX_USER_CODE || user_code.chars().any(is_obeyed) {
+        if user_code.is_empty()
+            || user_code.len() > MAX_USER_CODE
+            || user_code.chars().any(|c| is_obeyed(c) || is_mark(c))
+        {
             return Err(bad("user_code"));
         }
         // What people are sent to is an address of the strict kind: `javascript:` and its like are none.
@@ -309,10 +312,14 @@ impl DeviceFlow {
     }
 }
 
-/// Control characters, and marks that turn the direction of a text (Unicode Annex 9), so that it reads as another one.
+/// Control characters, and those that turn the direction of what follows (Unicode Annex 9 s2), so that it reads as another text.
 fn is_obeyed(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Marks of direction: sentences in Hebrew and Arabic have them, codes do not.
+const fn is_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
 }
 
 impl fmt::Debug for DeviceFlow {

@@ -28,7 +28,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub use crate::error::{AskError, CommitError, Error, SendError};
-pub use crate::http::{Request, Response};
+pub use crate::http::{Request, Response, ResponseHeader};
 pub use crate::store::{Changes, Partition, Store};
 pub use crate::time::{Clock, Millis};
 

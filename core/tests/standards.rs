@@ -306,7 +306,10 @@ fn a_code_that_is_shown_reads_as_it_is() {
         let flow = DeviceCode::new(&["User.Read"]).unwrap().initiate(&host.client).unwrap();
         let message = CODE.replace("go there", &format!("go {escaped}there"));
         let flow = host.play([metadata(ENTRA), answers(200, message)], flow).unwrap();
-        assert_eq!(flow.message(), Some("go there"), "{mark:?}");
+        // Sentences in some scripts have marks that turn nothing but the space around them.
+        let is_mark = matches!(mark, '\u{200f}' | '\u{61c}');
+        let expected = if is_mark { format!("go {mark}there") } else { "go there".into() };
+        assert_eq!(flow.message(), Some(expected.as_str()), "{mark:?}");
     }
 }
 

@@ -4,6 +4,10 @@
     python3 -m venv target/lab/rec && target/lab/rec/bin/pip install msal==1.39.0
     target/lab/rec/bin/python tests/lab/record.py again [NAME...]      record given transcripts again, say where they differ
     target/lab/rec/bin/python tests/lab/record.py new FOLDER [WORD]    record the scenarios of scenarios.py into a folder
+    target/lab/rec/bin/python tests/lab/record.py kept                 record those of tests/conformance/recorded anew
+
+What a new folder has: target/debug/oracle FOLDER --certs tests/certs --verbose. Some of the scenarios are there to show how the
+reference crashes, or ask what cannot be written in Rust; those that come out are worth a place in tests/conformance/recorded.
 
 A script is a transcript without results. The answers to a step's requests are its `exchanges`, in order, or `answers`:
 those are for requests that no discovery endpoint answers by itself.
@@ -452,12 +456,12 @@ def again(names):
     print("%d differ of %d" % (differing, len(names) or len(files)))
 
 
-def new(folder, word):
+def new(folder, word, only=None):
     import scenarios
     os.makedirs(folder, exist_ok=True)
     count, bad = 0, 0
     for script in scenarios.everything():
-        if word not in script["name"]:
+        if word not in script["name"] or only is not None and script["name"].replace("/", "__") not in only:
             continue
         try:
             transcript = record(script)
@@ -484,5 +488,8 @@ if __name__ == "__main__":
         again(sys.argv[2:])
     elif len(sys.argv) >= 3 and sys.argv[1] == "new":
         new(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else "")
+    elif sys.argv[1:] == ["kept"]:
+        recorded = os.path.join(CONFORMANCE, "recorded")
+        new(recorded, "", {name[:-5] for name in os.listdir(recorded)})
     else:
         sys.exit(__doc__)

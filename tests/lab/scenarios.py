@@ -144,8 +144,8 @@ def refresh(secret="cached-rt", target="User.Read", home=HOME, environment=WORLD
     made = {"credential_type": "RefreshToken", "secret": secret, "home_account_id": home, "environment": environment,
             "client_id": client, "target": target, "last_modification_time": str(modified)}
     made.update(more)
-    key = "-".join([home, environment, "refreshtoken", client, "", target or ""]).lower()
-    return "RefreshToken", key, {name: value for name, value in made.items() if name not in drop}
+    made = {name: value for name, value in made.items() if name not in drop}
+    return "RefreshToken", "-".join([home, environment, "refreshtoken", client, "", made.get("target") or ""]).lower(), made
 
 
 def person(home=HOME, environment=WORLD, realm=TENANT, username="ada@contoso.com", drop=(), **more):

@@ -1,4 +1,6 @@
 """People: sign-in by code, device and password, silent calls, accounts, the token cache, ID tokens."""
+import base64
+
 from scenarios import *
 from scenarios_apps import ODD_USER_ANSWERS
 
@@ -7,6 +9,16 @@ def coded(n=1, nonce={"$sha256hex": "flow.nonce"}, idt=(), drop=(), **changes):
     made = dict(body(n), id_token={"$id_token": {"claims": dict(claims(**dict(idt)), **({"nonce": nonce} if nonce else {}))}})
     made.update(changes)
     return {"status": 200, "headers": JSON_HEADERS, "body": {"$json": {key: value for key, value in made.items() if key not in drop}}}
+
+
+def unpacked(token):
+    """The claims in a token, if there are any."""
+    try:
+        part = token.split(".")[1]
+        payload = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (AttributeError, IndexError, ValueError):
+        return None
+    return payload if isinstance(payload, dict) else None
 
 
 def begin(bind="flow", **args):
@@ -45,8 +57,11 @@ def by_authority():
             call("acquire_token_by_authorization_code", [tokens(id_token=id_token(claims(nonce="n")))], code="c", scopes=["User.Read"], redirect_uri="https://app.example/cb", nonce="n")])
 
 
-def interactive(answers=(), response=None, **args):
-    given = {"bind": "browser", "auth_response": response or {"code": "browser-code", "state": {"$ref": "browser.state"}}}
+BROUGHT = {"code": "browser-code", "state": {"$ref": "browser.state"}}
+
+
+def interactive(answers=(), response=BROUGHT, **args):
+    given = {"bind": "browser", "auth_response": response}
     made = call("acquire_token_interactive", answers, spare=True, browser=given, **dict({"scopes": ["User.Read"], "port": 8400}, **args))
     made["args"]["browser"] = {"$callable": "browser"}
     return made
@@ -65,6 +80,8 @@ def interactive_arguments():
                            "error_no_state": {"error": "x"}, "info": {"code": "c", "state": {"$ref": "browser.state"}, "client_info": CLIENT_INFO},
                            "info_bad": {"code": "c", "state": {"$ref": "browser.state"}, "client_info": "%%"}}.items():
         yield scenario("interactive/response/" + name, public(), [interactive([coded(nonce={"$ref": "browser.nonce"})], response)])
+    yield scenario("interactive/nobody_comes_back", public(), [interactive([], None), interactive([], None, timeout=1), call("get_accounts")])
+    yield scenario("interactive/twice", public(), [interactive([coded(nonce={"$ref": "browser.nonce"})]), call("acquire_token_silent", scopes=["User.Read"], account=account()), interactive([coded(2, nonce={"$ref": "browser.nonce"})], scopes=["Mail.Read"], login_hint="ada@contoso.com")])
     yield scenario("interactive/nonce_mismatch", public(), [interactive([coded(nonce="other")])])
     yield scenario("interactive/token_error", public(), [interactive([failed("invalid_grant", suberror="x")])])
     yield scenario("interactive/confidential", confidential(), [interactive([coded(nonce={"$ref": "browser.nonce"})])])
@@ -82,8 +99,9 @@ def auth_code():
                 begin(**args), redeem([coded(idt={"auth_time": CLOCK})])])
     for name, answer in ODD_USER_ANSWERS.items():
         made = json.loads(answer["body"]) if answer.get("body", "").startswith("{") else None
-        if made and made.get("id_token") == id_token(claims()):
-            made["id_token"] = {"$id_token": {"claims": dict(claims(), nonce={"$sha256hex": "flow.nonce"})}}
+        payload = unpacked(made.get("id_token")) if made else None
+        if payload:
+            made["id_token"] = {"$id_token": {"claims": dict({"nonce": {"$sha256hex": "flow.nonce"}}, **payload)}}
             answer = dict(answer, body={"$json": made})
         yield scenario("auth_code/answer/" + name, public(), [begin(), redeem([answer]), call("get_accounts"), begin("flow2")])
         yield scenario("device_code/answer/" + name, public(), [call("initiate_device_flow", [device()], bind="flow", scopes=["User.Read"]),
@@ -137,7 +155,7 @@ def device_code():
                 call("initiate_device_flow", [device()], bind="flow", scopes=["User.Read"]), call("acquire_token_by_device_flow", answers, flow={"$ref": "flow"}, spare=True), call("get_accounts")])
     yield scenario("device_code/twice", public(), [call("initiate_device_flow", [device()], bind="flow", scopes=["User.Read"]), call("acquire_token_by_device_flow", [p], flow={"$ref": "flow"}, exit_condition={"$callable": {"always": True}}),
                                                    call("acquire_token_by_device_flow", [s], flow={"$ref": "flow"}, exit_condition={"$callable": {"always": True}}), call("acquire_token_by_device_flow", [tokens()], after=20, flow={"$ref": "flow"}), call("acquire_token_by_device_flow", [failed("invalid_grant")], flow={"$ref": "flow"})])
-    for name, change in {"no_code": {"drop": ["device_code"]}, "no_interval": {"drop": ["interval"]}, "no_expires": {"drop": ["expires_at"]}, "past": {"set": {"expires_at": CLOCK - 1}}, "interval": {"set": {"interval": 1}}, "no_correlation": {"drop": ["_correlation_id"]}, "code": {"set": {"device_code": "other"}}}.items():
+    for name, change in {"no_code": {"drop": ["device_code"]}, "no_interval": {"drop": ["interval"]}, "interval": {"set": {"interval": 1}}, "no_correlation": {"drop": ["_correlation_id"]}, "code": {"set": {"device_code": "other"}}}.items():
         yield scenario("device_code/flow/" + name, public(), [call("initiate_device_flow", [device()], bind="flow", scopes=["User.Read"]), call("acquire_token_by_device_flow", [p, tokens()], flow=dict({"$ref": "flow"}, **change), spare=True)])
     for name, args in {"claims": {"claims_challenge": '{"access_token":{"a":null}}'}, "empty": {"scopes": []}, "two": {"scopes": ["b", "a"]}, "tuple": {"scopes": {"$tuple": ["a"]}}, "text": {"scopes": "a"}, "data": {"data": {"x": "1"}}}.items():
         given = dict({"scopes": ["User.Read"]}, **args)
@@ -167,6 +185,13 @@ def silent():
         "float_refresh_on": signed_in(access(refresh_on=CLOCK - 1)), "null_members": signed_in(access(refresh_on=None)), "home_null": signed_in(access(home=None)),
     }
     bad = failed("invalid_grant", suberror="bad_token")
+    aging = signed_in(access(refresh_on=str(CLOCK - 1)))
+    for name, answer in {"500": ok("x", 500), "503": failed("x", 503, {"Retry-After": "5"}), "429": failed("x", 429), "html": ok("<html/>"), "html_400": ok("<html/>", 400), "timeout": {"transport_error": "timeout"}, "interaction": failed("interaction_required", claims='{"a":1}')}.items():
+        for method in ("acquire_token_silent", "acquire_token_silent_with_error"):
+            yield scenario("silent/aging/%s/%s" % (name, "error" if "with" in method else "plain"), public(), [call(method, [answer], scopes=["User.Read"], account=account()), call(method, [tokens(2)], scopes=["User.Read"], account=account(), spare=True, after=70)], aging)
+    for name, ending in {"empty": "", "text": "x", "float": "%d.5" % (CLOCK + 3000), "null": None}.items():
+        yield scenario("silent/bad_ending/" + name, public(), [call("acquire_token_silent", [], scopes=["User.Read"], account=account())], cache(person(), metadata(), access(expires_on=ending)))
+        yield scenario("client_credentials/bad_ending/" + name, confidential(), [call("acquire_token_for_client", [], scopes=GRAPH)], cache(access(GRAPH[0], home=None, expires_on=ending)))
     for name, before in caches.items():
         yield scenario("silent/cache/%s/success" % name, public(), [call("get_accounts", spare=True), call("acquire_token_silent", [tokens(foci="1")], scopes=["User.Read"], account=account(), spare=True), call("acquire_token_silent", [tokens(2)], scopes=["Mail.Read"], account=account(), spare=True)], before)
         yield scenario("silent/cache/%s/error" % name, public(), [call("acquire_token_silent_with_error", [bad, bad, bad, bad, bad], scopes=["User.Read"], account=account(), spare=True), call("acquire_token_silent", [bad, bad, bad, bad, bad], scopes=["Mail.Read"], account=account(), after=70, spare=True)], before)

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use sansal_tests::conformance::deviations::Rules;
 use sansal_tests::conformance::player::Verdict;
-use sansal_tests::conformance::report::{Report, test_certs, test_rules, test_transcripts};
+use sansal_tests::conformance::report::{Report, test_certs, test_recorded, test_rules, test_transcripts};
 use sansal_tests::conformance::tape::Tapes;
 
 fn rules() -> Rules {
@@ -52,10 +52,20 @@ fn recordings_come_out_as_listed() {
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
+/// Those of tests/lab/record.py: each has come out once, or it would not be here.
+#[test]
+fn what_was_recorded_here_comes_out() {
+    let report = Report::play(&test_recorded(), &test_certs(), None, &rules()).unwrap();
+    let is_right = |verdict: &Verdict| matches!(verdict, Verdict::Passed | Verdict::Deviating(_));
+    let wrong: Vec<_> = report.verdicts.iter().filter(|(_, verdict)| !is_right(verdict)).collect();
+    assert!(wrong.is_empty() && report.verdicts.len() >= 200, "{wrong:#?} of {}", report.verdicts.len());
+}
+
 #[test]
 fn every_rule_is_needed() {
     let rules = rules();
-    let used = Report::play(&test_transcripts(), &test_certs(), None, &rules).unwrap().used_rules();
+    let mut used = Report::play(&test_transcripts(), &test_certs(), None, &rules).unwrap().used_rules();
+    used.extend(Report::play(&test_recorded(), &test_certs(), None, &rules).unwrap().used_rules());
     let unused = rules.list().iter().enumerate().filter(|(at, _)| !used.contains(at));
     let unused: Vec<_> = unused.map(|(_, rule)| format!("{}: {}", rule.id, rule.why)).collect();
     assert!(unused.is_empty(), "rules that no recording needs:\n{}", unused.join("\n"));

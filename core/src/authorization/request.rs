@@ -114,10 +114,10 @@ impl AuthorizationRequest {
         self
     }
 
-    /// The caller's own state, instead of a random one. It must not be guessable.
+    /// The caller's own state, instead of a random one. It must not be guessable; an empty one counts as none.
     #[must_use]
     pub fn state(mut self, state: &str) -> Self {
-        self.state = Some(Secret::from(state));
+        self.state = Some(Secret::from(state)).filter(|state| !state.expose().is_empty());
         self
     }
 
@@ -192,8 +192,8 @@ impl AuthorizationRequest {
         let binding = self.binding(client);
         let prompt = self.prompt.iter().map(|prompt| prompt.as_str()).collect::<Vec<_>>().join(" ");
         let max_age = self.max_age.map(|seconds| seconds.to_string());
-        let routing =
-            self.hints.iter().find(|(name, _)| *name == "login_hint").map(|(_, hint)| alloc::format!("UPN:{hint}"));
+        let named = self.hints.iter().find(|(name, hint)| *name == "login_hint" && !hint.is_empty());
+        let routing = named.map(|(_, hint)| alloc::format!("UPN:{hint}"));
         let redirect_uri = Some(self.redirect_uri.as_str()).filter(|uri| !uri.is_empty());
         let hint = |name: &str| self.hints.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
         let fields = [

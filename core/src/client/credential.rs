@@ -71,6 +71,7 @@ impl ClientCertificate {
 }
 
 /// Who signs.
+#[non_exhaustive]
 #[derive(Clone)]
 pub enum Signer {
     /// The core itself, with a key in memory.

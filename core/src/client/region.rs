@@ -80,7 +80,9 @@ impl RegionName {
             false => authority.host(),
         };
         let port = authority.endpoint().port().map(|port| format!(":{port}")).unwrap_or_default();
-        let address = format!("https://{}.{host}{port}/{realm}/v2.0/.well-known/openid-configuration", self.0);
+        // The regional address is an authority of its own, and at ADFS those have no version.
+        let version = if realm.eq_ignore_ascii_case("adfs") { "" } else { "/v2.0" };
+        let address = format!("https://{}.{host}{port}/{realm}{version}/.well-known/openid-configuration", self.0);
         Endpoint::parse(&address).map_err(|why| Config::Authority(why.reason()))
     }
 }

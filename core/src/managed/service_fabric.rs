@@ -54,6 +54,8 @@ pub(super) fn read(answer: &Answer<'_>) -> Result<Members, Error> {
         Some("ManagedIdentityNotFound") => "invalid_client",
         Some("ArgumentNullOrEmpty") => "invalid_scope",
         Some(_) => "invalid_request",
+        // To the reference whatever is no token is one of its errors.
+        None if answer.lenient && !payload.contains("error") => "invalid_request",
         None => return Err(answer.neither()),
     };
     Err(answer.refused(error, answer.quoted()))

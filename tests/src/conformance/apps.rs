@@ -266,7 +266,9 @@ fn read_credential(given: &Argument, stage: &Stage<'_>) -> Result<ReadCredential
         };
         return Ok(open_pfx(&path, passphrase.as_ref(), &x5c).map(|c| (c, None)).map_err(Outcome::Failed));
     }
-    let (thumbprint, certificate) = (read("thumbprint")?, read("public_certificate")?);
+    // `True` stands for the certificate in a PFX file; beside a key it says nothing.
+    let certificate = Some(read("public_certificate")?).filter(|given| *given != Argument::Bool(true));
+    let (thumbprint, certificate) = (read("thumbprint")?, certificate.unwrap_or(Argument::None));
     let Some(key) = text_or_bytes(&key) else { return refused("a private key that is not a text") };
     for text in [&thumbprint, &certificate] {
         if text.is_truthy() && text.text().is_none() {

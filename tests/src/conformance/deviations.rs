@@ -34,7 +34,7 @@ impl Rule {
     /// The part of a recording that this rule does not look at once it is used: something else is compared instead.
     pub fn sets_aside(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::NotStored(_) => Some("/cache_after"),
+            Kind::NotStored(_) | Kind::Outcome(OutcomeRule { stores: true, .. }) => Some("/cache_after"),
             Kind::Stricter(_) => Some("/result"),
             _ => None,
         }
@@ -83,6 +83,7 @@ enum How {
     StripPadding,
     StripWhiteSpace,
     CollapseSlashes,
+    PercentDecode,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,18 +100,31 @@ struct AbsentRequest {
 #[serde(deny_unknown_fields)]
 struct RepeatedRequest {
     call: Vec<String>,
-    /// The earlier answer has this header and a status of success.
-    header: String,
+    /// What the earlier answer was.
+    after: EarlierAnswer,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EarlierAnswer {
+    /// A success with `Retry-After`.
+    Success,
+    /// 429, 5xx or any failure with `Retry-After`, and the request was another one: other fields or other headers.
+    PatienceOfAnother,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OutcomeRule {
     call: Vec<String>,
-    raises: String,
-    /// Members of what comes instead; none at all: `None`.
+    /// The classes, any of them.
+    raises: Vec<String>,
+    /// Members of what comes instead; none at all: `None`, or an empty list.
     #[serde(default)]
     gives: BTreeMap<String, Value>,
+    /// Whether what comes instead is stored, so that the caches differ.
+    #[serde(default)]
+    stores: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,6 +145,9 @@ struct Stricter {
 #[serde(deny_unknown_fields)]
 struct ExtraRequest {
     call: Vec<String>,
+    /// Only where the recorded call raised one of these classes.
+    #[serde(default)]
+    raises: Vec<String>,
     method: String,
     url: String,
     answer: String,
@@ -150,8 +167,8 @@ struct Earlier {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Scoped {
-    /// `target`, which the entry's key ends with in lower case.
-    target: String,
+    /// The call whose request named the scopes: they are the `target`, which the entry's key ends with in lower case.
+    begun_by: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -189,19 +206,22 @@ pub struct Allowance<'r> {
     transcript: &'r str,
     used: RefCell<BTreeSet<usize>>,
     caches: Rc<RefCell<Vec<Value>>>,
+    /// The scopes that a device flow was begun with.
+    begun: RefCell<String>,
 }
 
 impl Allowance<'static> {
     /// No rule at all.
     pub fn none() -> Self {
-        Self { rules: &[], transcript: "", used: RefCell::default(), caches: Rc::default() }
+        Self { rules: &[], transcript: "", used: RefCell::default(), caches: Rc::default(), begun: RefCell::default() }
     }
 }
 
 impl<'r> Allowance<'r> {
     /// All rules, for this recording.
     pub fn new(rules: &'r Rules, transcript: &'r str) -> Self {
-        Self { rules: &rules.rules, transcript, used: RefCell::default(), caches: Rc::default() }
+        let (used, begun) = (RefCell::default(), RefCell::default());
+        Self { rules: &rules.rules, transcript, used, caches: Rc::default(), begun }
     }
 
     /// The rules that were needed, by their place in the file.
@@ -224,7 +244,13 @@ impl<'r> Allowance<'r> {
     pub fn same(&self, at: &Place, want: &str, got: &str) -> bool {
         self.any(|kind| match kind {
             Kind::Normalise(rule) => at.is(&rule.at) && rule.how.apply(want) == rule.how.apply(got),
-            Kind::Scoped(rule) => at.is("cache_after.*.*.target") && want.is_empty() && got == rule.target,
+            Kind::Scoped(rule) => {
+                at.is("cache_after.*.*.target")
+                    && want.is_empty()
+                    && rule.begun_by == "initiate_device_flow"
+                    && !got.is_empty()
+                    && got == *self.begun.borrow()
+            }
             _ => false,
         })
     }
@@ -232,7 +258,14 @@ impl<'r> Allowance<'r> {
     /// The key that an entry of the cache may have instead of the recorded one.
     pub fn other_key(&self, at: &Place, key: &str) -> Option<String> {
         let is = |kind: &Kind| match kind {
-            Kind::Scoped(rule) if at.is("cache_after.*") => Some(format!("{key}{}", rule.target.to_lowercase())),
+            Kind::Scoped(rule)
+                if at.is("cache_after.*")
+                    && key.ends_with('-')
+                    && rule.begun_by == "initiate_device_flow"
+                    && !self.begun.borrow().is_empty() =>
+            {
+                Some(format!("{key}{}", self.begun.borrow().to_lowercase()))
+            }
             _ => None,
         };
         let found = self.rules.iter().filter(|rule| self.applies(rule)).find_map(|rule| is(&rule.kind))?;
@@ -260,13 +293,20 @@ impl<'r> Allowance<'r> {
         })
     }
 
-    /// Whether a request that is not recorded may get the answer of an earlier one, which had these header names.
-    pub fn may_repeat(&self, call: &str, status: u16, headers: &BTreeMap<String, String>) -> bool {
+    /// Whether a request that is not recorded may get the answer of an earlier one, which had this status and these headers;
+    /// `is_other`: the earlier request was not the same.
+    pub fn may_repeat(&self, call: &str, status: u16, headers: &BTreeMap<String, String>, is_other: bool) -> bool {
+        let says_when = headers.keys().any(|name| name.eq_ignore_ascii_case("Retry-After"));
+        let is_success = (200..300).contains(&status);
         self.any(|kind| match kind {
             Kind::RepeatedRequest(rule) => {
                 names(&rule.call, call)
-                    && (200..300).contains(&status)
-                    && headers.keys().any(|name| name.eq_ignore_ascii_case(&rule.header))
+                    && match rule.after {
+                        EarlierAnswer::Success => is_success && says_when,
+                        EarlierAnswer::PatienceOfAnother => {
+                            is_other && !is_success && (says_when || matches!(status, 429 | 500..))
+                        }
+                    }
             }
             _ => false,
         })
@@ -277,12 +317,21 @@ impl<'r> Allowance<'r> {
         self.any(|kind| match kind {
             Kind::Outcome(rule) => {
                 names(&rule.call, call)
-                    && rule.raises == raises
+                    && names(&rule.raises, raises)
                     && rule.gives.iter().all(|(name, wanted)| value.get(name) == Some(wanted))
-                    && value.is_null() == rule.gives.is_empty()
+                    && (value.is_null() || value.as_array().is_some_and(Vec::is_empty)) == rule.gives.is_empty()
             }
             _ => false,
         })
+    }
+
+    /// Whether a call has given and stored something where the recorded one raised.
+    pub fn stores_more(&self) -> bool {
+        let stores = |at: &usize| {
+            let kind = self.rules.get(*at).map(|rule| &rule.kind);
+            matches!(kind, Some(Kind::Outcome(OutcomeRule { stores: true, .. })))
+        };
+        self.used.borrow().iter().any(stores)
     }
 
     /// Whether a call that gave this may give that.
@@ -310,9 +359,15 @@ impl<'r> Allowance<'r> {
     }
 
     /// What a request that is not recorded is answered with, where a rule says that it may be sent.
-    pub fn may_ask(&self, call: &str, method: &str, url: &str) -> Option<Value> {
+    pub fn may_ask(&self, call: &str, raised: Option<&str>, method: &str, url: &str) -> Option<Value> {
+        let is_raised = |classes: &[String]| classes.is_empty() || raised.is_some_and(|class| names(classes, class));
         let is = |kind: &Kind| match kind {
-            Kind::ExtraRequest(rule) if names(&rule.call, call) && rule.method == method && glob(&rule.url, url) => {
+            Kind::ExtraRequest(rule)
+                if names(&rule.call, call)
+                    && is_raised(&rule.raises)
+                    && rule.method == method
+                    && glob(&rule.url, url) =>
+            {
                 Some(Value::String(rule.answer.clone()))
             }
             _ => None,
@@ -329,6 +384,11 @@ impl<'r> Allowance<'r> {
         };
         let found = self.rules.iter().filter(|rule| self.applies(rule)).find_map(|rule| is(&rule.kind))?;
         self.any(|kind| is(kind).is_some()).then_some(found)
+    }
+
+    /// Notes the scopes that a device flow is begun with.
+    pub fn begun_with(&self, scopes: &str) {
+        self.begun.replace(scopes.to_string());
     }
 
     /// Notes what the cache looks like before a call.
@@ -355,6 +415,7 @@ impl How {
         match self {
             Self::StripPadding => text.trim_end_matches('=').to_string(),
             Self::StripWhiteSpace => text.chars().filter(|c| !c.is_ascii_whitespace()).collect(),
+            Self::PercentDecode => percent_decoded(text),
             Self::CollapseSlashes => match text.split_once("://") {
                 None => text.to_string(),
                 Some((scheme, rest)) => {
@@ -367,6 +428,26 @@ impl How {
             },
         }
     }
+}
+
+/// The bytes that a text with `%` stands for, as far as they are UTF-8.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match (first, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Whether a list names something; `*` at the end of an item stands for any rest.
@@ -423,5 +504,6 @@ mod tests {
         assert!(glob("https://*/a/b", "https://h/a/b") && !glob("https://*/a/b", "https://h/x/a/b"));
         assert!(names(&["Config.*".into()], "Config.Scope") && !names(&["Config".into()], "Config.Scope"));
         assert_eq!(How::CollapseSlashes.apply("https://a//b///c"), "https://a/b/c");
+        assert_eq!(How::PercentDecode.apply("a%20b%C3%A4%2"), "a b\u{e4}%2");
     }
 }

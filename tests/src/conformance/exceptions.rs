@@ -7,9 +7,11 @@ pub const REFUSED_BY_TYPE: &str = "refused by type";
 /// the reference lets a library's or the language's own exception through (G-55, G-70).
 const TABLE: &[(&str, &[&str])] = &[
     // Sources of managed identities are expected to speak JSON at any status, federation servers XML.
-    ("Throttled.5xx", &["MsalServiceError", "JSONDecodeError", "ParseError"]),
-    // The reference parses what comes with a 429 as it does any 4xx.
-    ("Throttled.429", &["JSONDecodeError", "ValueError"]),
+    // It does not look at the status there, and has no words for errors of another shape either.
+    ("Throttled.5xx", &["MsalServiceError", "JSONDecodeError", "ParseError", "KeyError", "AttributeError"]),
+    // The reference parses what comes with a 429 as it does any 4xx, and a 410 of a managed identity like all others.
+    ("Throttled.429", &["JSONDecodeError", "ValueError", "AttributeError"]),
+    ("Throttled.410", &["JSONDecodeError"]),
     ("Unreachable.NotSent", &["ConnectionError"]),
     ("Unreachable.NoAnswer", &["Timeout"]),
     // The reference raises a generic authority error for 4xx and unreadable metadata, KeyError for missing members and
@@ -19,7 +21,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("BadResponse.TokenResponse", &["JSONDecodeError", "ValueError", "TypeError", "AttributeError"]),
     ("BadResponse.TokenCache", &["JSONDecodeError", "AttributeError", "AssertionError"]),
     ("BadResponse.ClientInfo", &["JSONDecodeError", "Error"]),
-    ("BadResponse.UserRealm", &["JSONDecodeError", "MsalServiceError"]),
+    ("BadResponse.UserRealm", &["JSONDecodeError", "MsalServiceError", "AttributeError"]),
+    ("BadResponse.DeviceAuthorization", &["JSONDecodeError", "AttributeError"]),
     ("BadResponse.Mex", &["ParseError", "MsalServiceError"]),
     ("BadResponse.WsTrust", &["ParseError", "RuntimeError"]),
     ("Fault", &["RuntimeError"]),
@@ -42,6 +45,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Config.Certificate.BadThumbprint", &["ValueError", "Error"]),
     ("Config.Certificate.NoThumbprint", &["ValueError"]),
     ("Config.Certificate.NoPem", &["ValueError", "InvalidKeyError"]),
+    ("Config.Certificate.UnfinishedPem", &["ValueError", "InvalidKeyError"]),
     ("Config.Certificate.BadBase64", &["ValueError", "InvalidKeyError"]),
     ("Config.Certificate.BadKey", &["ValueError", "InvalidKeyError"]),
     ("Config.Certificate.BadCertificate", &["ValueError"]),
@@ -63,6 +67,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("BadResponse.CloudShell", &["JSONDecodeError", "KeyError", "ValueError"]),
     ("Unanswered.File.NotFound", &["FileNotFoundError"]),
     ("Unanswered.File.TooLarge", &["ManagedIdentityError"]),
+    ("Unanswered.Browser.TimedOut", &["BrowserInteractionTimeoutError"]),
     ("File.NotFound", &["FileNotFoundError"]),
     ("File.IsADirectory", &["IsADirectoryError"]),
     ("File.PermissionDenied", &["PermissionError"]),
@@ -71,7 +76,8 @@ const TABLE: &[(&str, &[&str])] = &[
     // The validator has classes of its own; the flows raise RuntimeError, the legacy ones ValueError.
     ("IdToken.Nonce", &["IdTokenNonceError", "RuntimeError", "ValueError"]),
     ("IdToken.TooOld", &["RuntimeError"]),
-    ("IdToken.Missing", &["KeyError", "RuntimeError"]),
+    // A claim that is no number is not there to us.
+    ("IdToken.Missing", &["KeyError", "RuntimeError", "TypeError"]),
     ("BadResponse.AuthorizationResponse", &["ValueError"]),
     ("Config.SavedFlow", &["ValueError", "KeyError"]),
     ("IdToken.Jwt.NoPayload", &["IndexError"]),

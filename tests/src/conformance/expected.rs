@@ -1,6 +1,6 @@
 //! What was seen when the recording was made. Its fields are private: only the comparisons below can read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -99,6 +99,20 @@ impl ExpectedRequest {
         format!("{} {}", self.method, self.url.as_str().unwrap_or("?"))
     }
 
+    /// Whether what was sent has other fields, or headers of other names.
+    pub fn says_otherwise(&self, sent: &Sent, matching: &mut Matching<'_>) -> bool {
+        let own: BTreeSet<String> = self.headers.keys().map(|name| name.to_ascii_lowercase()).collect();
+        let theirs: BTreeSet<String> = sent.headers.keys().cloned().collect();
+        let before = matching.snapshot();
+        let parts = [(&self.form, &sent.form), (&self.body, &sent.body)];
+        let same = parts.iter().all(|(want, got)| match (want, got) {
+            (Some(want), Some(got)) => matching.check(want, got, &Place::new("sent")).is_ok(),
+            (want, got) => want.is_none() == got.is_none(),
+        });
+        matching.restore(before);
+        !same || own != theirs
+    }
+
     /// Whether it goes to the same place as what was sent.
     pub fn is_to(&self, sent: &Sent) -> bool {
         self.method == sent.method && self.url.as_str() == Some(&sent.url)
@@ -180,9 +194,12 @@ impl ExpectedStep {
         }
     }
 
-    /// Whether the recorded call raised.
-    pub fn raised(&self) -> bool {
-        matches!(self.ending, Ending::Raised(_))
+    /// The class that the recorded call raised.
+    pub fn raised(&self) -> Option<&str> {
+        match &self.ending {
+            Ending::Raised(raised) => Some(&raised.class),
+            Ending::Returned(_) => None,
+        }
     }
 }
 

@@ -132,6 +132,7 @@ impl From<Error> for Failure {
             Error::Config(sansal::error::Config::Certificate(why)) => format!("Config.Certificate.{}", variant(why)),
             Error::Config(why) => format!("Config.{}", variant(why)),
             Error::Unanswered { ask: "file", why } => format!("Unanswered.File.{}", variant(why)),
+            Error::Unanswered { ask: "browser", why } => format!("Unanswered.Browser.{}", variant(why)),
             Error::IdToken(why) => id_token_kind(why),
             other => variant(other),
         };

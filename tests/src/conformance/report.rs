@@ -168,6 +168,11 @@ pub fn test_transcripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/transcripts")
 }
 
+/// More of them, which `tests/lab/record.py` made.
+pub fn test_recorded() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/recorded")
+}
+
 /// The certificates of this repository.
 pub fn test_certs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("certs")

@@ -84,6 +84,7 @@ pub struct Server<'t, 'm, 'r> {
     call: &'t str,
     played: &'m mut Vec<&'t Exchange>,
     browser: Option<&'t Value>,
+    raised: Option<&'t str>,
     /// What is known in this replay.
     pub matching: &'m mut Matching<'r>,
 }
@@ -96,12 +97,18 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
         played: &'m mut Vec<&'t Exchange>,
         matching: &'m mut Matching<'r>,
     ) -> Self {
-        Self { exchanges, next: 0, call, played, browser: None, matching }
+        Self { exchanges, next: 0, call, played, browser: None, raised: None, matching }
     }
 
     /// With the person at the browser in this call.
     pub fn with_browser(mut self, browser: Option<&'t Value>) -> Self {
         self.browser = browser;
+        self
+    }
+
+    /// With the class that the recorded call raised.
+    pub fn with_raised(mut self, class: Option<&'t str>) -> Self {
+        self.raised = class;
         self
     }
 
@@ -111,7 +118,7 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
     /// The address is not the recorded one, or no browser is recorded.
     pub fn browse(&mut self, address: &str) -> Result<Option<Secret>, Stop> {
         let Some(browser) = self.browser.take() else {
-            let brought = self.matching.allowance.may_ask(self.call, "BROWSER", address);
+            let brought = self.matching.allowance.may_ask(self.call, self.raised, "BROWSER", address);
             let text = brought.as_ref().and_then(Value::as_str);
             let text = text.ok_or_else(|| Stop::Different("a browser too many".into()))?;
             let query = address.split_once('?').and_then(|(_, query)| fields(query)).unwrap_or_default();
@@ -138,6 +145,11 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
     /// The request is not the recorded one.
     pub fn answer(&mut self, request: &Request, at: f64) -> Result<Answer, Stop> {
         let sent = Sent::new(request).map_err(|why| Stop::Different(why.0))?;
+        if self.call == "initiate_device_flow"
+            && let Some(scope) = sent.form.as_ref().and_then(|form| form.get("scope")).and_then(Value::as_str)
+        {
+            self.matching.allowance.begun_with(scope);
+        }
         let Some(first) = self.exchanges.get(self.next) else { return self.beyond(&sent) };
         let before = self.matching.snapshot();
         let difference = match compare(first, &sent, at, self.matching) {
@@ -162,14 +174,20 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
         let earlier = self.played.iter().rev().find(|exchange| exchange.request.is_to(sent));
         if let Some(earlier) = earlier
             && let Answer::Response(response) = &earlier.response
-            && self.matching.allowance.may_repeat(self.call, response.status, &response.headers)
+            && let is_other = earlier.request.says_otherwise(sent, self.matching)
+            && self.matching.allowance.may_repeat(self.call, response.status, &response.headers, is_other)
         {
             return Ok(earlier.response.clone());
         }
-        if let Some(body) = self.matching.allowance.may_ask(self.call, &sent.method, &sent.url) {
+        if let Some(body) = self.matching.allowance.may_ask(self.call, self.raised, &sent.method, &sent.url) {
             return Ok(Answer::Response(Response { status: 200, headers: BTreeMap::new(), body }));
         }
         Err(Stop::Different(format!("a request too many: {} {}", sent.method, sent.url)))
+    }
+
+    /// Whether recorded requests of the call have not been sent.
+    pub fn has_more(&self) -> bool {
+        self.next < self.exchanges.len()
     }
 
     /// Says that the call is over.

@@ -131,7 +131,8 @@ impl<'t> Stage<'t> {
     }
 
     /// The monotonic clock began long before the recording.
-    fn clock(&self) -> Clock {
+    /// What the machines see of it.
+    pub fn clock(&self) -> Clock {
         Clock::new(self.elapsed.after(Millis::from_secs(1_000_000)), self.now())
     }
 

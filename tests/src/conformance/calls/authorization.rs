@@ -125,7 +125,8 @@ pub(super) fn redeem(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> 
     let fewer = match turn.args.has("scopes") {
         false => None,
         true => match users::scopes(turn) {
-            Ok(scopes) => Some(scopes),
+            // To the reference an empty list is none.
+            Ok(scopes) => Some(scopes).filter(|scopes| !scopes.is_empty()),
             Err(outcome) => return Ok(outcome),
         },
     };
@@ -167,6 +168,15 @@ pub(super) fn interactive(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>
         _ => 8400,
     };
     turn.args.take("browser");
+    // How long the browser is waited for is the host's own affair; here it comes back at once, or never.
+    turn.args.take("timeout");
+    let extra = match turn.args.take("extra_scopes_to_consent") {
+        Argument::None => Vec::new(),
+        extra => match extra.texts() {
+            Some(texts) => texts.into_iter().map(String::from).collect(),
+            None => return Ok(Outcome::refused_by_type("scopes must be texts, one by one")),
+        },
+    };
     let binding = match users::binding(turn) {
         Ok(binding) => binding,
         Err(outcome) => return Ok(outcome),
@@ -175,6 +185,10 @@ pub(super) fn interactive(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>
     let request = match request(turn, Some(&redirect_uri)) {
         Ok(request) => request,
         Err(outcome) => return Ok(outcome),
+    };
+    let request = match request.extra_scopes_to_consent(&extra) {
+        Ok(request) => request,
+        Err(error) => return Ok(Outcome::Failed(error.into())),
     };
     let request = binding.iter().fold(request, AuthorizationRequest::bound);
     users::run(stage, turn, |client| request.interactive(client))

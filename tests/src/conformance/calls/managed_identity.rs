@@ -96,7 +96,52 @@ pub(super) fn acquire(
         Ok(flow) => flow,
         Err(error) => return Ok(Outcome::Failed(error.into())),
     };
-    stage.run(turn.on, &mut flow, &mut turn.server).map(Outcome::of_managed_identity)
+    let dumps = get_managed_identity_source(&environment(stage)).as_str() == "MACHINE_LEARNING";
+    let outcome = stage.run(turn.on, &mut flow, &mut turn.server).map(Outcome::of_managed_identity)?;
+    Ok(match outcome {
+        Outcome::Value(Value::Object(members)) if dumps => Outcome::Value(Value::Object(dumped(members))),
+        other => other,
+    })
+}
+
+/// Of this source the reference describes an error by what it has read, spelled as Python spells it; ours quotes the answer.
+fn dumped(mut members: Map<String, Value>) -> Map<String, Value> {
+    let description = members.get("error_description").and_then(Value::as_str);
+    if let Some(text) = description.filter(|text| serde_json::from_str::<Map<String, Value>>(text).is_ok()) {
+        members.insert("error_description".into(), json!(as_python(text)));
+    }
+    members
+}
+
+/// A JSON text as Python's `repr` spells what is in it, in its order, as far as the recordings need that.
+fn as_python(json: &str) -> String {
+    let mut spelled = String::new();
+    let mut rest = json.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let mut texts = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+        let length = match (first, texts.next()) {
+            ('"' | 't' | 'f' | 'n' | '-' | '0'..='9', Some(Ok(value))) => {
+                spelled += &match value {
+                    Value::Null => "None".into(),
+                    Value::Bool(true) => "True".into(),
+                    Value::Bool(false) => "False".into(),
+                    Value::String(text) if text.contains('\'') && !text.contains('"') => format!("\"{text}\""),
+                    Value::String(text) => {
+                        format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n"))
+                    }
+                    number => number.to_string(),
+                };
+                texts.byte_offset()
+            }
+            _ => {
+                spelled.push(first);
+                spelled.extend(matches!(first, ',' | ':').then_some(' '));
+                first.len_utf8()
+            }
+        };
+        rest = rest.get(length..).unwrap_or_default().trim_start();
+    }
+    spelled
 }
 
 /// Which source the environment means.

@@ -105,6 +105,11 @@ impl Arguments {
         matches!(self.0.get(name), Some(Argument::Text(own)) if own == text)
     }
 
+    /// Whether an argument was not passed, or is `None`.
+    pub fn is_none(&self, name: &str) -> bool {
+        matches!(self.0.get(name), None | Some(Argument::None))
+    }
+
     /// Whether an argument was passed.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)

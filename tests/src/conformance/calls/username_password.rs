@@ -26,8 +26,7 @@ pub(super) fn acquire_token_by_username_password(
 
 /// The request, or what cannot be written in Rust.
 fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<UsernamePassword, Outcome> {
-    let scopes = turn.args.take("scopes");
-    let scopes = scopes.texts().ok_or_else(|| Outcome::refused_by_type("scopes must be a list of texts"))?;
+    let scopes = users::scopes(turn)?;
     let binding = users::pop(turn)?;
     let username = turn.args.take_text("username")?.unwrap_or_default();
     let password = turn.args.take_text("password")?.unwrap_or_default();

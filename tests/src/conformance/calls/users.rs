@@ -101,6 +101,8 @@ pub(super) fn silent(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> 
         Err(outcome) => return Ok(outcome),
     };
     let force = turn.args.take("force_refresh").is_truthy();
+    // The reference has the argument and does not look at it (G-47).
+    turn.args.take("authority");
     let (challenge, forwarded) =
         (turn.args.take_text("claims_challenge"), turn.args.take_text("forwarded_client_claims"));
     let (challenge, forwarded) = match (challenge, forwarded) {
@@ -213,19 +215,27 @@ pub(super) fn user_fic(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -
     let taken = (|| {
         let assertion = turn.args.take_text("assertion")?.unwrap_or_default();
         let (username, id) = (turn.args.take_text("username")?, turn.args.take_text("user_object_id")?);
-        Ok((assertion, username, id, scopes(turn)?))
+        let claims = (turn.args.take_text("claims_challenge")?, turn.args.take_text("forwarded_client_claims")?);
+        Ok((assertion, username, id, claims, scopes(turn)?))
     })();
-    let (assertion, username, id, scopes) = match taken {
+    let (assertion, username, id, (challenge, forwarded), scopes) = match taken {
         Ok(taken) => taken,
         Err(outcome) => return Ok(outcome),
     };
-    run(stage, turn, |client| match (&username, &id) {
-        (Some(username), None) => {
-            UserFederatedIdentityCredential::for_username(&assertion, username, &scopes)?.flow(client)
+    run(stage, turn, |client| {
+        let mut request = match (&username, &id) {
+            (Some(username), None) => UserFederatedIdentityCredential::for_username(&assertion, username, &scopes)?,
+            (None, Some(id)) => UserFederatedIdentityCredential::for_object_id(&assertion, id, &scopes)?,
+            // Neither or both cannot be written.
+            _ => return Err(sansal::error::Config::Missing("user").into()),
+        };
+        if let Some(claims) = &challenge {
+            request = request.claims_challenge(claims);
         }
-        (None, Some(id)) => UserFederatedIdentityCredential::for_object_id(&assertion, id, &scopes)?.flow(client),
-        // Neither or both cannot be written.
-        _ => Err(sansal::error::Config::Missing("user").into()),
+        if let Some(claims) = &forwarded {
+            request = request.forwarded_client_claims(claims);
+        }
+        request.flow(client)
     })
 }
 
