@@ -122,6 +122,18 @@ fn the_file_is_its_owners_alone() {
         assert_eq!(mode(), open);
     }
     assert!(matches!(TokenCacheFile::open("/nonexistent/folder/tokens.json"), Err(SetupError::File { .. })));
+    // A link in the place of its lock is named, and what it leads to is left alone.
+    let (path, other) = (new_file("linked"), new_file("linked-to"));
+    let lock = format!("{}.lockfile", path.display());
+    std::fs::write(&other, "precious").unwrap();
+    let _ = std::fs::remove_file(&lock);
+    std::os::unix::fs::symlink(&other, &lock).unwrap();
+    match TokenCacheFile::open(&path) {
+        Err(SetupError::File { path, .. }) => assert!(path.ends_with("tokens.json.lockfile"), "{}", path.display()),
+        wrong => panic!("{wrong:?}"),
+    }
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "precious");
+    std::fs::remove_file(&lock).unwrap();
     // One that is not there yet stays where it was named, wherever this process goes.
     let name = format!("sansal-std-not-yet-{}.json", std::process::id());
     let path = TokenCacheFile::open(&name).unwrap().path().to_owned();
