@@ -183,6 +183,9 @@ fn table(files: &[Content]) -> String {
             let encrypted = if key.encrypted { "encrypted" } else { "not encrypted" };
             match &key.opened {
                 Ok(opened) => line("private key", &format!("RSA, {} bits, {encrypted}", opened.rsa_bits())),
+                Err(CertError::PassphraseMissing) => {
+                    line("private key", "encrypted: give its passphrase by --passphrase-file or --passphrase-env")
+                }
                 Err(why) => line("private key", &format!("{encrypted}: {why}")),
             }
             for certificate in key.owners(files) {

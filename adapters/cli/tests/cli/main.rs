@@ -295,6 +295,8 @@ fn mistakes_are_answered_in_terms_of_the_command_line() {
         assert_eq!((ran.code, &*ran.out), (*code, ""), "{arguments:?}: {}", ran.err);
         assert!(ran.err.contains(expected) && !ran.err.contains(token), "{arguments:?}: {}", ran.err);
     }
+    let ran = sansal(&["certs", &encrypted], &[], "");
+    assert!(ran.code == 0 && ran.out.contains("encrypted: give its passphrase by --passphrase-file"), "{ran:?}");
     let ran = sansal(&["verify", "--audience", "a", "--tenant", "contoso.example"], &[], token);
     assert!(ran.code == 2 && ran.err.contains("--tenants any"), "{ran:?}");
 }
