@@ -1,11 +1,11 @@
 //! What a decision of the design changes in the recordings: rules, each with its reason, and which of them were needed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::place::Place;
 
@@ -66,6 +66,8 @@ enum Kind {
     Earlier(Earlier),
     /// A cache entry that is recorded without scopes may have these.
     Scoped(Scoped),
+    /// Tokens bound to a key lie apart from others; in the recording, in the same places.
+    BoundApart(BoundApart),
     /// A member of a cache entry may still stand where it stood before.
     KeptMembers(KeptMembers),
 }
@@ -173,6 +175,13 @@ struct Scoped {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct BoundApart {
+    /// What tells such an entry.
+    credential_type: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct KeptMembers {
     /// The calls that store a response.
     call: Vec<String>,
@@ -208,12 +217,14 @@ pub struct Allowance<'r> {
     caches: Rc<RefCell<Vec<Value>>>,
     /// The scopes that a device flow was begun with.
     begun: RefCell<String>,
+    /// Whether a call was refused that asked a server when it was recorded.
+    refused: Cell<bool>,
 }
 
 impl Allowance<'static> {
     /// No rule at all.
     pub fn none() -> Self {
-        Self { rules: &[], transcript: "", used: RefCell::default(), caches: Rc::default(), begun: RefCell::default() }
+        Self { rules: &[], transcript: "", used: RefCell::default(), caches: Rc::default(), begun: RefCell::default(), refused: Cell::new(false) }
     }
 }
 
@@ -221,7 +232,7 @@ impl<'r> Allowance<'r> {
     /// All rules, for this recording.
     pub fn new(rules: &'r Rules, transcript: &'r str) -> Self {
         let (used, begun) = (RefCell::default(), RefCell::default());
-        Self { rules: &rules.rules, transcript, used, caches: Rc::default(), begun }
+        Self { rules: &rules.rules, transcript, used, caches: Rc::default(), begun, refused: Cell::new(false) }
     }
 
     /// The rules that were needed, by their place in the file.
@@ -325,13 +336,44 @@ impl<'r> Allowance<'r> {
         })
     }
 
-    /// Whether a call has given and stored something where the recorded one raised.
-    pub fn stores_more(&self) -> bool {
+    /// Notes that a call was refused for which a server had been asked when it was recorded.
+    pub fn refuses_request(&self) {
+        self.refused.set(true);
+    }
+
+    /// Whether a call has stored something where the recorded one raised, or the other way round.
+    pub fn stores_otherwise(&self) -> bool {
         let stores = |at: &usize| {
             let kind = self.rules.get(*at).map(|rule| &rule.kind);
             matches!(kind, Some(Kind::Outcome(OutcomeRule { stores: true, .. })))
         };
-        self.used.borrow().iter().any(stores)
+        self.refused.get() || self.used.borrow().iter().any(stores)
+    }
+
+    /// The cache with bound tokens in the places where the reference has them, if a rule says that they lie apart.
+    pub fn joined(&self, cache: Value) -> Value {
+        let mut joined = cache.clone();
+        let Some(entries) = joined.get_mut("AccessToken").and_then(Value::as_object_mut) else { return cache };
+        let is_bound = |entry: &Value, rule: &BoundApart| entry.get("credential_type") == Some(&json!(rule.credential_type));
+        let found = |kind: &Kind| match kind {
+            Kind::BoundApart(rule) => Some(entries.values().filter(|entry| is_bound(entry, rule)).cloned().collect::<Vec<_>>()),
+            _ => None,
+        };
+        let bound = self.rules.iter().find_map(|rule| found(&rule.kind)).unwrap_or_default();
+        if bound.is_empty() || !self.any(|kind| matches!(kind, Kind::BoundApart(_))) {
+            return cache;
+        }
+        entries.retain(|_, entry| !bound.contains(entry));
+        for mut entry in bound {
+            let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+            let parts = [text("home_account_id"), text("environment"), "AccessToken", text("client_id"), text("realm"), text("target")];
+            let key = parts.join("-").to_lowercase();
+            if let Some(members) = entry.as_object_mut() {
+                members.insert("credential_type".into(), json!("AccessToken"));
+            }
+            entries.insert(key, entry);
+        }
+        joined
     }
 
     /// Whether a call that gave this may give that.

@@ -155,8 +155,8 @@ fn replay(
     match untouched {
         Some(before) if before == after => {}
         Some(_) => return Err(Stop::Different("cache_after: a call that failed has stored something".into())),
-        None if matching.allowance.stores_more() => {}
-        None => transcript.cache_after.compare(&after, &mut matching).map_err(|why| Stop::Different(why.0))?,
+        None if matching.allowance.stores_otherwise() => {}
+        None => transcript.cache_after.compare(&matching.allowance.joined(after), &mut matching).map_err(|why| Stop::Different(why.0))?,
     }
     Ok(matching.allowance.used())
 }
@@ -181,6 +181,7 @@ fn perform(stage: &mut Stage<'_>, action: &Action, server: Server<'_, '_, '_>) -
         && turn.server.has_more()
         && turn.server.matching.allowance.may_refuse(&action.call, &failure.kind)
     {
+        turn.server.matching.allowance.refuses_request();
         return Ok(outcome);
     }
     turn.server.finish()?;
