@@ -190,7 +190,7 @@ impl AcquireSilent {
             if any.is_some() {
                 self.elsewhere = Some(Box::new(cx.client.at_alias(&alias)?));
                 let deadline = cx.clock.mono.after(cx.client.settings().operation_budget);
-                return Ok(State::Preparing(Discover::within(deadline)));
+                return Ok(State::Preparing(Discover::elsewhere(deadline)));
             }
         }
         Err(self.last.take().unwrap_or(Error::InteractionRequired { claims: None, refusal: None }))

@@ -17,9 +17,9 @@ def drawn(dice):
     answers = lambda count: [ODD_USER_ANSWERS[dice.choice(PLAIN)] for _ in range(count)]
     apps = lambda: dice.choice([tokens_for for tokens_for in (app_token(dice.randrange(9)), app_token(refresh_in=600), app_token(expires_in=200), app_token(expires_in="7200"),
                                                               failed("invalid_client", 401), failed("x", 429), ok("x", 500), {"transport_error": "connection"}, failed("invalid_scope"))])
-    entries = [person(), person(FAR, username="bob@contoso.com"), person(environment="login.windows.net"), person(realm=OTHER_TENANT), refresh(), refresh("rt-b", "Mail.Read", modified=CLOCK - 5), refresh(home=FAR), refresh(client=FOREIGN, family_id="1"),
-               refresh(environment="login.windows.net"), access(), access("Mail.Read User.Read"), access(expires=200), access("Mail.Read", refresh_on=str(CLOCK - 5)), access(environment="login.windows.net"), access(home=FAR), access(GRAPH[0], home=None),
-               access(GRAPH[0], home=None, refresh_on=str(CLOCK - 9)), metadata(), metadata(family_id="1"), metadata(client=FOREIGN, family_id="1"), identity(), identity(FAR)]
+    entries = [person(), person(FAR, username="bob@contoso.com"), person(environment="login.windows.net"), person(realm=OTHER_TENANT), refresh(), refresh("rt-b", "Mail.Read", modified=CLOCK - 5), refresh(home=FAR), refresh("family-rt", client=FOREIGN, family_id="1"),
+               refresh("alias-rt", environment="login.windows.net"), access(), access("Mail.Read User.Read"), access(expires=200), access("Mail.Read", refresh_on=str(CLOCK - 5)), access(environment="login.windows.net"), access(home=FAR), access(GRAPH[0], home=None),
+               access(GRAPH[0], home=None, refresh_on=str(CLOCK - 9)), metadata(), metadata(client=FOREIGN, family_id="1"), identity(), identity(FAR)]
     before = cache(*dice.sample(entries, dice.randrange(len(entries)))) or None
     confidential_app = dice.random() < 0.5
     more = {"client_capabilities": ["CP1"]} if dice.random() < 0.2 else {}

@@ -78,6 +78,10 @@ impl RefreshTokens {
                 return found;
             }
             self.stage = Stage::Own;
+            // The reference asks once more with a token that is the family's and its own.
+            if !cx.client.settings().prune_refresh_tokens {
+                self.tried.clear();
+            }
         }
         self.newest(cx, ("client_id", client_id))
     }

@@ -68,6 +68,10 @@ enum Kind {
     Scoped(Scoped),
     /// Tokens bound to a key lie apart from others; in the recording, in the same places.
     BoundApart(BoundApart),
+    /// A recorded entry of the cache may be gone.
+    GoneEntry(GoneEntry),
+    /// A signed assertion may be one from before.
+    EarlierAssertion(EarlierAssertion),
     /// A member of a cache entry may still stand where it stood before.
     KeptMembers(KeptMembers),
 }
@@ -96,6 +100,9 @@ struct AbsentRequest {
     url: String,
     #[serde(default)]
     query: BTreeMap<String, String>,
+    /// Only where the call has sent the like already.
+    #[serde(default)]
+    repeats: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,6 +189,28 @@ struct BoundApart {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct GoneEntry {
+    /// A call of the recording, which has removed it.
+    call: Vec<String>,
+    at: String,
+    /// What is in its key; nothing in particular.
+    #[serde(default)]
+    key: String,
+    /// Only tokens that have ended.
+    #[serde(default)]
+    ended: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EarlierAssertion {
+    at: Vec<String>,
+    /// Seconds.
+    within: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct KeptMembers {
     /// The calls that store a response.
     call: Vec<String>,
@@ -217,6 +246,10 @@ pub struct Allowance<'r> {
     caches: Rc<RefCell<Vec<Value>>>,
     /// The scopes that a device flow was begun with.
     begun: RefCell<String>,
+    /// The calls that were made.
+    called: RefCell<BTreeSet<String>>,
+    /// The date at the end.
+    now: Cell<u64>,
     /// Whether a call was refused that asked a server when it was recorded.
     refused: Cell<bool>,
 }
@@ -224,15 +257,14 @@ pub struct Allowance<'r> {
 impl Allowance<'static> {
     /// No rule at all.
     pub fn none() -> Self {
-        Self { rules: &[], transcript: "", used: RefCell::default(), caches: Rc::default(), begun: RefCell::default(), refused: Cell::new(false) }
+        Self { rules: &[], transcript: "", used: RefCell::default(), caches: Rc::default(), begun: RefCell::default(), called: RefCell::default(), now: Cell::new(0), refused: Cell::new(false) }
     }
 }
 
 impl<'r> Allowance<'r> {
     /// All rules, for this recording.
     pub fn new(rules: &'r Rules, transcript: &'r str) -> Self {
-        let (used, begun) = (RefCell::default(), RefCell::default());
-        Self { rules: &rules.rules, transcript, used, caches: Rc::default(), begun, refused: Cell::new(false) }
+        Self { rules: &rules.rules, transcript, ..Allowance::none() }
     }
 
     /// The rules that were needed, by their place in the file.
@@ -292,12 +324,20 @@ impl<'r> Allowance<'r> {
     }
 
     /// Whether a recorded request of this call may be missing.
-    pub fn may_omit(&self, call: &str, method: &str, url: &str, query: &BTreeMap<String, Value>) -> bool {
+    pub fn may_omit(
+        &self,
+        call: &str,
+        method: &str,
+        url: &str,
+        query: &BTreeMap<String, Value>,
+        is_repeated: bool,
+    ) -> bool {
         self.any(|kind| match kind {
             Kind::AbsentRequest(rule) => {
                 names(&rule.call, call)
                     && rule.method == method
                     && glob(&rule.url, url)
+                    && (is_repeated || !rule.repeats)
                     && rule.query.iter().all(|(name, value)| query.get(name).and_then(Value::as_str) == Some(value))
             }
             _ => false,
@@ -336,6 +376,11 @@ impl<'r> Allowance<'r> {
         })
     }
 
+    /// Notes the date at the end.
+    pub fn ends_at(&self, now: u64) {
+        self.now.set(now);
+    }
+
     /// Notes that a call was refused for which a server had been asked when it was recorded.
     pub fn refuses_request(&self) {
         self.refused.set(true);
@@ -348,6 +393,32 @@ impl<'r> Allowance<'r> {
             matches!(kind, Some(Kind::Outcome(OutcomeRule { stores: true, .. })))
         };
         self.refused.get() || self.used.borrow().iter().any(stores)
+    }
+
+    /// Whether a recorded entry of the cache may be gone, since one of these calls was made.
+    pub fn may_be_gone(&self, at: &Place, key: &str, entry: &Value) -> bool {
+        let called = self.called.borrow();
+        let ends = entry.get("expires_on").and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok());
+        let has_ended = ends.is_some_and(|ends| ends < self.now.get());
+        self.any(|kind| match kind {
+            Kind::GoneEntry(rule) => {
+                at.is(&rule.at)
+                    && key.contains(&rule.key)
+                    && (has_ended || !rule.ended)
+                    && called.iter().any(|call| names(&rule.call, call))
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a time in an assertion may be that of one which was signed before.
+    pub fn may_be_earlier(&self, at: &Place, want: f64, got: f64) -> bool {
+        self.any(|kind| match kind {
+            Kind::EarlierAssertion(rule) => {
+                rule.at.iter().any(|place| at.is(place)) && got < want && want <= got + f64::from(rule.within)
+            }
+            _ => false,
+        })
     }
 
     /// The cache with bound tokens in the places where the reference has them, if a rule says that they lie apart.
@@ -435,9 +506,25 @@ impl<'r> Allowance<'r> {
 
     /// Notes what the cache looks like before a call.
     pub fn remember_cache(&self, call: &str, cache: impl FnOnce() -> Value) {
+        self.called.borrow_mut().insert(call.to_string());
         if self.rules.iter().any(|rule| matches!(&rule.kind, Kind::KeptMembers(rule) if names(&rule.call, call))) {
             self.caches.borrow_mut().push(cache());
         }
+    }
+
+    /// Whether a member that is recorded as null may have this value: it stood so in an entry before a response was stored.
+    pub fn may_still_be(&self, at: &Place, value: &Value) -> bool {
+        self.any(|kind| match kind {
+            Kind::KeptMembers(rule) => rule.members.iter().any(|member| {
+                let stood = |cache: &Value| {
+                    let sections = cache.as_object().into_iter().flat_map(|sections| sections.values());
+                    let entries = sections.filter_map(Value::as_object).flat_map(|section| section.values());
+                    entries.into_iter().any(|entry| entry.get(member) == Some(value))
+                };
+                at.is(&format!("result.{member}")) && self.caches.borrow().iter().any(stood)
+            }),
+            _ => false,
+        })
     }
 
     /// Whether an entry of the cache may have this member beside the recorded ones: it had it before a response was stored.

@@ -14,7 +14,7 @@ use super::calls::{self, Arguments, Turn};
 use super::deviations::{Allowance, Rules, names};
 use super::matching::{Matching, Mismatch};
 use super::outcome::{Failure, Outcome, Stop};
-use super::server::Server;
+use super::server::{Played, Server};
 use super::stage::Stage;
 use super::tape::Tape;
 use super::transcript::{Action, Transcript};
@@ -103,7 +103,7 @@ fn replay(
     stage.arc_files.clone_from(&transcript.arc_files);
     stage.arc_agent_installed = transcript.arc_agent_installed;
     let mut matching = Matching::new(certs.to_path_buf(), allowance);
-    let mut played = Vec::new();
+    let mut played = Played::default();
     let mut pending: Vec<Pending> = Vec::new();
     // The cache that a call left alone although the reference had stored something by then.
     let mut untouched = None;
@@ -151,6 +151,7 @@ fn replay(
     if let Some(tape) = tape {
         tape.cache(&stage.cache);
     }
+    matching.allowance.ends_at(stage.now().0);
     let after = calls::whole_cache(&stage.cache).map_err(Stop::Different)?;
     match untouched {
         Some(before) if before == after => {}
