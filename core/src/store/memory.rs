@@ -250,7 +250,12 @@ impl Memory {
 
     #[cfg(feature = "clouds")]
     /// Metadata of a region, once it was asked for; `max_age` as for that of an authority.
-    pub(crate) fn regional(&self, address: &str, now: Millis, max_age: Option<u64>) -> Option<Option<&ProviderMetadata>> {
+    pub(crate) fn regional(
+        &self,
+        address: &str,
+        now: Millis,
+        max_age: Option<u64>,
+    ) -> Option<Option<&ProviderMetadata>> {
         let kept = self.fact(Topic::Regional, address.as_bytes())?;
         match &kept.value {
             Fact::Regional(Some(metadata)) if is_fresh(kept, now, max_age) => Some(Some(metadata)),

@@ -257,7 +257,16 @@ pub struct Allowance<'r> {
 impl Allowance<'static> {
     /// No rule at all.
     pub fn none() -> Self {
-        Self { rules: &[], transcript: "", used: RefCell::default(), caches: Rc::default(), begun: RefCell::default(), called: RefCell::default(), now: Cell::new(0), refused: Cell::new(false) }
+        Self {
+            rules: &[],
+            transcript: "",
+            used: RefCell::default(),
+            caches: Rc::default(),
+            begun: RefCell::default(),
+            called: RefCell::default(),
+            now: Cell::new(0),
+            refused: Cell::new(false),
+        }
     }
 }
 
@@ -425,9 +434,12 @@ impl<'r> Allowance<'r> {
     pub fn joined(&self, cache: Value) -> Value {
         let mut joined = cache.clone();
         let Some(entries) = joined.get_mut("AccessToken").and_then(Value::as_object_mut) else { return cache };
-        let is_bound = |entry: &Value, rule: &BoundApart| entry.get("credential_type") == Some(&json!(rule.credential_type));
+        let is_bound =
+            |entry: &Value, rule: &BoundApart| entry.get("credential_type") == Some(&json!(rule.credential_type));
         let found = |kind: &Kind| match kind {
-            Kind::BoundApart(rule) => Some(entries.values().filter(|entry| is_bound(entry, rule)).cloned().collect::<Vec<_>>()),
+            Kind::BoundApart(rule) => {
+                Some(entries.values().filter(|entry| is_bound(entry, rule)).cloned().collect::<Vec<_>>())
+            }
             _ => None,
         };
         let bound = self.rules.iter().find_map(|rule| found(&rule.kind)).unwrap_or_default();
@@ -437,7 +449,14 @@ impl<'r> Allowance<'r> {
         entries.retain(|_, entry| !bound.contains(entry));
         for mut entry in bound {
             let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-            let parts = [text("home_account_id"), text("environment"), "AccessToken", text("client_id"), text("realm"), text("target")];
+            let parts = [
+                text("home_account_id"),
+                text("environment"),
+                "AccessToken",
+                text("client_id"),
+                text("realm"),
+                text("target"),
+            ];
             let key = parts.join("-").to_lowercase();
             if let Some(members) = entry.as_object_mut() {
                 members.insert("credential_type".into(), json!("AccessToken"));

@@ -157,7 +157,10 @@ fn replay(
         Some(before) if before == after => {}
         Some(_) => return Err(Stop::Different("cache_after: a call that failed has stored something".into())),
         None if matching.allowance.stores_otherwise() => {}
-        None => transcript.cache_after.compare(&matching.allowance.joined(after), &mut matching).map_err(|why| Stop::Different(why.0))?,
+        None => transcript
+            .cache_after
+            .compare(&matching.allowance.joined(after), &mut matching)
+            .map_err(|why| Stop::Different(why.0))?,
     }
     Ok(matching.allowance.used())
 }

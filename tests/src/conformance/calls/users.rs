@@ -242,9 +242,7 @@ pub(super) fn user_fic(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -
 
 /// `acquire_token_by_refresh_token`.
 pub(super) fn refresh_token(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
-    let taken = (|| {
-        Ok((turn.args.take_text("refresh_token")?.unwrap_or_default(), scopes(turn)?, binding(turn)?))
-    })();
+    let taken = (|| Ok((turn.args.take_text("refresh_token")?.unwrap_or_default(), scopes(turn)?, binding(turn)?)))();
     let (refresh_token, scopes, binding) = match taken {
         Ok(taken) => taken,
         Err(outcome) => return Ok(outcome),
