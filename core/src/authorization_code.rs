@@ -30,7 +30,7 @@ pub struct InitiateAuthCodeFlow {
 impl AuthorizationRequest {
     /// The machine of the first leg.
     pub fn initiate(&self) -> InitiateAuthCodeFlow {
-        InitiateAuthCodeFlow { request: self.clone(), discover: Discover::new() }
+        InitiateAuthCodeFlow { request: self.clone(), discover: Discover::first() }
     }
 }
 
@@ -158,7 +158,7 @@ impl LegacyAuthorizationRequest {
 
     /// The machine that makes the address (`get_authorization_request_url` of MSAL).
     pub fn url(&self) -> AuthorizationRequestUrl {
-        AuthorizationRequestUrl { request: self.clone(), discover: Discover::new() }
+        AuthorizationRequestUrl { request: self.clone(), discover: Discover::first() }
     }
 
     fn address(&self, client: &Client, metadata: &ProviderMetadata) -> Result<Endpoint, Error> {

@@ -68,6 +68,16 @@ impl Discover {
         Self { max_age: MaxAge::Lifetime, deadline: None, state: State::Begin }
     }
 
+    /// As the first part of a flow: metadata counts as long as the settings say.
+    pub(crate) fn first() -> Self {
+        Self { max_age: MaxAge::Settings, deadline: None, state: State::Begin }
+    }
+
+    /// At another name of the authority, in a flow that must end by `deadline`: metadata counts for a day.
+    pub(crate) fn elsewhere(deadline: Millis) -> Self {
+        Self { max_age: MaxAge::Lifetime, deadline: Some(deadline), state: State::Begin }
+    }
+
     /// As part of a flow that must end by `deadline`.
     pub(crate) fn within(deadline: Millis) -> Self {
         Self { max_age: MaxAge::Settings, deadline: Some(deadline), state: State::Begin }

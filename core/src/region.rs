@@ -86,7 +86,7 @@ impl DiscoverRegion {
     fn regional(&mut self, cx: &Cx<'_>, region: &RegionName) -> Result<Option<Option<ProviderMetadata>>, Error> {
         let endpoint = region.metadata_endpoint(cx.client.authority(), &self.realm)?;
         let key = endpoint.to_string();
-        if let Some(known) = cx.store.memory.regional(&key, cx.clock.mono) {
+        if let Some(known) = cx.store.memory.regional(&key, cx.clock.mono, cx.client.settings().metadata_lifetime) {
             known.map_or(Ok(()), |metadata| check(cx.client, metadata))?;
             return Ok(Some(known.cloned()));
         }
@@ -134,7 +134,7 @@ fn plan(cx: &Cx<'_>) -> Result<Plan, Error> {
         Region::Unset | Region::Never => Plan::Central,
         Region::Named(region) => Plan::Use(region),
         Region::Detect => match settings.region_name.as_str() {
-            "" => match cx.store.memory.detected_region(cx.clock.mono) {
+            "" => match cx.store.memory.detected_region(cx.clock.mono, settings.metadata_lifetime) {
                 Some(Some(region)) => Plan::Use(region.clone()),
                 Some(None) => Plan::Central,
                 None => Plan::Detect,

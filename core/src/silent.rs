@@ -191,7 +191,7 @@ impl AcquireSilent {
                 let tenant = realm(cx.client, cx.store, cx.clock.mono);
                 self.elsewhere = Some(Box::new(cx.client.at_alias(&alias, tenant)?));
                 let deadline = cx.clock.mono.after(cx.client.settings().operation_budget);
-                return Ok(State::Preparing(Discover::within(deadline)));
+                return Ok(State::Preparing(Discover::elsewhere(deadline)));
             }
         }
         Err(self.last.take().unwrap_or(Error::InteractionRequired { claims: None, refusal: None }))

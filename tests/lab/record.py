@@ -364,7 +364,7 @@ class Recording:
                     shown["raises"]["transport_error"] = True
                 self.refused |= step["call"] == "__init__"
             else:
-                bind = step.get("bind")
+                bind = step.get("bind", "flow" if step["call"] == "initiate_auth_code_flow" else None)
                 shown["result"] = self.known.result(step["call"], step["args"], result, bind)
                 if bind:
                     shown["bind"] = bind

@@ -199,6 +199,7 @@ def signed_in(*more):
 def everything():
     import scenarios_apps
     import scenarios_machines
+    import scenarios_random
     import scenarios_users
-    for module in (scenarios_apps, scenarios_users, scenarios_machines):
+    for module in (scenarios_apps, scenarios_users, scenarios_machines, scenarios_random):
         yield from module.everything()

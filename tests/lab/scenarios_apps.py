@@ -401,6 +401,12 @@ def telemetry():
         call("acquire_token_for_client", [app_token(3)], scopes=GRAPH, after=100), call("acquire_token_for_client", [app_token(4)], scopes=GRAPH, after=3400)])
 
 
+def aliases():
+    alias = cache(refresh(environment="login.windows.net"), refresh("sts-rt", environment="sts.windows.net"))
+    for name, answer in {"401": failed("invalid_client", 401), "400": failed("invalid_scope"), "403": failed("x", 403)}.items():
+        yield scenario("client_credentials/tokens_of_other_names/" + name, confidential(), [call("acquire_token_for_client", [answer] * 3, scopes=GRAPH, spare=True)], alias)
+
+
 def everything():
-    for area in (by_authority, by_credential, by_key_file, regions, odd_answers, client_cache, claims_and_capabilities, obo, throttling, names, telemetry):
+    for area in (aliases, by_authority, by_credential, by_key_file, regions, odd_answers, client_cache, claims_and_capabilities, obo, throttling, names, telemetry):
         yield from area()

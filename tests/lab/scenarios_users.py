@@ -298,6 +298,48 @@ def user_fic():
                     call("acquire_token_by_user_federated_identity_credential", [tokens()], spare=True, **given), call("get_accounts"), call("acquire_token_silent", [tokens(2)], scopes=["User.Read"], account=account(), spare=True)])
 
 
+METHODS = {
+    "acquire_token_by_refresh_token": {"refresh_token": "r"}, "acquire_token_by_username_password": {"username": "ada@contoso.com", "password": "p"},
+    "get_authorization_request_url": {}, "initiate_auth_code_flow": {"redirect_uri": "https://app.example/cb"}, "initiate_device_flow": {},
+    "acquire_token_by_authorization_code": {"code": "c"}, "acquire_token_silent": {"account": account()}, "acquire_token_silent_with_error": {"account": account()},
+}
+
+
+def validation():
+    for method, given in METHODS.items():
+        for name, scopes in {"text": "User.Read", "none": None, "number": 5, "openid": ["openid"], "two_reserved": ["openid", "profile"], "mixed": ["User.Read", "offline_access"], "empty": [], "dict": {"a": 1}, "upper_reserved": ["OpenID"], "double": ["a", "a"], "client_id": [CLIENT], "tuple": {"$tuple": ["a"]}, "set": {"$set": ["a", "b"]}}.items():
+            yield scenario("input_validation/scopes/%s/%s" % (method, name), public(), [call(method, [device() if "device" in method else tokens()], scopes=scopes, spare=True, **given)], signed_in())
+        if "scopes" not in given:
+            yield scenario("input_validation/scopes/%s/missing" % method, public(), [call(method, [device() if "device" in method else tokens()], spare=True, **given)], signed_in())
+        for name, data in {"whole": {"token_type": "ssh-cert", "req_cnf": '{"kty":"RSA"}', "key_id": "k1"}, "no_req_cnf": {"token_type": "ssh-cert", "key_id": "k1"}, "no_key_id": {"token_type": "ssh-cert", "req_cnf": "{}"}, "other_type": {"token_type": "pop"}, "empty": {}}.items():
+            if method not in ("initiate_auth_code_flow", "get_authorization_request_url"):
+                yield scenario("input_validation/ssh_cert/%s/%s" % (method, name), public(), [call(method, [tokens(token_type="ssh-cert", key_id="k1") if name == "whole" else tokens()], scopes=["User.Read"], data=data, spare=True, **given)], signed_in(access()))
+    for name, data in {"whole": {"token_type": "ssh-cert", "req_cnf": '{"kty":"RSA"}', "key_id": "k1"}, "no_req_cnf": {"token_type": "ssh-cert", "key_id": "k1"}, "no_key_id": {"token_type": "ssh-cert", "req_cnf": "{}"}}.items():
+        yield scenario("input_validation/ssh_cert/interactive/" + name, public(), [interactive([coded(nonce={"$ref": "browser.nonce"}, token_type="ssh-cert")], data=data), call("acquire_token_silent", [tokens(2)], scopes=["User.Read"], account=account(), spare=True), call("acquire_token_silent", [tokens(3)], scopes=["User.Read"], account=account(), data=data, spare=True)])
+        yield scenario("input_validation/ssh_cert/auth_code_flow/" + name, public(), [begin(), redeem([coded(token_type="ssh-cert")], data=data)])
+        yield scenario("input_validation/ssh_cert/device/" + name, public(), [call("initiate_device_flow", [device()], bind="flow", scopes=["User.Read"]), call("acquire_token_by_device_flow", [tokens(token_type="ssh-cert")], flow={"$ref": "flow"}, data=data, spare=True)])
+    for name, app in {"capabilities_text": public(client_capabilities="CP1"), "credential_empty": public(client_credential=""), "credential_none": public(client_credential=None), "capabilities_odd": public(client_capabilities=["a", "ü"]), "authority_none": public(authority=None), "authority_empty": public(authority=""), "both": public(oidc_authority="https://idp.example/x"), "validate_none": public(validate_authority=None),
+                      "exclude_none": public(exclude_scopes=None), "exclude_tuple": public(exclude_scopes={"$tuple": ["profile"]}), "exclude_empty": public(exclude_scopes=[]), "region_public": public(azure_region="westus"), "client_class": dict(public(), type="client"), "confidential_none": confidential(None), "confidential_empty": confidential("")}.items():
+        yield scenario("input_validation/application/" + name, app, [call("acquire_token_by_refresh_token", [tokens()], refresh_token="r", scopes=["User.Read"], spare=True)])
+    for name, args in {"lower": {"http_method": "get", "url": "https://x/y", "nonce": "n"}, "options": {"http_method": "OPTIONS", "url": "https://x/y", "nonce": "n"}, "odd": {"http_method": "FETCH", "url": "https://x/y", "nonce": "n"}, "empty": {"http_method": "", "url": "", "nonce": ""}, "none": {}, "http": {"http_method": "PUT", "url": "http://x", "nonce": "n"}, "query": {"http_method": "PATCH", "url": "https://x:8443/y?a=b#c", "nonce": "ü"}, "no_scheme": {"http_method": "HEAD", "url": "x/y", "nonce": "n"}}.items():
+        yield scenario("pop_auth_scheme/again/" + name, None, [call("PopAuthScheme", **args)])
+
+
+def modifying():
+    before = cache(access(), access("Mail.Read", "at2"), refresh(), refresh("rt2", "Mail.Read"), person(), identity(), metadata())
+    for name, steps in {
+        "absent_at": [call("token_cache.remove_at", at_item=access("Absent")[2])], "absent_rt": [call("token_cache.remove_rt", rt_item=refresh(target="Absent")[2])], "absent_idt": [call("token_cache.remove_idt", idt_item=identity(realm="x")[2])],
+        "absent_account": [call("token_cache.remove_account", account_item=person("x.y")[2])], "update_absent": [call("token_cache.update_rt", rt_item=refresh(target="Absent")[2], new_rt="n")], "update": [call("token_cache.update_rt", rt_item=refresh()[2], new_rt="n")],
+        "at": [call("token_cache.remove_at", at_item=access()[2])], "at_twice": [call("token_cache.remove_at", at_item=access()[2]), call("token_cache.remove_at", at_item=access()[2])], "wrong_rt": [call("token_cache.remove_rt", rt_item=access()[2])], "wrong_idt": [call("token_cache.remove_idt", idt_item=access()[2])],
+        "wrong_account": [call("token_cache.remove_account", account_item=access()[2])], "wrong_update": [call("token_cache.update_rt", rt_item=access()[2], new_rt="n")], "empty_at": [call("token_cache.remove_at", at_item={})], "serialize_resets": [call("token_cache.remove_at", at_item=access()[2]), call("token_cache.has_state_changed"), call("token_cache.serialize")],
+        "find": [call("token_cache.find", credential_type="RefreshToken"), call("token_cache.find", credential_type="AccessToken", target=["Mail.Read"]), call("token_cache.find", credential_type="Nothing")],
+    }.items():
+        yield scenario("token_cache/modify/again/" + name, None, steps + [call("token_cache.has_state_changed"), call("token_cache.search", credential_type="RefreshToken")], before)
+    for name, event in {"at_only": {"access_token": "a"}, "rt_only": {"refresh_token": "r"}, "nothing": {}, "error": {"error": "x"}, "at_lifetimes": {"access_token": "a", "expires_in": 10, "ext_expires_in": 20, "refresh_in": 5}, "float": {"access_token": "a", "expires_in": 10.9}, "text": {"access_token": "a", "expires_in": "10"}, "scope_spaces": {"access_token": "a", "scope": " b  a "}, "scope_tab": {"access_token": "a", "scope": "b\ta"}, "info_only": {"client_info": CLIENT_INFO}}.items():
+        for scope_name, scope in {"list": ["s", "r"], "tuple": {"$tuple": ["s"]}, "none": None, "text": "s"}.items():
+            yield scenario("token_cache/add/small/%s/%s" % (name, scope_name), None, [call("token_cache.add", event={"client_id": CLIENT, "scope": scope, "token_endpoint": AUTHORITY + "/oauth2/v2.0/token", "response": event}, now=1000), call("token_cache.search", credential_type="AccessToken", now=1001)])
+
+
 def everything():
-    for area in (by_authority, interactive_arguments, auth_code, device_code, silent, accounts, ropc, token_cache, id_tokens, user_fic):
+    for area in (validation, modifying, by_authority, interactive_arguments, auth_code, device_code, silent, accounts, ropc, token_cache, id_tokens, user_fic):
         yield from area()

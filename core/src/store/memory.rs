@@ -224,9 +224,8 @@ impl Memory {
     /// Metadata of an authority; `max_age` in seconds overrides how long it counts.
     pub(crate) fn metadata(&self, authority: &str, now: Millis, max_age: Option<u64>) -> Option<&ProviderMetadata> {
         let kept = self.fact(Topic::Metadata, authority.as_bytes())?;
-        let fresh = max_age.is_none_or(|age| now < kept.from.after(Millis::from_secs(age)));
         match &kept.value {
-            Fact::Metadata(metadata) if kept.from <= now && fresh => Some(metadata),
+            Fact::Metadata(metadata) if is_fresh(kept, now, max_age) => Some(metadata),
             _ => None,
         }
     }
@@ -239,19 +238,28 @@ impl Memory {
     }
 
     #[cfg(feature = "clouds")]
-    /// The region of this machine, once it was asked for.
-    pub(crate) fn detected_region(&self, now: Millis) -> Option<Option<&RegionName>> {
-        match &self.valid(Topic::DetectedRegion, &[], now)?.value {
-            Fact::DetectedRegion(region) => Some(region.as_ref()),
+    /// The region of this machine, once it was asked for; `max_age` as for an authority's metadata.
+    pub(crate) fn detected_region(&self, now: Millis, max_age: Option<u64>) -> Option<Option<&RegionName>> {
+        let kept = self.fact(Topic::DetectedRegion, &[])?;
+        match &kept.value {
+            Fact::DetectedRegion(Some(region)) if is_fresh(kept, now, max_age) => Some(Some(region)),
+            Fact::DetectedRegion(None) if counts(kept, now) => Some(None),
             _ => None,
         }
     }
 
     #[cfg(feature = "clouds")]
-    /// Metadata of a region, once it was asked for.
-    pub(crate) fn regional(&self, address: &str, now: Millis) -> Option<Option<&ProviderMetadata>> {
-        match &self.valid(Topic::Regional, address.as_bytes(), now)?.value {
-            Fact::Regional(metadata) => Some(metadata.as_deref()),
+    /// Metadata of a region, once it was asked for; `max_age` as for that of an authority.
+    pub(crate) fn regional(
+        &self,
+        address: &str,
+        now: Millis,
+        max_age: Option<u64>,
+    ) -> Option<Option<&ProviderMetadata>> {
+        let kept = self.fact(Topic::Regional, address.as_bytes())?;
+        match &kept.value {
+            Fact::Regional(Some(metadata)) if is_fresh(kept, now, max_age) => Some(Some(metadata)),
+            Fact::Regional(None) if counts(kept, now) => Some(None),
             _ => None,
         }
     }
@@ -360,6 +368,11 @@ impl Memory {
 /// Where a name stands, or would stand.
 fn place<T>(named: &[(Box<[u8]>, T)], name: &[u8]) -> Result<usize, usize> {
     named.binary_search_by(|(other, _)| (**other).cmp(name))
+}
+
+/// Whether something is no older than so many seconds, where that counts.
+fn is_fresh<T>(kept: &Kept<T>, now: Millis, max_age: Option<u64>) -> bool {
+    kept.from <= now && max_age.is_none_or(|age| now < kept.from.after(Millis::from_secs(age)))
 }
 
 fn counts<T>(kept: &Kept<T>, now: Millis) -> bool {

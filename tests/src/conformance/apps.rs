@@ -76,7 +76,7 @@ impl Plan {
                 None => return refused("exclude_scopes that are not a list of texts"),
             },
         };
-        if public && credential.is_truthy() {
+        if public && credential != Argument::None {
             return refused("a credential for a public client");
         }
         let variable = |name: &str| stage.env.get(name).cloned().unwrap_or_default();

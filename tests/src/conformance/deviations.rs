@@ -1,11 +1,11 @@
 //! What a decision of the design changes in the recordings: rules, each with its reason, and which of them were needed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::place::Place;
 
@@ -66,6 +66,12 @@ enum Kind {
     Earlier(Earlier),
     /// A cache entry that is recorded without scopes may have these.
     Scoped(Scoped),
+    /// Tokens bound to a key lie apart from others; in the recording, in the same places.
+    BoundApart(BoundApart),
+    /// A recorded entry of the cache may be gone.
+    GoneEntry(GoneEntry),
+    /// A signed assertion may be one from before.
+    EarlierAssertion(EarlierAssertion),
     /// A member of a cache entry may still stand where it stood before.
     KeptMembers(KeptMembers),
 }
@@ -94,6 +100,9 @@ struct AbsentRequest {
     url: String,
     #[serde(default)]
     query: BTreeMap<String, String>,
+    /// Only where the call has sent the like already.
+    #[serde(default)]
+    repeats: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -173,6 +182,35 @@ struct Scoped {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct BoundApart {
+    /// What tells such an entry.
+    credential_type: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GoneEntry {
+    /// A call of the recording, which has removed it.
+    call: Vec<String>,
+    at: String,
+    /// What is in its key; nothing in particular.
+    #[serde(default)]
+    key: String,
+    /// Only tokens that have ended.
+    #[serde(default)]
+    ended: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EarlierAssertion {
+    at: Vec<String>,
+    /// Seconds.
+    within: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct KeptMembers {
     /// The calls that store a response.
     call: Vec<String>,
@@ -208,20 +246,34 @@ pub struct Allowance<'r> {
     caches: Rc<RefCell<Vec<Value>>>,
     /// The scopes that a device flow was begun with.
     begun: RefCell<String>,
+    /// The calls that were made.
+    called: RefCell<BTreeSet<String>>,
+    /// The date at the end.
+    now: Cell<u64>,
+    /// Whether a call was refused that asked a server when it was recorded.
+    refused: Cell<bool>,
 }
 
 impl Allowance<'static> {
     /// No rule at all.
     pub fn none() -> Self {
-        Self { rules: &[], transcript: "", used: RefCell::default(), caches: Rc::default(), begun: RefCell::default() }
+        Self {
+            rules: &[],
+            transcript: "",
+            used: RefCell::default(),
+            caches: Rc::default(),
+            begun: RefCell::default(),
+            called: RefCell::default(),
+            now: Cell::new(0),
+            refused: Cell::new(false),
+        }
     }
 }
 
 impl<'r> Allowance<'r> {
     /// All rules, for this recording.
     pub fn new(rules: &'r Rules, transcript: &'r str) -> Self {
-        let (used, begun) = (RefCell::default(), RefCell::default());
-        Self { rules: &rules.rules, transcript, used, caches: Rc::default(), begun }
+        Self { rules: &rules.rules, transcript, ..Allowance::none() }
     }
 
     /// The rules that were needed, by their place in the file.
@@ -281,12 +333,20 @@ impl<'r> Allowance<'r> {
     }
 
     /// Whether a recorded request of this call may be missing.
-    pub fn may_omit(&self, call: &str, method: &str, url: &str, query: &BTreeMap<String, Value>) -> bool {
+    pub fn may_omit(
+        &self,
+        call: &str,
+        method: &str,
+        url: &str,
+        query: &BTreeMap<String, Value>,
+        is_repeated: bool,
+    ) -> bool {
         self.any(|kind| match kind {
             Kind::AbsentRequest(rule) => {
                 names(&rule.call, call)
                     && rule.method == method
                     && glob(&rule.url, url)
+                    && (is_repeated || !rule.repeats)
                     && rule.query.iter().all(|(name, value)| query.get(name).and_then(Value::as_str) == Some(value))
             }
             _ => false,
@@ -325,13 +385,85 @@ impl<'r> Allowance<'r> {
         })
     }
 
-    /// Whether a call has given and stored something where the recorded one raised.
-    pub fn stores_more(&self) -> bool {
+    /// Notes the date at the end.
+    pub fn ends_at(&self, now: u64) {
+        self.now.set(now);
+    }
+
+    /// Notes that a call was refused for which a server had been asked when it was recorded.
+    pub fn refuses_request(&self) {
+        self.refused.set(true);
+    }
+
+    /// Whether a call has stored something where the recorded one raised, or the other way round.
+    pub fn stores_otherwise(&self) -> bool {
         let stores = |at: &usize| {
             let kind = self.rules.get(*at).map(|rule| &rule.kind);
             matches!(kind, Some(Kind::Outcome(OutcomeRule { stores: true, .. })))
         };
-        self.used.borrow().iter().any(stores)
+        self.refused.get() || self.used.borrow().iter().any(stores)
+    }
+
+    /// Whether a recorded entry of the cache may be gone, since one of these calls was made.
+    pub fn may_be_gone(&self, at: &Place, key: &str, entry: &Value) -> bool {
+        let called = self.called.borrow();
+        let ends = entry.get("expires_on").and_then(Value::as_str).and_then(|text| text.parse::<u64>().ok());
+        let has_ended = ends.is_some_and(|ends| ends < self.now.get());
+        self.any(|kind| match kind {
+            Kind::GoneEntry(rule) => {
+                at.is(&rule.at)
+                    && key.contains(&rule.key)
+                    && (has_ended || !rule.ended)
+                    && called.iter().any(|call| names(&rule.call, call))
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a time in an assertion may be that of one which was signed before.
+    pub fn may_be_earlier(&self, at: &Place, want: f64, got: f64) -> bool {
+        self.any(|kind| match kind {
+            Kind::EarlierAssertion(rule) => {
+                rule.at.iter().any(|place| at.is(place)) && got < want && want <= got + f64::from(rule.within)
+            }
+            _ => false,
+        })
+    }
+
+    /// The cache with bound tokens in the places where the reference has them, if a rule says that they lie apart.
+    pub fn joined(&self, cache: Value) -> Value {
+        let mut joined = cache.clone();
+        let Some(entries) = joined.get_mut("AccessToken").and_then(Value::as_object_mut) else { return cache };
+        let is_bound =
+            |entry: &Value, rule: &BoundApart| entry.get("credential_type") == Some(&json!(rule.credential_type));
+        let found = |kind: &Kind| match kind {
+            Kind::BoundApart(rule) => {
+                Some(entries.values().filter(|entry| is_bound(entry, rule)).cloned().collect::<Vec<_>>())
+            }
+            _ => None,
+        };
+        let bound = self.rules.iter().find_map(|rule| found(&rule.kind)).unwrap_or_default();
+        if bound.is_empty() || !self.any(|kind| matches!(kind, Kind::BoundApart(_))) {
+            return cache;
+        }
+        entries.retain(|_, entry| !bound.contains(entry));
+        for mut entry in bound {
+            let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+            let parts = [
+                text("home_account_id"),
+                text("environment"),
+                "AccessToken",
+                text("client_id"),
+                text("realm"),
+                text("target"),
+            ];
+            let key = parts.join("-").to_lowercase();
+            if let Some(members) = entry.as_object_mut() {
+                members.insert("credential_type".into(), json!("AccessToken"));
+            }
+            entries.insert(key, entry);
+        }
+        joined
     }
 
     /// Whether a call that gave this may give that.
@@ -393,9 +525,25 @@ impl<'r> Allowance<'r> {
 
     /// Notes what the cache looks like before a call.
     pub fn remember_cache(&self, call: &str, cache: impl FnOnce() -> Value) {
+        self.called.borrow_mut().insert(call.to_string());
         if self.rules.iter().any(|rule| matches!(&rule.kind, Kind::KeptMembers(rule) if names(&rule.call, call))) {
             self.caches.borrow_mut().push(cache());
         }
+    }
+
+    /// Whether a member that is recorded as null may have this value: it stood so in an entry before a response was stored.
+    pub fn may_still_be(&self, at: &Place, value: &Value) -> bool {
+        self.any(|kind| match kind {
+            Kind::KeptMembers(rule) => rule.members.iter().any(|member| {
+                let stood = |cache: &Value| {
+                    let sections = cache.as_object().into_iter().flat_map(|sections| sections.values());
+                    let entries = sections.filter_map(Value::as_object).flat_map(|section| section.values());
+                    entries.into_iter().any(|entry| entry.get(member) == Some(value))
+                };
+                at.is(&format!("result.{member}")) && self.caches.borrow().iter().any(stood)
+            }),
+            _ => false,
+        })
     }
 
     /// Whether an entry of the cache may have this member beside the recorded ones: it had it before a response was stored.

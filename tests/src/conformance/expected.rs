@@ -90,8 +90,14 @@ impl ExpectedRequest {
     }
 
     /// Whether a rule lets this request of a call be absent.
-    pub fn may_be_absent(&self, call: &str, matching: &Matching<'_>) -> bool {
-        self.url.as_str().is_some_and(|url| matching.allowance.may_omit(call, &self.method, url, &self.query))
+    pub fn may_be_absent(&self, call: &str, is_repeated: bool, matching: &Matching<'_>) -> bool {
+        let may = |url| matching.allowance.may_omit(call, &self.method, url, &self.query, is_repeated);
+        self.url.as_str().is_some_and(may)
+    }
+
+    /// Whether it goes to the same place as another one of the recording.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.method == other.method && self.url == other.url
     }
 
     /// Method and address, for messages.

@@ -14,7 +14,7 @@ use super::calls::{self, Arguments, Turn};
 use super::deviations::{Allowance, Rules, names};
 use super::matching::{Matching, Mismatch};
 use super::outcome::{Failure, Outcome, Stop};
-use super::server::Server;
+use super::server::{Played, Server};
 use super::stage::Stage;
 use super::tape::Tape;
 use super::transcript::{Action, Transcript};
@@ -103,7 +103,7 @@ fn replay(
     stage.arc_files.clone_from(&transcript.arc_files);
     stage.arc_agent_installed = transcript.arc_agent_installed;
     let mut matching = Matching::new(certs.to_path_buf(), allowance);
-    let mut played = Vec::new();
+    let mut played = Played::default();
     let mut pending: Vec<Pending> = Vec::new();
     // The cache that a call left alone although the reference had stored something by then.
     let mut untouched = None;
@@ -151,12 +151,16 @@ fn replay(
     if let Some(tape) = tape {
         tape.cache(&stage.cache);
     }
+    matching.allowance.ends_at(stage.now().0);
     let after = calls::whole_cache(&stage.cache).map_err(Stop::Different)?;
     match untouched {
         Some(before) if before == after => {}
         Some(_) => return Err(Stop::Different("cache_after: a call that failed has stored something".into())),
-        None if matching.allowance.stores_more() => {}
-        None => transcript.cache_after.compare(&after, &mut matching).map_err(|why| Stop::Different(why.0))?,
+        None if matching.allowance.stores_otherwise() => {}
+        None => transcript
+            .cache_after
+            .compare(&matching.allowance.joined(after), &mut matching)
+            .map_err(|why| Stop::Different(why.0))?,
     }
     Ok(matching.allowance.used())
 }
@@ -181,6 +185,7 @@ fn perform(stage: &mut Stage<'_>, action: &Action, server: Server<'_, '_, '_>) -
         && turn.server.has_more()
         && turn.server.matching.allowance.may_refuse(&action.call, &failure.kind)
     {
+        turn.server.matching.allowance.refuses_request();
         return Ok(outcome);
     }
     turn.server.finish()?;

@@ -76,13 +76,22 @@ impl Sent {
     }
 }
 
+/// What has become of the exchanges of earlier calls.
+#[derive(Debug, Default)]
+pub struct Played<'t> {
+    /// Those that took place.
+    answered: Vec<&'t Exchange>,
+    /// Those that a rule let be absent: they may take place later.
+    omitted: Vec<&'t Exchange>,
+}
+
 /// The servers during one call.
 #[derive(Debug)]
 pub struct Server<'t, 'm, 'r> {
     exchanges: &'t [Exchange],
     next: usize,
     call: &'t str,
-    played: &'m mut Vec<&'t Exchange>,
+    played: &'m mut Played<'t>,
     browser: Option<&'t Value>,
     raised: Option<&'t str>,
     /// What is known in this replay.
@@ -94,7 +103,7 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
     pub fn new(
         exchanges: &'t [Exchange],
         call: &'t str,
-        played: &'m mut Vec<&'t Exchange>,
+        played: &'m mut Played<'t>,
         matching: &'m mut Matching<'r>,
     ) -> Self {
         Self { exchanges, next: 0, call, played, browser: None, raised: None, matching }
@@ -155,14 +164,15 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
         let difference = match compare(first, &sent, at, self.matching) {
             Ok(()) => {
                 self.next = self.next.saturating_add(1);
-                self.played.push(first);
+                self.played.answered.push(first);
                 return Ok(first.response.clone());
             }
             Err(difference) => difference,
         };
         self.matching.restore(before);
         // A rule may say that the recorded request is not sent at all; then this one is the next.
-        if first.request.may_be_absent(self.call, self.matching) {
+        if first.request.may_be_absent(self.call, self.is_repeated(), self.matching) {
+            self.played.omitted.push(first);
             self.next = self.next.saturating_add(1);
             return self.answer(request, at);
         }
@@ -171,7 +181,11 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
 
     /// A request that is not recorded.
     fn beyond(&mut self, sent: &Sent) -> Result<Answer, Stop> {
-        let earlier = self.played.iter().rev().find(|exchange| exchange.request.is_to(sent));
+        // What was not asked when the reference asked it, is asked when it is needed.
+        if let Some(at) = self.played.omitted.iter().position(|exchange| exchange.request.is_to(sent)) {
+            return Ok(self.played.omitted.remove(at).response.clone());
+        }
+        let earlier = self.played.answered.iter().rev().find(|exchange| exchange.request.is_to(sent));
         if let Some(earlier) = earlier
             && let Answer::Response(response) = &earlier.response
             && let is_other = earlier.request.says_otherwise(sent, self.matching)
@@ -185,6 +199,13 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
         Err(Stop::Different(format!("a request too many: {} {}", sent.method, sent.url)))
     }
 
+    /// Whether the next recorded request goes where an earlier one of this call went.
+    fn is_repeated(&self) -> bool {
+        let earlier = self.exchanges.get(..self.next).unwrap_or_default();
+        let next = self.exchanges.get(self.next);
+        next.is_some_and(|next| earlier.iter().any(|exchange| exchange.request.is_like(&next.request)))
+    }
+
     /// Whether recorded requests of the call have not been sent.
     pub fn has_more(&self) -> bool {
         self.next < self.exchanges.len()
@@ -196,9 +217,10 @@ impl<'t, 'm, 'r> Server<'t, 'm, 'r> {
     /// A recorded request was not sent.
     pub fn finish(&mut self) -> Result<(), Stop> {
         while let Some(exchange) = self.exchanges.get(self.next) {
-            if !exchange.request.may_be_absent(self.call, self.matching) {
+            if !exchange.request.may_be_absent(self.call, self.is_repeated(), self.matching) {
                 return Err(Stop::Different(format!("a request is missing: {}", exchange.request.title())));
             }
+            self.played.omitted.push(exchange);
             self.next = self.next.saturating_add(1);
         }
         match self.browser {

@@ -130,8 +130,12 @@ pub(super) fn redeem(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> 
             Err(outcome) => return Ok(outcome),
         },
     };
+    let binding = match users::binding(turn) {
+        Ok(binding) => binding,
+        Err(outcome) => return Ok(outcome),
+    };
     users::run(stage, turn, |client| {
-        let flow = restored(client, kept)?;
+        let flow = binding.iter().fold(restored(client, kept)?, AuthCodeFlow::bound);
         let flow = match &fewer {
             Some(scopes) => flow.for_scopes(client, scopes)?,
             None => flow,
@@ -246,14 +250,15 @@ pub(super) fn legacy_redeem(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '
         let code = turn.args.take_text("code")?.unwrap_or_default();
         let others = (turn.args.take_text("redirect_uri")?, turn.args.take_text("nonce")?);
         let claims = (turn.args.take_text("claims_challenge")?, turn.args.take_text("forwarded_client_claims")?);
-        Ok((code, others, claims, users::scopes(turn)?))
+        Ok((code, others, claims, (users::scopes(turn)?, users::binding(turn)?)))
     })();
-    let (code, (redirect_uri, nonce), (challenge, forwarded), scopes) = match taken {
+    let (code, (redirect_uri, nonce), (challenge, forwarded), (scopes, binding)) = match taken {
         Ok(taken) => taken,
         Err(outcome) => return Ok(outcome),
     };
     users::run(stage, turn, |client| {
-        let mut request = AuthorizationCode::new(&code, &scopes)?;
+        let request = AuthorizationCode::new(&code, &scopes)?;
+        let mut request = binding.iter().fold(request, AuthorizationCode::bound);
         type Setter = fn(AuthorizationCode, &str) -> AuthorizationCode;
         let fields: [(&Option<String>, Setter); 4] = [
             (&redirect_uri, AuthorizationCode::redirect_uri),

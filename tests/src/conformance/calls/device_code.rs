@@ -97,6 +97,10 @@ pub(super) fn acquire_token_by_device_flow(
         (Ok(reference), Ok(challenge)) => (reference, challenge),
         (Err(outcome), _) | (_, Err(outcome)) => return Ok(outcome),
     };
+    let binding = match users::binding(turn) {
+        Ok(binding) => binding,
+        Err(outcome) => return Ok(outcome),
+    };
     turn.args.finish()?;
     if !reference.members.contains_key("device_code") {
         return Ok(Outcome::refused_by_type("there is no flow without a device code"));
@@ -111,7 +115,7 @@ pub(super) fn acquire_token_by_device_flow(
             Err(error) => return Ok(Outcome::Failed(error.into())),
         },
     };
-    let options = PollOptions { claims_challenge: challenge.map(Secret::from), once, binding: None };
+    let options = PollOptions { claims_challenge: challenge.map(Secret::from), once, binding };
     let mut machine = match flow.poll(&stage.app(turn.on)?.client, &options) {
         Ok(machine) => machine,
         Err(error) => return Ok(Outcome::Failed(error.into())),

@@ -58,7 +58,7 @@ fn record(
     };
     let response = TokenResponse::from_members(Members::from(map("response")?));
     // The scopes of an event are a list, or one text as the token endpoint answers it.
-    let scopes: Vec<&str> = match event.get("scope") {
+    let scopes: Vec<&str> = match event.get("scope").map(|scope| scope.get("$tuple").unwrap_or(scope)) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::String(text)) => text.split_whitespace().collect(),
         Some(Value::Array(items)) => {
@@ -209,7 +209,11 @@ pub(super) fn update_rt(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) 
     turn.args.finish()?;
     let Argument::Text(secret) = secret else { return Ok(Outcome::refused_by_type("a token must be a text")) };
     let change = match entry(&item) {
-        Ok(entry) => stage.cache.update_refresh_token(&entry, &Secret::from(secret), stage.now()),
+        // What could not be removed as a refresh token is none.
+        Ok(entry) => match stage.cache.remove(Kind::RefreshToken, &entry) {
+            Ok(_) => stage.cache.update_refresh_token(&entry, &Secret::from(secret), stage.now()),
+            Err(error) => return Ok(Outcome::Failed(error.into())),
+        },
         Err(outcome) => return Ok(outcome),
     };
     stage.cache.apply(vec![change]);

@@ -27,7 +27,7 @@ pub(super) fn acquire_token_by_username_password(
 /// The request, or what cannot be written in Rust.
 fn request(turn: &mut Turn<'_, '_, '_, '_>) -> Result<UsernamePassword, Outcome> {
     let scopes = users::scopes(turn)?;
-    let binding = users::pop(turn)?;
+    let binding = users::binding(turn)?;
     let username = turn.args.take_text("username")?.unwrap_or_default();
     let password = turn.args.take_text("password")?.unwrap_or_default();
     let challenge = turn.args.take_text("claims_challenge")?;

@@ -36,6 +36,7 @@ pub(super) fn binding(turn: &mut Turn<'_, '_, '_, '_>) -> Result<Option<Binding>
     }
     let members = match turn.args.take("data") {
         Argument::None => return Ok(None),
+        Argument::Map(members) if members.is_empty() => return Ok(None),
         Argument::Map(members) => members,
         _ => return Err(Outcome::refused_by_type("data are texts by name")),
     };
@@ -241,12 +242,15 @@ pub(super) fn user_fic(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -
 
 /// `acquire_token_by_refresh_token`.
 pub(super) fn refresh_token(stage: &mut Stage<'_>, turn: &mut Turn<'_, '_, '_, '_>) -> Result<Outcome, Stop> {
-    let taken = (|| Ok((turn.args.take_text("refresh_token")?.unwrap_or_default(), scopes(turn)?)))();
-    let (refresh_token, scopes) = match taken {
+    let taken = (|| Ok((turn.args.take_text("refresh_token")?.unwrap_or_default(), scopes(turn)?, binding(turn)?)))();
+    let (refresh_token, scopes, binding) = match taken {
         Ok(taken) => taken,
         Err(outcome) => return Ok(outcome),
     };
     let texts: Vec<&str> = scopes.iter().map(String::as_str).collect();
     stage.tape_flow("refresh_token", &[("refresh_token", Some(&refresh_token))], &texts);
-    run(stage, turn, |client| RefreshTokenImport::new(&refresh_token, &scopes)?.flow(client))
+    run(stage, turn, |client| {
+        let import = RefreshTokenImport::new(&refresh_token, &scopes)?;
+        binding.iter().fold(import, RefreshTokenImport::bound).flow(client)
+    })
 }
