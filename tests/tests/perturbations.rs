@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use sansal_tests::conformance::deviations::Rules;
 use sansal_tests::conformance::player::{Verdict, play};
-use sansal_tests::conformance::report::{test_certs, test_rules, test_transcripts};
+use sansal_tests::conformance::report::{test_certs, test_recorded, test_rules, test_transcripts};
 use sansal_tests::conformance::transcript::Transcript;
 use serde_json::{Value, json};
 
@@ -141,6 +141,15 @@ fn excused(recording: &Value, change: &Change) -> bool {
     {
         return true;
     }
+    // G-73: a silent call without scopes is refused before anybody is asked.
+    let step = change.place().split('/').nth(2).unwrap_or_default();
+    let step = recording.pointer(&format!("/steps/{step}")).unwrap_or(&Value::Null);
+    if step["call"].as_str().is_some_and(|call| call.starts_with("acquire_token_silent"))
+        && step["args"]["scopes"].as_array().is_some_and(Vec::is_empty)
+        && change.place().contains("/exchanges")
+    {
+        return true;
+    }
     let exchange = match change {
         Change::DropItem(place, at) | Change::RepeatItem(place, at) if place.ends_with("/exchanges") => {
             format!("{place}/{at}")
@@ -160,7 +169,8 @@ fn changed_recordings_do_not_pass() {
     let certs = test_certs();
     let mut tried: BTreeMap<String, usize> = BTreeMap::new();
     let mut survivors = Vec::new();
-    let mut files: Vec<_> = std::fs::read_dir(test_transcripts()).unwrap().map(|file| file.unwrap().path()).collect();
+    let files = |folder| std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<_> = files(test_transcripts()).chain(files(test_recorded())).collect();
     files.sort();
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();

@@ -204,6 +204,8 @@ struct GoneEntry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EarlierAssertion {
+    /// A call of the recording, for which the reference signs anew.
+    call: Vec<String>,
     at: Vec<String>,
     /// Seconds.
     within: u32,
@@ -422,9 +424,13 @@ impl<'r> Allowance<'r> {
 
     /// Whether a time in an assertion may be that of one which was signed before.
     pub fn may_be_earlier(&self, at: &Place, want: f64, got: f64) -> bool {
+        let called = self.called.borrow();
         self.any(|kind| match kind {
             Kind::EarlierAssertion(rule) => {
-                rule.at.iter().any(|place| at.is(place)) && got < want && want <= got + f64::from(rule.within)
+                called.iter().any(|call| names(&rule.call, call))
+                    && rule.at.iter().any(|place| at.is(place))
+                    && got < want
+                    && want <= got + f64::from(rule.within)
             }
             _ => false,
         })
