@@ -179,9 +179,12 @@ impl Call {
         if response.body.len() > self.request.response_limit {
             return Err(self.unreachable(SendError::TooLarge));
         }
-        // To the reference a date is none.
-        let now = (!is_reference(cx)).then(|| response.date().or(cx.clock.wall)).flatten();
-        let retry_after = response.retry_after().counted_from(now);
+        let retry_after = match response.retry_after() {
+            // To the reference a date is none.
+            RetryAfter::At(_) if is_reference(cx) => RetryAfter::Unreadable,
+            date @ RetryAfter::At(_) => date.counted_from(response.date().or(cx.clock.wall)),
+            other => other,
+        };
         let is_transient =
             matches!(response.status, 429 | 500..) || self.managed.is_some_and(|more| more.contains(&response.status));
         if self.request.repeat == Repeat::Safe && is_transient {

@@ -66,8 +66,7 @@ impl DeviceFlow {
             Ok(members) => members,
         };
         if members.contains("error") {
-            let refusal = Refusal::new(reply.status, members, core::iter::empty()).classify();
-            let refusal = refusal.patient(reply.retry_after);
+            let refusal = Refusal::new(reply.status, members, core::iter::empty()).of_grant(reply.retry_after);
             return Err(if busy { throttled(Some(refusal.into())) } else { refused(refusal) });
         }
         match reply.status {

@@ -392,7 +392,7 @@ fn read<'a>(cx: &Cx<'_>, reply: &Reply<'_>, sent: impl Iterator<Item = &'a Secre
         Err(why) => return Err(bad(json_rule(why))),
     };
     if members.contains("error") {
-        let refusal = Box::new(Refusal::new(reply.status, members, sent).classify().patient(reply.retry_after));
+        let refusal = Box::new(Refusal::new(reply.status, members, sent).of_grant(reply.retry_after));
         return Err(if busy { throttled(Some(refusal)) } else { refused(*refusal) });
     }
     let response = TokenResponse::from_members(members);

@@ -75,9 +75,9 @@ pub fn parse(bytes: &[u8], max: usize) -> Result<Value, JsonError> {
     if bytes.len() > max {
         return Err(JsonError::TooLong);
     }
-    check_depth(bytes)?;
     #[cfg(feature = "serde_json")]
     {
+        check_depth(bytes)?;
         // Looked at as a whole, its texts need not be looked at one by one.
         let text = core::str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
         serde_json::from_str(text).map_err(|_| JsonError::Malformed)
@@ -86,13 +86,13 @@ pub fn parse(bytes: &[u8], max: usize) -> Result<Value, JsonError> {
     whole(bytes, false)
 }
 
-/// Reads a text that is one value and nothing else.
+/// Reads a text that is one value and nothing else. How deep it is nested is counted on the way, so what is wrong with it before that
+/// is named first.
 #[cfg(any(not(feature = "serde_json"), test, feature = "fuzzing"))]
 pub(crate) fn whole(bytes: &[u8], distinct: bool) -> Result<tree::Value, JsonError> {
     let text = core::str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
     let mut reader = read::Reader::new(text, distinct);
-    // What is nested too deeply is called so, whatever else is wrong with it.
-    let value = reader.value().map_err(|why| check_depth(bytes).err().unwrap_or(why))?;
+    let value = reader.value()?;
     reader.end()?;
     Ok(value)
 }

@@ -26,8 +26,7 @@ pub fn is_valid(issuer: &str, authority: &Authority, settings: &Settings) -> boo
         HostPolicy::Any => is_near || is_of_cloud(&host),
         HostPolicy::Authority => {
             let own = authority.host();
-            let is_https =
-                text::split_once(origin, "://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"));
+            let is_https = origin.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
             let is_allowed = || settings.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host));
             let is_microsoft = || is_of_cloud(own) || is_of_tenant(own);
             is_https && (is_near || is_allowed() || (is_of_cloud(&host) && is_microsoft()))

@@ -1,6 +1,5 @@
 //! An OAuth error response, RFC 6749 s5.2, with what Microsoft's servers add to it.
 
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -17,7 +16,8 @@ const SHORTEST_SECRET: usize = 8;
 pub struct Refusal {
     status: u16,
     members: Members,
-    classification: Option<String>,
+    /// Whether it comes from an endpoint whose suberrors MSAL classifies.
+    is_classified: bool,
     retry_after: Option<u64>,
 }
 
@@ -27,12 +27,20 @@ impl Refusal {
         for secret in sent.filter(|secret| secret.expose().len() >= SHORTEST_SECRET) {
             members.cut_out(secret.expose());
         }
-        Self { status, members, classification: None, retry_after: None }
+        Self { status, members, is_classified: false, retry_after: None }
     }
 
     /// With what `Retry-After` said.
-    pub(crate) fn patient(self, retry_after: Option<u64>) -> Self {
-        Self { retry_after, ..self }
+    #[cfg(feature = "managed")]
+    pub(crate) fn patient(mut self, retry_after: Option<u64>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    /// From an endpoint that grants, with what `Retry-After` said: suberrors have a [`classification`](Self::classification).
+    pub(crate) fn of_grant(mut self, retry_after: Option<u64>) -> Self {
+        (self.is_classified, self.retry_after) = (true, retry_after);
+        self
     }
 
     /// The HTTP status of the answer.
@@ -63,9 +71,18 @@ impl Refusal {
         self.members.text("suberror")
     }
 
-    /// What a `suberror` means for a user interface, as MSAL's `classification`; empty for those that mean nothing to it.
+    /// What a `suberror` means for a user interface, as MSAL's `classification` (section 4.11.1 of the reference); empty for those
+    /// that mean nothing to it.
     pub fn classification(&self) -> Option<&str> {
-        self.classification.as_deref()
+        const NO_MEANING: [&str; 5] = [
+            "bad_token",
+            "token_expired",
+            "protection_policy_required",
+            "client_mismatch",
+            "device_authentication_failed",
+        ];
+        let suberror = self.suberror().filter(|suberror| self.is_classified && !suberror.is_empty())?;
+        Some(if NO_MEANING.contains(&suberror) { "" } else { suberror })
     }
 
     /// `claims`: a claims request that the next interactive request must carry.
@@ -96,23 +113,6 @@ impl Refusal {
     /// All members of the answer, unknown ones included. What a server puts here may be secret.
     pub fn members(&self) -> &Members {
         &self.members
-    }
-
-    /// Sets MSAL's `classification` from `suberror` (section 4.11.1 of the reference).
-    pub(crate) fn classify(mut self) -> Self {
-        const NO_MEANING: [&str; 5] = [
-            "bad_token",
-            "token_expired",
-            "protection_policy_required",
-            "client_mismatch",
-            "device_authentication_failed",
-        ];
-        self.classification = match self.suberror() {
-            None | Some("") => None,
-            Some(suberror) if NO_MEANING.contains(&suberror) => Some(String::new()),
-            Some(suberror) => Some(suberror.to_string()),
-        };
-        self
     }
 }
 
