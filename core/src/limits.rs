@@ -75,6 +75,9 @@ pub const NO_USER_REALM_LIFETIME: u64 = 24 * 3600;
 pub const METADATA_LIFETIME: u64 = 24 * 3600;
 /// A key file of Azure Arc's agent (section 4.14.5 of the reference).
 pub const MAX_ARC_KEY: usize = 4096;
+/// Seconds for which an issuer is left alone whose keys could not be had, at least and at the most: whoever sends us tokens must not
+/// make us send a request for each.
+pub const KEYS_AWAY: (u64, u64) = (10, 300);
 /// A nonce of a server for proofs of possession; Entra's have some hundred bytes.
 pub const MAX_NONCE: usize = 4096;
 /// Seconds that a DPoP nonce is remembered; a stale one costs one more request.

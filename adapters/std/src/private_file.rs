@@ -70,21 +70,32 @@ impl fmt::Display for Unreadable {
 
 /// What is in the file; nothing, if there is none.
 pub(crate) fn read(path: &Path) -> Result<(Option<Zeroizing<Vec<u8>>>, Stamp), Unreadable> {
+    // Before it is opened: a pipe would keep us waiting.
+    if let Ok(metadata) = fs::metadata(path) {
+        is_regular(&metadata)?;
+    }
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok((None, Stamp::Absent)),
         Err(error) => return Err(error.into()),
     };
     let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(io::Error::from(ErrorKind::IsADirectory).into());
-    }
+    is_regular(&metadata)?;
     exposed(&metadata).map_or(Ok(()), |mode| Err(Unreadable::Exposed(mode)))?;
     let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX).min(MAX_CACHE);
     let mut text = Zeroizing::new(Vec::with_capacity(len.saturating_add(1)));
     let limit = u64::try_from(MAX_CACHE).unwrap_or(u64::MAX).saturating_add(1);
     (&mut file).take(limit).read_to_end(&mut text)?;
     Ok((Some(text), stamp(&metadata)))
+}
+
+/// What is no file is not read, nor replaced by one: `/dev/null` would be, by root.
+fn is_regular(metadata: &fs::Metadata) -> io::Result<()> {
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok(()),
+        kind if kind.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        _ => Err(ErrorKind::InvalidInput.into()),
+    }
 }
 
 /// Which file stands there now.

@@ -75,6 +75,7 @@ impl fmt::Display for SetupError {
                     // The standard library's own words are about entities and streams.
                     io::ErrorKind::NotFound => f.write_str("there is no such file"),
                     io::ErrorKind::IsADirectory => f.write_str("it is a folder"),
+                    io::ErrorKind::InvalidInput => f.write_str("it is no regular file, but a link, a pipe or a device"),
                     io::ErrorKind::InvalidData => f.write_str("it is not text in UTF-8"),
                     kind => kind.fmt(f),
                 }

@@ -12,6 +12,8 @@ use core::fmt;
 use crate::client::RegionName;
 use crate::entropy::{Entropy, NoEntropy};
 #[cfg(feature = "validate")]
+use crate::error::Error;
+#[cfg(feature = "validate")]
 use crate::jose::KeySet;
 #[cfg(feature = "assertions")]
 use crate::keys::AssertionKey;
@@ -103,6 +105,9 @@ pub(crate) enum Fact {
     /// Keys of an issuer, by their address.
     #[cfg(feature = "validate")]
     Keys(Box<HeldKeys>),
+    /// Why the keys of this authority could not be had.
+    #[cfg(feature = "validate")]
+    KeysAway(Box<Error>),
     /// This host knows nothing of user realms.
     #[cfg(feature = "wstrust")]
     NoUserRealm,
@@ -129,6 +134,8 @@ enum Topic {
     DpopNonce,
     #[cfg(feature = "validate")]
     Keys,
+    #[cfg(feature = "validate")]
+    KeysAway,
     #[cfg(feature = "wstrust")]
     NoUserRealm,
     #[cfg(feature = "wstrust")]
@@ -155,6 +162,8 @@ impl Fact {
             Self::DpopNonce(_) => Topic::DpopNonce,
             #[cfg(feature = "validate")]
             Self::Keys(_) => Topic::Keys,
+            #[cfg(feature = "validate")]
+            Self::KeysAway(_) => Topic::KeysAway,
             #[cfg(feature = "wstrust")]
             Self::NoUserRealm => Topic::NoUserRealm,
             #[cfg(feature = "wstrust")]
@@ -303,6 +312,20 @@ impl Memory {
             Fact::Keys(value) => Some(Kept { value, from: kept.from, until: kept.until }),
             _ => None,
         }
+    }
+
+    /// Why the keys of this authority could not be had a moment ago.
+    #[cfg(feature = "validate")]
+    pub(crate) fn keys_away(&self, authority: &str, now: Millis) -> Option<Error> {
+        let kept = self.valid(Topic::KeysAway, authority.as_bytes(), now)?;
+        let Fact::KeysAway(why) = &kept.value else { return None };
+        Some(match &**why {
+            Error::Throttled { status, refusal, .. } => {
+                let left = kept.until.since(now).0.div_ceil(1000);
+                Error::Throttled { status: *status, retry_after: Some(left), refusal: refusal.clone() }
+            }
+            other => other.clone(),
+        })
     }
 
     pub(crate) fn telemetry(&self, client_id: &str) -> Option<&Telemetry> {

@@ -315,7 +315,6 @@ fn keys_rotate_and_bad_tokens_ask_seldom() {
     // Seconds, token, what is served, whether it is valid, how often keys are asked for.
     let cases = [
         (0, "nonsense", Some(&one), false, 0),
-        (0, &old, None, false, 1),
         (0, &old, Some(&one), true, 1),
         (10, &old, None, true, 0),
         (10, &new, Some(&two), false, 0),  // the guard
@@ -336,6 +335,57 @@ fn keys_rotate_and_bad_tokens_ask_seldom() {
         let served = served.map(String::as_str);
         let (verdict, times) = run(&mut store, seconds, token, served, "https://idp.example/keys");
         assert_eq!((verdict.is_ok(), times), (valid, asked), "{seconds} {verdict:?}");
+    }
+}
+
+/// Whoever sends us tokens does not make us send a request for each, nor wait for each, while the issuer is away.
+#[test]
+fn an_issuer_that_is_away_is_left_alone() {
+    let key = key();
+    let token = signed(&key, Algorithm::Rs256, &header().to_string(), &claims().to_string());
+    let jwks = format!(r#"{{"keys":[{{"kty":"RSA","kid":"k","e":"AQAB","n":"{}"}}]}}"#, url_encode(&key.modulus()));
+    let mut store = crate::store::Store::new(&mut Counting(3)).unwrap();
+    // Seconds, token, what is served, whether it is valid, how often keys are asked for.
+    for (seconds, token, served, valid, asked) in [
+        (0, &*token, None, false, 1),
+        (0, &token, Some(&*jwks), false, 0),
+        (9, "nonsense", Some(&jwks), false, 0),
+        (9, &token, Some(&jwks), false, 0),
+        (10, &token, None, false, 1),
+        (19, &token, Some(&jwks), false, 0),
+        (20, &token, Some(&jwks), true, 1),
+        (21, &token, None, true, 0),
+    ] {
+        let (verdict, times) = run(&mut store, seconds, token, served, "https://idp.example/keys");
+        assert_eq!((verdict.is_ok(), times), (valid, asked), "{seconds} {verdict:?}");
+        let is_away = matches!(verdict, Err(Error::BadResponse { what: crate::error::What::KeySet, .. }));
+        assert_eq!(is_away, !valid && token != "nonsense", "the failure is told each time: {verdict:?}");
+    }
+
+    // As long as the server wants, within bounds; and each answer says how long that still is.
+    for (says, lasts) in [(None, 10), (Some("3"), 10), (Some("60"), 60), (Some("3600"), 300)] {
+        let mut store = crate::store::Store::new(&mut Counting(3)).unwrap();
+        let settings = crate::client::Settings { retries: crate::client::Retries::NONE, ..Default::default() };
+        let builder = crate::Client::builder("c").oidc_authority("https://idp.example").settings(settings);
+        let client = builder.build().unwrap();
+        let step = |store: &crate::store::Store, machine: &mut ValidateToken, seconds, input: Input<'_>| {
+            let clock = crate::time::Clock::new(Millis::from_secs(seconds), NOW);
+            machine.step(&mut Cx { client: &client, store, clock, entropy: &mut Counting(1) }, input)
+        };
+        let new = || ValidateToken::new(rules(), Secret::from(token.as_str()));
+        let mut machine = new();
+        assert!(matches!(step(&store, &mut machine, 0, Input::Start), Ok(Step::Send(_))));
+        let header = says.map(|value| crate::http::ResponseHeader { name: "Retry-After", value });
+        let busy = crate::http::Response { status: 503, headers: header.as_slice(), body: b"" };
+        let Ok(Step::Commit(changes)) = step(&store, &mut machine, 0, Input::Response(busy)) else {
+            panic!("{says:?}")
+        };
+        store.apply(changes);
+        let first = step(&store, &mut machine, 0, Input::Committed(Ok(()))).unwrap_err();
+        assert!(matches!(first, Error::Throttled { status: 503, .. }), "{first:?}");
+        let later = step(&store, &mut new(), lasts - 1, Input::Start).unwrap_err();
+        assert!(matches!(later, Error::Throttled { status: 503, retry_after: Some(1), .. }), "{later:?}");
+        assert!(matches!(step(&store, &mut new(), lasts, Input::Start), Ok(Step::Send(_))), "{says:?}");
     }
 }
 

@@ -122,6 +122,14 @@ fn the_file_is_its_owners_alone() {
         assert_eq!(mode(), open);
     }
     assert!(matches!(TokenCacheFile::open("/nonexistent/folder/tokens.json"), Err(SetupError::File { .. })));
+    // What is no file is neither waited for nor replaced by one.
+    let path = new_file("pipe");
+    let _ = std::fs::remove_file(&path);
+    assert!(std::process::Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap().success());
+    match TokenCacheFile::open(&path) {
+        Err(error @ SetupError::File { .. }) => assert!(error.to_string().contains("no regular file"), "{error}"),
+        wrong => panic!("{wrong:?}"),
+    }
     // A link in the place of its lock is named, and what it leads to is left alone.
     let (path, other) = (new_file("linked"), new_file("linked-to"));
     let lock = format!("{}.lockfile", path.display());
