@@ -94,9 +94,10 @@ impl Endpoint {
             return Err(InvalidEndpoint::TooLong);
         }
         let (scheme, rest) = text::split_once(text, "://").ok_or(InvalidEndpoint::NotHttps)?;
-        let secure = match scheme {
-            s if s.eq_ignore_ascii_case("https") => true,
-            s if s.eq_ignore_ascii_case("http") => false,
+        // In lower case whatever was typed (RFC 3986 s6.2.2.1).
+        let (secure, scheme) = match scheme {
+            s if s.eq_ignore_ascii_case("https") => (true, "https"),
+            s if s.eq_ignore_ascii_case("http") => (false, "http"),
             _ => return Err(InvalidEndpoint::NotHttps),
         };
         if rest.bytes().any(|byte| byte == b'#') {

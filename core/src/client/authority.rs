@@ -106,6 +106,12 @@ impl Authority {
         &self.tenant
     }
 
+    /// Whether its path, or for CIAM its host, says which tenant it is (section 2.2 of the reference).
+    pub(super) fn names_tenant(&self) -> bool {
+        let first = text::parts(self.endpoint.path(), b'/').nth(1).unwrap_or_default();
+        !first.is_empty() || self.host().ends_with(".ciamlogin.com")
+    }
+
     /// What runs it.
     pub fn kind(&self) -> AuthorityKind {
         // Without this feature the compiler knows what it can leave out.

@@ -347,7 +347,12 @@ impl ClientBuilder {
         }
         let authority = match (self.authority, self.oidc_authority) {
             (Some(_), Some(_)) => return Err(Config::TwoAuthorities.into()),
-            (None, Some(issuer)) => Authority::oidc(&issuer)?,
+            (None, Some(issuer)) => match Authority::oidc(&issuer)? {
+                one if cfg!(feature = "clouds") && !self.settings.issuer_may_be_a_host && !one.names_tenant() => {
+                    return Err(Config::Issuer("its path is missing").into());
+                }
+                one => one,
+            },
             (Some(text), None) => Authority::parse(&text)?,
             (None, None) => Authority::parse(Authority::DEFAULT)?,
         };

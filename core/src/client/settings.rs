@@ -65,6 +65,8 @@ pub struct Settings {
     /// Whether a signed assertion is used again at every provider, as the reference does. Otherwise only at Microsoft's: others may
     /// take each one once (OpenID Connect Core s9).
     pub reuse_assertions_everywhere: bool,
+    /// Whether an issuer may be a host alone, as those of many OpenID Connect providers are; the reference wants a path.
+    pub issuer_may_be_a_host: bool,
     /// Whether a client without an id can be built.
     pub client_id_optional: bool,
     /// Scopes that user flows leave out although the library would add them: `offline_access`, `profile`.
@@ -183,6 +185,7 @@ impl Default for Settings {
             tolerant_lookups: true,
             managed_identity_in_cloud_shell: true,
             reuse_assertions_everywhere: false,
+            issuer_may_be_a_host: true,
             client_id_optional: false,
             exclude_scopes: Vec::new(),
             id_token_policy: IdTokenPolicy::Claims,
@@ -213,6 +216,7 @@ impl Settings {
             tolerant_lookups: false,
             managed_identity_in_cloud_shell: false,
             reuse_assertions_everywhere: true,
+            issuer_may_be_a_host: false,
             client_id_optional: true,
             id_token_policy: IdTokenPolicy::NonceOnly,
             prune_refresh_tokens: false,

@@ -28,6 +28,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("Fault", &["RuntimeError"]),
     ("Config.NoFederationEndpoint", &["ValueError"]),
     ("Config.Authority", &["ValueError"]),
+    ("Config.Issuer", &["ValueError"]),
     ("Config.TwoAuthorities", &["ValueError"]),
     ("Config.UnknownInstance", &["ValueError"]),
     ("Config.NoMetadata", &["ValueError"]),
