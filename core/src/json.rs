@@ -92,7 +92,11 @@ pub fn parse(bytes: &[u8], max: usize) -> Result<Value, JsonError> {
 pub(crate) fn whole(bytes: &[u8], distinct: bool) -> Result<tree::Value, JsonError> {
     let text = core::str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
     let mut reader = read::Reader::new(text, distinct);
-    let value = reader.value()?;
+    let value = reader.value();
+    // Where both are there to be compared, depth is named before any other fault, as by `serde_json`'s side.
+    #[cfg(feature = "serde_json")]
+    let value = value.map_err(|why| check_depth(bytes).err().unwrap_or(why));
+    let value = value?;
     reader.end()?;
     Ok(value)
 }
