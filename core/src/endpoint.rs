@@ -94,10 +94,9 @@ impl Endpoint {
             return Err(InvalidEndpoint::TooLong);
         }
         let (scheme, rest) = text::split_once(text, "://").ok_or(InvalidEndpoint::NotHttps)?;
-        // In lower case whatever was typed (RFC 3986 s6.2.2.1).
-        let (secure, scheme) = match scheme {
-            s if s.eq_ignore_ascii_case("https") => (true, "https"),
-            s if s.eq_ignore_ascii_case("http") => (false, "http"),
+        let secure = match scheme {
+            s if s.eq_ignore_ascii_case("https") => true,
+            s if s.eq_ignore_ascii_case("http") => false,
             _ => return Err(InvalidEndpoint::NotHttps),
         };
         if rest.bytes().any(|byte| byte == b'#') {

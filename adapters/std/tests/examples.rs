@@ -199,6 +199,8 @@ fn a_resource_server_through_rotations() {
     time.pass(86_400);
     assert_eq!(judge(&third), Answer::No(503, ""));
     server.platform().clear_faults();
+    assert_eq!(judge(&third), Answer::No(503, ""), "who is away is left alone for ten seconds");
+    time.pass(10);
     assert!(matches!(judge(&third), Answer::Welcome(_)));
 
     // Other rules on other paths, by the same keys.
